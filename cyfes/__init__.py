@@ -1,0 +1,1 @@
+"""cyfes: free energy surfaces from enhanced-sampling data."""

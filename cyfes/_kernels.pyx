@@ -1,0 +1,360 @@
+# The only file that sees C. Every function checks shapes, releases the GIL around the call and
+# turns a status into the exception that errors.py names.
+import os
+
+import numpy as np
+
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdlib cimport free, malloc
+
+from cyfes.errors import BackendError, InputError
+
+
+cdef extern from "cyfes_kernels.h" nogil:
+    enum:
+        CYFES_OK
+        CYFES_INVALID_ARGUMENT
+        CYFES_OUT_OF_MEMORY
+        CYFES_UNSUPPORTED
+        CYFES_MAX_DIMS
+
+    ctypedef struct cyfes_grid:
+        int32_t n_dims
+        const int64_t *shape
+        const double *lower
+        const double *spacing
+        const double *period
+
+    ctypedef struct cyfes_kernel_list:
+        int64_t n_kernels
+        int64_t n_bandwidths
+        int32_t n_scales
+        const double *centers
+        const double *bandwidths
+        const double *weights
+        const int32_t *windows
+
+    ctypedef struct cyfes_options:
+        double cutoff
+        int32_t kernel
+        int32_t images
+        int32_t n_threads
+        int32_t isa
+        int32_t device
+
+    ctypedef struct cyfes_backend:
+        const char *name
+        int (*spread_f64)(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
+                          double *, double *)
+        int (*spread_f32)(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
+                          float *, float *)
+        int (*evaluate_f64)(int32_t, const double *, const cyfes_kernel_list *, int64_t,
+                            const double *, const cyfes_options *, double *, double *)
+        int (*evaluate_f32)(int32_t, const double *, const cyfes_kernel_list *, int64_t,
+                            const double *, const cyfes_options *, float *, float *)
+        const char *(*error_text)()
+
+    ctypedef struct cyfes_bad_row:
+        int64_t offset
+        int32_t fault
+        int32_t n_columns
+        int32_t column
+
+    const cyfes_backend *cyfes_cpu_backend()
+    const char *cyfes_cpu_isa_name(int32_t index)
+    int cyfes_cpu_isa_supported(int32_t index)
+    int cyfes_count_rows(const char *, int64_t, int32_t, int64_t *)
+    int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, const int32_t *, int32_t, int64_t,
+                         double *, uint8_t *, int64_t *, cyfes_bad_row *)
+    int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
+                          int32_t, int32_t, int32_t, char **, int64_t *)
+    void cyfes_free_text(char *)
+    const char *cyfes_error_text()
+
+
+KERNELS = {"gaussian": 0, "stretched-gaussian": 1}
+IMAGES = {"nearest": 0, "all": 1}
+ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite")
+
+
+cdef _check(int status, const char *text):
+    if status == CYFES_OK:
+        return
+    message = text.decode()
+    if status == CYFES_INVALID_ARGUMENT:
+        raise InputError(message)
+    if status == CYFES_OUT_OF_MEMORY:
+        raise MemoryError(message)
+    if status == CYFES_UNSUPPORTED:
+        raise BackendError(message)
+    raise RuntimeError(message)
+
+
+def isas():
+    """Return [(name, supported here)] of the instruction sets compiled in, slowest first."""
+    found = []
+    cdef int32_t index = 0
+    while cyfes_cpu_isa_name(index) != NULL:
+        found.append((cyfes_cpu_isa_name(index).decode(), bool(cyfes_cpu_isa_supported(index))))
+        index += 1
+    return found
+
+
+def selected_isa():
+    """Return the instruction set in use: CYFES_ISA where set, else the best supported.
+
+    Raises BackendError if CYFES_ISA names one that is unknown or not supported here.
+    """
+    compiled = isas()
+    wanted = os.environ.get("CYFES_ISA")
+    usable = [name for name, supported in compiled if supported]
+    if not wanted:
+        return usable[-1]
+    if wanted not in usable:
+        raise BackendError(
+            f"CYFES_ISA={wanted} cannot be used on this processor; expected one of "
+            + ", ".join(usable)
+        )
+    return wanted
+
+
+cdef class _Kernels:
+    """Owns the arrays behind one cyfes_kernel_list."""
+
+    cdef cyfes_kernel_list list
+    cdef object _keep
+
+    def __cinit__(self, centers, bandwidths, weights, windows=None):
+        cdef const double[:, ::1] c = centers = np.ascontiguousarray(centers, np.float64)
+        cdef const double[:, ::1] b = bandwidths = np.ascontiguousarray(bandwidths, np.float64)
+        cdef const double[::1] w = weights = np.ascontiguousarray(weights, np.float64)
+        cdef const int32_t[:, ::1] v
+        if w.shape[0] != c.shape[0]:
+            raise InputError(f"weights has {w.shape[0]} entries for {c.shape[0]} kernels")
+        if b.shape[0] != 1 and b.shape[0] != c.shape[0]:
+            raise InputError(f"bandwidths has {b.shape[0]} rows for {c.shape[0]} kernels")
+        self.list.n_kernels = c.shape[0]
+        self.list.n_bandwidths = b.shape[0]
+        self.list.n_scales = <int32_t>b.shape[1]
+        self.list.windows = NULL
+        if c.shape[0]:
+            self.list.centers = &c[0, 0]
+            self.list.bandwidths = &b[0, 0]
+            self.list.weights = &w[0]
+            if windows is not None:
+                v = windows = np.ascontiguousarray(windows, np.int32)
+                if v.shape[0] != c.shape[0] or v.shape[1] != c.shape[1]:
+                    raise InputError("windows must have the shape of centers")
+                self.list.windows = &v[0, 0]
+        self._keep = (centers, bandwidths, weights, windows)
+
+
+cdef class _Grid:
+    """Owns the arrays behind one cyfes_grid."""
+
+    cdef cyfes_grid grid
+    cdef int64_t[CYFES_MAX_DIMS] shape
+    cdef double[CYFES_MAX_DIMS] lower, spacing, period
+    cdef readonly int64_t size
+
+    def __cinit__(self, grid):
+        self.size = grid.size
+        for i in range(grid.n_dims):
+            self.shape[i] = grid.shape[i]
+            self.lower[i] = grid.lower[i]
+            self.spacing[i] = grid.spacing[i]
+            self.period[i] = grid.period[i]
+        self.grid.n_dims = grid.n_dims
+        self.grid.shape = self.shape
+        self.grid.lower = self.lower
+        self.grid.spacing = self.spacing
+        self.grid.period = self.period
+
+
+cdef cyfes_options _options(kernel, cutoff, images, n_threads):
+    cdef cyfes_options options
+    if kernel not in KERNELS:
+        raise InputError(f"unknown kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
+    options.cutoff = cutoff
+    options.kernel = KERNELS[kernel]
+    options.images = IMAGES[images]
+    options.n_threads = n_threads
+    options.isa = 1 + [name for name, _ in isas()].index(selected_isa())
+    options.device = 0
+    return options
+
+
+def spread(grid, centers, bandwidths, weights, density, derivatives=None, windows=None, *,
+           kernel="gaussian", cutoff=10.0, images="all", n_threads=0):
+    """Add a sum of kernels to ``density`` (and its gradient to ``derivatives``) on ``grid``.
+
+    density += sum_k weights[k] K(x - centers[k]), K(0) = 1 (not normalised).
+
+    centers float64[n, d]; bandwidths float64[1 or n, d] standard deviations or, for d > 1,
+    float64[1 or n, d (d + 1) / 2] inverse covariances (lower triangle, row by row); weights
+    float64[n]; density float64 or float32[grid.shape], C-contiguous; derivatives the same dtype,
+    [d, *grid.shape]; windows int32[n, d] or None (see cyfes_kernels.h).
+    Raises InputError for a bad shape or value, BackendError if CYFES_ISA cannot be used.
+    """
+    cdef _Grid g = _Grid(grid)
+    cdef _Kernels k = _Kernels(centers, bandwidths, weights, windows)
+    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads)
+    cdef const cyfes_backend *backend = cyfes_cpu_backend()
+    cdef double[::1] d64, g64
+    cdef float[::1] d32, g32
+    cdef double *p64 = NULL
+    cdef float *p32 = NULL
+    cdef int status
+    if k._keep[0].shape[1] != grid.n_dims:
+        raise InputError(f"centers has {k._keep[0].shape[1]} columns for {grid.n_dims} CVs")
+    if density.shape != grid.shape:
+        raise InputError(f"density has shape {density.shape}, expected {grid.shape}")
+    if derivatives is not None and derivatives.shape != (grid.n_dims, *grid.shape):
+        raise InputError(
+            f"derivatives has shape {derivatives.shape}, expected {(grid.n_dims, *grid.shape)}")
+    if density.dtype == np.float64:
+        d64 = _flat(density)
+        if derivatives is not None:
+            g64 = _flat(derivatives)
+            p64 = &g64[0]
+        with nogil:
+            status = backend.spread_f64(&g.grid, &k.list, &options, &d64[0], p64)
+    else:
+        d32 = _flat(density)
+        if derivatives is not None:
+            g32 = _flat(derivatives)
+            p32 = &g32[0]
+        with nogil:
+            status = backend.spread_f32(&g.grid, &k.list, &options, &d32[0], p32)
+    _check(status, backend.error_text())
+
+
+def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,
+             kernel="gaussian", cutoff=10.0, images="nearest", n_threads=0):
+    """Add a sum of kernels at arbitrary points: the sum of ``spread`` without a grid.
+
+    points float64[m, d]; period float64[d] (0 = not periodic); density float64 or float32[m];
+    derivatives the same dtype, [d, m]; the rest as in ``spread``.
+    """
+    cdef const double[:, ::1] x = np.ascontiguousarray(points, np.float64)
+    cdef const double[::1] p = np.ascontiguousarray(period, np.float64)
+    cdef _Kernels k = _Kernels(centers, bandwidths, weights)
+    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads)
+    cdef const cyfes_backend *backend = cyfes_cpu_backend()
+    cdef int32_t n_dims = <int32_t>x.shape[1]
+    cdef int64_t n_points = x.shape[0]
+    cdef double[::1] d64, g64
+    cdef float[::1] d32, g32
+    cdef double *p64 = NULL
+    cdef float *p32 = NULL
+    cdef int status
+    if k._keep[0].shape[1] != n_dims or p.shape[0] != n_dims:
+        raise InputError(f"points has {n_dims} columns, centers {k._keep[0].shape[1]}, "
+                         f"period {p.shape[0]} entries: they must agree")
+    if density.shape != (n_points,):
+        raise InputError(f"density has shape {density.shape}, expected {(n_points,)}")
+    if derivatives is not None and derivatives.shape != (n_dims, n_points):
+        raise InputError(
+            f"derivatives has shape {derivatives.shape}, expected {(n_dims, n_points)}")
+    if n_points == 0:
+        return
+    if density.dtype == np.float64:
+        d64 = _flat(density)
+        if derivatives is not None:
+            g64 = _flat(derivatives)
+            p64 = &g64[0]
+        with nogil:
+            status = backend.evaluate_f64(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
+                                          &d64[0], p64)
+    else:
+        d32 = _flat(density)
+        if derivatives is not None:
+            g32 = _flat(derivatives)
+            p32 = &g32[0]
+        with nogil:
+            status = backend.evaluate_f32(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
+                                          &d32[0], p32)
+    _check(status, backend.error_text())
+
+
+cdef _flat(array):
+    """The writable array as one dimension, without a copy."""
+    if not array.flags.c_contiguous:
+        raise InputError("density and derivatives must be C-contiguous")
+    return array.reshape(-1)
+
+
+def count_rows(text, n_threads=0):
+    """Return the number of data rows (neither blank nor comment) in a bytes-like object."""
+    cdef const uint8_t[::1] t = text
+    cdef int64_t n_rows = 0
+    cdef int status
+    if t.shape[0] == 0:
+        return 0
+    with nogil:
+        status = cyfes_count_rows(<const char *>&t[0], t.shape[0], n_threads, &n_rows)
+    _check(status, cyfes_error_text())
+    return n_rows
+
+
+def parse_rows(text, n_columns, wanted, n_threads=0):
+    """Parse the data rows of a bytes-like object.
+
+    wanted: ascending 0-based columns. Returns (columns float64[len(wanted), n_rows],
+    faults uint8[n_rows] (index into ROW_FAULTS), first) with first None or the first bad row as
+    (offset of its line, fault, columns found, faulty column or -1).
+    """
+    cdef int64_t n_rows = count_rows(text, n_threads)
+    cdef const uint8_t[::1] t = text
+    cdef const int32_t[::1] w = np.ascontiguousarray(wanted, np.int32)
+    columns = np.empty((len(wanted), n_rows))
+    faults = np.zeros(n_rows, np.uint8)
+    if n_rows == 0:
+        return columns, faults, None
+    cdef double[:, ::1] c = columns
+    cdef uint8_t[::1] f = faults
+    cdef cyfes_bad_row first
+    cdef int64_t n_faults = 0
+    cdef int32_t width = n_columns
+    cdef int32_t threads = n_threads
+    cdef int status
+    with nogil:
+        status = cyfes_parse_rows(<const char *>&t[0], t.shape[0], width, <int32_t>w.shape[0],
+                                  &w[0] if w.shape[0] else NULL, threads, n_rows,
+                                  &c[0, 0] if w.shape[0] else NULL, &f[0], &n_faults, &first)
+    _check(status, cyfes_error_text())
+    if n_faults == 0:
+        return columns, faults, None
+    return columns, faults, (first.offset, first.fault, first.n_columns, first.column)
+
+
+def format_grid(grid, fields, first, n_points, width, precision, n_threads=0):
+    """Return points [first, first + n_points) of a grid as the text PLUMED prints, bytes.
+
+    fields: list of C-contiguous float64[grid.shape]; numbers as "%<width>.<precision>f".
+    """
+    cdef _Grid g = _Grid(grid)
+    cdef Py_ssize_t n_fields = len(fields)
+    cdef const double **pointers = <const double **>malloc((n_fields + 1) * sizeof(void *))
+    cdef const double[::1] view
+    cdef char *text = NULL
+    cdef int64_t n_bytes = 0
+    cdef int64_t start = first, count = n_points
+    cdef int32_t w = width, p = precision, threads = n_threads
+    cdef int status
+    if pointers == NULL:
+        raise MemoryError
+    try:
+        for i, values in enumerate(fields):
+            if values.shape != grid.shape:
+                raise InputError(f"field {i} has shape {values.shape}, expected {grid.shape}")
+            view = _flat(values)
+            pointers[i] = &view[0]
+        with nogil:
+            status = cyfes_format_grid(&g.grid, <int32_t>n_fields, pointers, start, count, w, p,
+                                       threads, &text, &n_bytes)
+        _check(status, cyfes_error_text())
+        return text[:n_bytes]
+    finally:
+        free(pointers)
+        cyfes_free_text(text)

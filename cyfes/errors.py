@@ -1,0 +1,32 @@
+"""Everything cyfes raises on purpose; the command line turns each into one line and exit code 2."""
+
+
+class CyfesError(Exception):
+    """Base of all errors that a user can cause and cure."""
+
+
+class InputError(CyfesError, ValueError):
+    """An argument is wrong; the text names it, what was got and what was expected."""
+
+
+class FileFormatError(InputError):
+    """A file's content is wrong; the text starts with ``path:line:`` where a line is to blame."""
+
+
+class FileMissingError(CyfesError, FileNotFoundError):
+    """A file to read does not exist or cannot be read."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class OutputError(CyfesError, OSError):
+    """A file could not be written; nothing was left half written."""
+
+
+class GridTooLargeError(InputError, MemoryError):
+    """A grid would not fit in memory; the text gives its size and one that fits."""
+
+
+class BackendError(CyfesError, RuntimeError):
+    """A compute backend cannot be used; the text gives the cause and the remedy."""

@@ -1,0 +1,163 @@
+"""Regular grids of collective variables."""
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cyfes.errors import GridTooLargeError, InputError
+
+MAX_DIMS = 4
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid over 1 to 4 collective variables (CVs).
+
+    Point ``i`` along a CV lies at ``lower + i * spacing``. A periodic CV spans exactly one period,
+    ``[lower, upper)``, and has as many points as bins; any other CV includes both bounds and has
+    one point more than bins (PLUMED's convention).
+
+    Parameters: ``names``, ``lower``, ``upper`` (CV units), ``shape`` (points), ``periodic``: one
+    entry a CV. ``bounds_text`` keeps the bounds as they were written (``-pi``), for file headers.
+
+    Raises InputError if the entries disagree in number, a bound is not finite, ``lower >= upper``
+    or there is no bin.
+    """
+
+    names: tuple[str, ...]
+    lower: tuple[float, ...]
+    upper: tuple[float, ...]
+    shape: tuple[int, ...]
+    periodic: tuple[bool, ...]
+    bounds_text: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_dims <= MAX_DIMS:
+            raise InputError(f"a grid has 1 to {MAX_DIMS} CVs, got {self.n_dims}")
+        for what in ("lower", "upper", "shape", "periodic"):
+            if len(getattr(self, what)) != self.n_dims:
+                raise InputError(
+                    f"{what} has {len(getattr(self, what))} entries for {self.n_dims} CVs"
+                )
+        for name, low, high, n_points, wraps in zip(
+            self.names, self.lower, self.upper, self.shape, self.periodic, strict=True
+        ):
+            if not (math.isfinite(low) and math.isfinite(high)):
+                raise InputError(f"bounds of {name} must be finite, got {low} and {high}")
+            if low >= high:
+                raise InputError(f"min must be less than max for {name}, got {low} and {high}")
+            if n_points < (1 if wraps else 2):
+                raise InputError(f"number of bins of {name} must be at least 1")
+        if not self.bounds_text:
+            text = tuple((f"{a:.15g}", f"{b:.15g}") for a, b in zip(self.lower, self.upper))
+            object.__setattr__(self, "bounds_text", text)
+
+    @classmethod
+    def from_bins(
+        cls,
+        names: Sequence[str],
+        lower: Sequence[float],
+        upper: Sequence[float],
+        bins: Sequence[int],
+        periodic: Sequence[bool],
+        bounds_text: Sequence[tuple[str, str]] = (),
+    ) -> "Grid":
+        """Return the grid with ``bins`` intervals between ``lower`` and ``upper`` of each CV."""
+        for name, count in zip(names, bins):
+            if count < 1:
+                raise InputError(f"number of bins of {name} must be at least 1, got {count}")
+        shape = tuple(int(n) + (not wraps) for n, wraps in zip(bins, periodic, strict=True))
+        return cls(
+            tuple(names),
+            tuple(map(float, lower)),
+            tuple(map(float, upper)),
+            shape,
+            tuple(map(bool, periodic)),
+            tuple(bounds_text),
+        )
+
+    @property
+    def n_dims(self) -> int:
+        """Number of CVs."""
+        return len(self.names)
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return math.prod(self.shape)
+
+    @property
+    def bins(self) -> tuple[int, ...]:
+        """Number of intervals along each CV."""
+        return tuple(n - (not wraps) for n, wraps in zip(self.shape, self.periodic))
+
+    @property
+    def spacing(self) -> np.ndarray:
+        """Distance of neighbouring points along each CV, float64[n_dims]."""
+        return (np.array(self.upper) - np.array(self.lower)) / np.array(self.bins)
+
+    @property
+    def period(self) -> np.ndarray:
+        """Period of each CV, 0 where it is not periodic, float64[n_dims]."""
+        return np.where(self.periodic, np.array(self.upper) - np.array(self.lower), 0.0)
+
+    @property
+    def axes(self) -> list[np.ndarray]:
+        """Coordinates along each CV: a list of float64[shape[i]]."""
+        return [
+            low + np.arange(n) * step for low, n, step in zip(self.lower, self.shape, self.spacing)
+        ]
+
+    @property
+    def bin_volume(self) -> float:
+        """Product of the spacings."""
+        return float(np.prod(self.spacing))
+
+    def select(self, names: Sequence[str]) -> "Grid":
+        """Return the grid of only the CVs in ``names``, in that order.
+
+        Raises InputError for a name that is not a CV of this grid.
+        """
+        for name in names:
+            if name not in self.names:
+                raise InputError(f"unknown CV {name!r}; this grid has {', '.join(self.names)}")
+        index = [self.names.index(name) for name in names]
+
+        def pick(values: tuple) -> tuple:
+            return tuple(values[i] for i in index)
+
+        return Grid(
+            pick(self.names),
+            pick(self.lower),
+            pick(self.upper),
+            pick(self.shape),
+            pick(self.periodic),
+            pick(self.bounds_text),
+        )
+
+    def check_memory(self, n_arrays: int, itemsize: int = 8) -> None:
+        """Raise GridTooLargeError if ``n_arrays`` arrays on this grid exceed the free memory."""
+        needed, free = self.size * n_arrays * itemsize, _free_memory()
+        if needed <= free:
+            return
+        scale = (0.5 * free / needed) ** (1.0 / self.n_dims)
+        fitting = ",".join(str(max(1, int(n * scale))) for n in self.bins)
+        raise GridTooLargeError(
+            f"a grid of {' x '.join(map(str, self.shape))} points needs {needed / 2**30:.3g} GiB, "
+            f"{free / 2**30:.3g} GiB are free; bins that fit: {fitting}"
+        )
+
+
+def _free_memory() -> int:
+    """Bytes a new allocation can use without swapping."""
+    try:
+        with open("/proc/meminfo", encoding="ascii") as lines:
+            for line in lines:
+                if line.startswith("MemAvailable:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,87 @@
+"""Builds the one extension: Cython over the C++ kernels, each instruction set compiled once."""
+
+import os
+import platform
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+KERNELS = Path("kernels")
+#: Instruction sets compiled side by side, slowest first: name -> compiler flags.
+ISAS = (
+    {
+        "x86-64": ["-march=x86-64"],
+        "x86-64-v3": ["-march=x86-64-v3"],
+        "x86-64-v4": ["-march=x86-64-v4"],
+    }
+    if platform.machine() in ("x86_64", "AMD64")
+    else {"portable": []}
+)
+CXX_FLAGS = [
+    "-std=c++17",
+    "-O3",
+    "-fopenmp",
+    "-fvisibility=hidden",
+    # Errors are signalled by status codes, not by errno or the floating-point environment;
+    # nan and inf keep their meaning.
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-Wall",
+    "-Wextra",
+    "-Wshadow",
+]
+if os.environ.get("CYFES_WERROR") == "1":
+    CXX_FLAGS.append("-Werror")
+
+
+def kernel_objects() -> list[tuple[str, str, list[str]]]:
+    """(object folder, source, extra flags) of every kernel object."""
+    plain = sorted(str(p) for part in ("cpu", "text") for p in (KERNELS / part).glob("*.cpp"))
+    per_isa = str(KERNELS / "cpu" / "isa.cpp")
+    plain.remove(per_isa)
+    count = f"-DCYFES_N_ISAS={len(ISAS)}"
+    objects = [("plain", source, [count]) for source in plain]
+    for index, (name, flags) in enumerate(ISAS.items()):
+        defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"']
+        objects.append((f"isa{index}", per_isa, [*flags, *defines, count]))
+    return objects
+
+
+class BuildKernels(build_ext):
+    """build_ext that compiles the kernels first and links them into the extension."""
+
+    def build_extension(self, extension: Extension) -> None:
+        def compile_one(job: tuple[str, str, list[str]]) -> list[str]:
+            folder, source, flags = job
+            return self.compiler.compile(
+                [source],
+                output_dir=str(Path(self.build_temp) / folder),
+                include_dirs=[str(KERNELS)],
+                extra_postargs=[*CXX_FLAGS, *flags],
+            )
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            objects = [path for paths in pool.map(compile_one, kernel_objects()) for path in paths]
+        extension.extra_objects = objects
+        super().build_extension(extension)
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "cyfes._kernels",
+            ["cyfes/_kernels.pyx"],
+            include_dirs=[str(KERNELS)],
+            define_macros=[("Py_LIMITED_API", "0x030B0000"), ("CYTHON_LIMITED_API", "1")],
+            py_limited_api=True,
+            language="c++",
+            extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden"],
+            extra_link_args=["-fopenmp"],
+            depends=[str(p) for p in KERNELS.rglob("*.h*")],
+        )
+    ],
+    cmdclass={"build_ext": BuildKernels},
+    options={"bdist_wheel": {"py_limited_api": "cp311"}},
+)
