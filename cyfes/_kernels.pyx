@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
 from cyfes.errors import BackendError, InputError
@@ -45,14 +45,14 @@ cdef extern from "cyfes_kernels.h" nogil:
     ctypedef struct cyfes_backend:
         const char *name
         int (*spread_f64)(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
-                          double *, double *)
+                          double *, double *) noexcept nogil
         int (*spread_f32)(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
-                          float *, float *)
+                          float *, float *) noexcept nogil
         int (*evaluate_f64)(int32_t, const double *, const cyfes_kernel_list *, int64_t,
-                            const double *, const cyfes_options *, double *, double *)
+                            const double *, const cyfes_options *, double *, double *) noexcept nogil
         int (*evaluate_f32)(int32_t, const double *, const cyfes_kernel_list *, int64_t,
-                            const double *, const cyfes_options *, float *, float *)
-        const char *(*error_text)()
+                            const double *, const cyfes_options *, float *, float *) noexcept nogil
+        const char *(*error_text)() noexcept nogil
 
     ctypedef struct cyfes_bad_row:
         int64_t offset
@@ -125,9 +125,12 @@ cdef class _Kernels:
     cdef object _keep
 
     def __cinit__(self, centers, bandwidths, weights, windows=None):
-        cdef const double[:, ::1] c = centers = np.ascontiguousarray(centers, np.float64)
-        cdef const double[:, ::1] b = bandwidths = np.ascontiguousarray(bandwidths, np.float64)
-        cdef const double[::1] w = weights = np.ascontiguousarray(weights, np.float64)
+        centers = np.ascontiguousarray(centers, np.float64)
+        bandwidths = np.ascontiguousarray(bandwidths, np.float64)
+        weights = np.ascontiguousarray(weights, np.float64)
+        cdef const double[:, ::1] c = centers
+        cdef const double[:, ::1] b = bandwidths
+        cdef const double[::1] w = weights
         cdef const int32_t[:, ::1] v
         if w.shape[0] != c.shape[0]:
             raise InputError(f"weights has {w.shape[0]} entries for {c.shape[0]} kernels")
@@ -142,7 +145,8 @@ cdef class _Kernels:
             self.list.bandwidths = &b[0, 0]
             self.list.weights = &w[0]
             if windows is not None:
-                v = windows = np.ascontiguousarray(windows, np.int32)
+                windows = np.ascontiguousarray(windows, np.int32)
+                v = windows
                 if v.shape[0] != c.shape[0] or v.shape[1] != c.shape[1]:
                     raise InputError("windows must have the shape of centers")
                 self.list.windows = &v[0, 0]
@@ -200,32 +204,21 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     cdef _Kernels k = _Kernels(centers, bandwidths, weights, windows)
     cdef cyfes_options options = _options(kernel, cutoff, images, n_threads)
     cdef const cyfes_backend *backend = cyfes_cpu_backend()
-    cdef double[::1] d64, g64
-    cdef float[::1] d32, g32
-    cdef double *p64 = NULL
-    cdef float *p32 = NULL
+    cdef bint single = _is_single(density)
+    cdef void *values
+    cdef void *gradient
     cdef int status
     if k._keep[0].shape[1] != grid.n_dims:
         raise InputError(f"centers has {k._keep[0].shape[1]} columns for {grid.n_dims} CVs")
-    if density.shape != grid.shape:
-        raise InputError(f"density has shape {density.shape}, expected {grid.shape}")
-    if derivatives is not None and derivatives.shape != (grid.n_dims, *grid.shape):
-        raise InputError(
-            f"derivatives has shape {derivatives.shape}, expected {(grid.n_dims, *grid.shape)}")
-    if density.dtype == np.float64:
-        d64 = _flat(density)
-        if derivatives is not None:
-            g64 = _flat(derivatives)
-            p64 = &g64[0]
-        with nogil:
-            status = backend.spread_f64(&g.grid, &k.list, &options, &d64[0], p64)
-    else:
-        d32 = _flat(density)
-        if derivatives is not None:
-            g32 = _flat(derivatives)
-            p32 = &g32[0]
-        with nogil:
-            status = backend.spread_f32(&g.grid, &k.list, &options, &d32[0], p32)
+    values = _data("density", density, density.dtype, grid.shape)
+    gradient = _data("derivatives", derivatives, density.dtype, (grid.n_dims, *grid.shape))
+    with nogil:
+        if single:
+            status = backend.spread_f32(&g.grid, &k.list, &options, <float *>values,
+                                        <float *>gradient)
+        else:
+            status = backend.spread_f64(&g.grid, &k.list, &options, <double *>values,
+                                        <double *>gradient)
     _check(status, backend.error_text())
 
 
@@ -236,63 +229,64 @@ def evaluate(points, period, centers, bandwidths, weights, density, derivatives=
     points float64[m, d]; period float64[d] (0 = not periodic); density float64 or float32[m];
     derivatives the same dtype, [d, m]; the rest as in ``spread``.
     """
-    cdef const double[:, ::1] x = np.ascontiguousarray(points, np.float64)
-    cdef const double[::1] p = np.ascontiguousarray(period, np.float64)
+    points = np.ascontiguousarray(points, np.float64)
+    period = np.ascontiguousarray(period, np.float64)
+    cdef const double[:, ::1] x = points
+    cdef const double[::1] p = period
     cdef _Kernels k = _Kernels(centers, bandwidths, weights)
     cdef cyfes_options options = _options(kernel, cutoff, images, n_threads)
     cdef const cyfes_backend *backend = cyfes_cpu_backend()
     cdef int32_t n_dims = <int32_t>x.shape[1]
     cdef int64_t n_points = x.shape[0]
-    cdef double[::1] d64, g64
-    cdef float[::1] d32, g32
-    cdef double *p64 = NULL
-    cdef float *p32 = NULL
+    cdef bint single = _is_single(density)
+    cdef void *values
+    cdef void *gradient
     cdef int status
     if k._keep[0].shape[1] != n_dims or p.shape[0] != n_dims:
         raise InputError(f"points has {n_dims} columns, centers {k._keep[0].shape[1]}, "
                          f"period {p.shape[0]} entries: they must agree")
-    if density.shape != (n_points,):
-        raise InputError(f"density has shape {density.shape}, expected {(n_points,)}")
-    if derivatives is not None and derivatives.shape != (n_dims, n_points):
-        raise InputError(
-            f"derivatives has shape {derivatives.shape}, expected {(n_dims, n_points)}")
     if n_points == 0:
         return
-    if density.dtype == np.float64:
-        d64 = _flat(density)
-        if derivatives is not None:
-            g64 = _flat(derivatives)
-            p64 = &g64[0]
-        with nogil:
-            status = backend.evaluate_f64(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
-                                          &d64[0], p64)
-    else:
-        d32 = _flat(density)
-        if derivatives is not None:
-            g32 = _flat(derivatives)
-            p32 = &g32[0]
-        with nogil:
+    values = _data("density", density, density.dtype, (n_points,))
+    gradient = _data("derivatives", derivatives, density.dtype, (n_dims, n_points))
+    with nogil:
+        if single:
             status = backend.evaluate_f32(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
-                                          &d32[0], p32)
+                                          <float *>values, <float *>gradient)
+        else:
+            status = backend.evaluate_f64(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
+                                          <double *>values, <double *>gradient)
     _check(status, backend.error_text())
 
 
-cdef _flat(array):
-    """The writable array as one dimension, without a copy."""
-    if not array.flags.c_contiguous:
-        raise InputError("density and derivatives must be C-contiguous")
-    return array.reshape(-1)
+cdef bint _is_single(density) except -1:
+    if density.dtype not in (np.float64, np.float32):
+        raise InputError(f"density must be float64 or float32, got {density.dtype}")
+    return density.dtype == np.float32
+
+
+cdef void *_data(what, array, dtype, shape) except? NULL:
+    """Address of a writable output array (NULL for None) after checking its type and shape."""
+    cdef uint8_t[::1] view
+    if array is None:
+        return NULL
+    if array.shape != tuple(shape) or array.dtype != dtype or not array.flags.c_contiguous:
+        raise InputError(f"{what} must be C-contiguous {dtype}{tuple(shape)}, "
+                         f"got {array.dtype}{array.shape}")
+    view = array.reshape(-1).view(np.uint8)
+    return &view[0]
 
 
 def count_rows(text, n_threads=0):
     """Return the number of data rows (neither blank nor comment) in a bytes-like object."""
     cdef const uint8_t[::1] t = text
     cdef int64_t n_rows = 0
+    cdef int32_t threads = n_threads
     cdef int status
     if t.shape[0] == 0:
         return 0
     with nogil:
-        status = cyfes_count_rows(<const char *>&t[0], t.shape[0], n_threads, &n_rows)
+        status = cyfes_count_rows(<const char *>&t[0], t.shape[0], threads, &n_rows)
     _check(status, cyfes_error_text())
     return n_rows
 
@@ -331,7 +325,7 @@ def parse_rows(text, n_columns, wanted, n_threads=0):
 def format_grid(grid, fields, first, n_points, width, precision, n_threads=0):
     """Return points [first, first + n_points) of a grid as the text PLUMED prints, bytes.
 
-    fields: list of C-contiguous float64[grid.shape]; numbers as "%<width>.<precision>f".
+    fields: list of float64[grid.shape]; numbers as "%<width>.<precision>f".
     """
     cdef _Grid g = _Grid(grid)
     cdef Py_ssize_t n_fields = len(fields)
@@ -345,10 +339,11 @@ def format_grid(grid, fields, first, n_points, width, precision, n_threads=0):
     if pointers == NULL:
         raise MemoryError
     try:
+        fields = [np.ascontiguousarray(values, np.float64) for values in fields]
         for i, values in enumerate(fields):
             if values.shape != grid.shape:
                 raise InputError(f"field {i} has shape {values.shape}, expected {grid.shape}")
-            view = _flat(values)
+            view = values.reshape(-1)
             pointers[i] = &view[0]
         with nogil:
             status = cyfes_format_grid(&g.grid, <int32_t>n_fields, pointers, start, count, w, p,
