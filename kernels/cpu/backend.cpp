@@ -1,6 +1,109 @@
-#include "status.hpp"
-static const cyfes_backend b{};
-const cyfes_backend *cyfes_cpu_backend(void) { return &b; }
-const char *cyfes_cpu_isa_name(int32_t i) { return i == 0 ? "x86-64" : nullptr; }
-int cyfes_cpu_isa_supported(int32_t) { return 1; }
+// The CPU's table of functions, its instruction sets and the checks of its arguments.
+#include "cpu/backend.hpp"
+
+#include <omp.h>
+
+#include <cmath>
+
+#include "cpu/isa.hpp"
+#include "gaussian.hpp"
+
+namespace cyfes {
+namespace {
+
+constexpr int n_isas = CYFES_N_ISAS;
+
+template <int... indices>
+const isa_table &table_at(int index, std::integer_sequence<int, indices...>) {
+  const isa_table *const tables[] = {&isa_of<indices>()...};
+  return *tables[index];
+}
+
+const isa_table &table_at(int index) {
+  return table_at(index, std::make_integer_sequence<int, n_isas>{});
+}
+
+bool runs_here(int index) {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  if (index == 1)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+  if (index == 2)
+    return runs_here(1) && __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#endif
+  return index == 0;
+}
+
+std::string at_kernel(std::int64_t k) { return " of kernel " + std::to_string(k); }
+
+void check_bandwidth(int n_dims, const double *row, int n_scales, std::int64_t k) {
+  double variances[CYFES_MAX_DIMS];
+  if (n_scales != n_dims && !cyfes_variances(row, n_dims, variances))
+    throw std::invalid_argument("covariance" + at_kernel(k) + " is not positive definite");
+  for (int d = 0; n_scales == n_dims && d < n_dims; ++d)
+    if (!(row[d] > 0) || !std::isfinite(row[d]))
+      throw std::invalid_argument("bandwidth" + at_kernel(k) +
+                                  " must be positive and finite, got " + std::to_string(row[d]));
+}
+
+}  // namespace
+
+const isa_table &select_isa(const cyfes_options &options) {
+  int index = options.isa - 1;
+  if (options.isa == 0)
+    for (index = n_isas - 1; !runs_here(index);) --index;
+  if (index < 0 || index >= n_isas || !runs_here(index))
+    throw unsupported("instruction set " + std::to_string(index) + " cannot be used here");
+  return table_at(index);
+}
+
+int threads_of(const cyfes_options &options) {
+  return options.n_threads > 0 ? options.n_threads : omp_get_max_threads();
+}
+
+void check_kernels(int n_dims, const cyfes_kernel_list &kernels, const cyfes_options &options) {
+  if (kernels.n_scales != n_dims && kernels.n_scales != n_dims * (n_dims + 1) / 2)
+    throw std::invalid_argument("bandwidths have " + std::to_string(kernels.n_scales) +
+                                " columns for " + std::to_string(n_dims) + " CVs");
+  if (options.kernel == CYFES_GAUSSIAN && !(options.cutoff > 0 && options.cutoff <= 37))
+    throw std::invalid_argument("cutoff must be between 0 and 37 bandwidths, got " +
+                                std::to_string(options.cutoff));
+  for (std::int64_t k = 0; k < kernels.n_bandwidths; ++k)
+    check_bandwidth(n_dims, kernels.bandwidths + k * kernels.n_scales, kernels.n_scales, k);
+  for (std::int64_t k = 0; k < kernels.n_kernels; ++k) {
+    if (!std::isfinite(kernels.weights[k]))
+      throw std::invalid_argument("weight" + at_kernel(k) + " is not finite");
+    for (int d = 0; d < n_dims; ++d)
+      if (!std::isfinite(kernels.centers[k * n_dims + d]))
+        throw std::invalid_argument("center" + at_kernel(k) + " is not finite");
+  }
+}
+
+}  // namespace cyfes
+
+const cyfes_backend *cyfes_cpu_backend(void) {
+  static constexpr cyfes_backend backend = {
+      CYFES_ABI_VERSION,
+      "cpu",
+      [](std::int32_t *count) -> int { return *count = 1, CYFES_OK; },
+      cyfes::spread_f64,
+      cyfes::spread_f32,
+      cyfes::evaluate_f64,
+      cyfes::evaluate_f32,
+      cyfes_error_text,
+  };
+  return &backend;
+}
+
+const char *cyfes_cpu_isa_name(int32_t index) {
+  return index >= 0 && index < cyfes::n_isas ? cyfes::table_at(index).name : nullptr;
+}
+
+int cyfes_cpu_isa_supported(int32_t index) {
+  return index >= 0 && index < cyfes::n_isas && cyfes::runs_here(index);
+}
+
 const char *cyfes_error_text(void) { return cyfes::error_buffer(); }

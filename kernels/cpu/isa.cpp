@@ -1,1 +1,18 @@
-#include "cpu/simd.hpp"
+// Compiled once per instruction set, with CYFES_ISA_INDEX and CYFES_ISA_NAME.
+#include "cpu/isa.hpp"
+
+#include "cpu/evaluate.hpp"
+#include "cpu/stamp.hpp"
+#include "cpu/tiles.hpp"
+
+namespace cyfes {
+
+template <>
+const isa_table &isa_of<CYFES_ISA_INDEX>() {
+  static constexpr isa_table table = {CYFES_ISA_NAME,
+                                      {::stamp<double>, ::tiles<double>, ::evaluate<double>},
+                                      {::stamp<float>, ::tiles<float>, ::evaluate<float>}};
+  return table;
+}
+
+}  // namespace cyfes

@@ -27,6 +27,7 @@ template <>
 struct simd<double> {
   typedef double vec __attribute__((vector_size(simd_bytes)));
   typedef std::int64_t ivec __attribute__((vector_size(simd_bytes)));
+  typedef double wide __attribute__((vector_size(simd_bytes)));
   static constexpr int width = simd_bytes / 8;
 };
 
@@ -34,6 +35,7 @@ template <>
 struct simd<float> {
   typedef float vec __attribute__((vector_size(simd_bytes)));
   typedef std::int32_t ivec __attribute__((vector_size(simd_bytes)));
+  typedef double wide __attribute__((vector_size(2 * simd_bytes)));
   static constexpr int width = simd_bytes / 4;
 };
 
@@ -41,6 +43,9 @@ template <class real>
 using vec_t = typename simd<real>::vec;
 template <class real>
 using ivec_t = typename simd<real>::ivec;
+// As many doubles as a vector of `real` has elements.
+template <class real>
+using wide_t = typename simd<real>::wide;
 
 template <class real>
 inline vec_t<real> load(const real *from) {
@@ -59,19 +64,11 @@ inline vec_t<real> broadcast(real x) {
   return vec_t<real>{} + x;
 }
 
-// 0, 1, 2, ...
-template <class real>
-inline vec_t<real> iota() {
-  vec_t<real> v{};
-  for (int i = 0; i < simd<real>::width; ++i) v[i] = static_cast<real>(i);
-  return v;
-}
-
-// exp(x) for x <= 0 (and slightly above), relative error below 2 ulp; arguments under the
-// smallest normal number's logarithm give 0, nan stays nan.
+// exp(x), relative error below 2 ulp; 0 where the result would be subnormal; not for x above
+// the logarithm of the largest number.
 // x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) by its Taylor polynomial (degree 13: remainder 4e-18,
 // degree 7 in single precision: 7e-9); 2^n by writing the exponent bits.
-inline vec_t<double> exp_neg(vec_t<double> x) {
+inline vec_t<double> exponential(vec_t<double> x) {
   using vec = vec_t<double>;
   using ivec = ivec_t<double>;
   const vec magic = broadcast(0x1.8p52);  // adding it rounds to an integer in the low bits
@@ -107,7 +104,7 @@ inline vec_t<double> exp_neg(vec_t<double> x) {
   return out;
 }
 
-inline vec_t<float> exp_neg(vec_t<float> x) {
+inline vec_t<float> exponential(vec_t<float> x) {
   using vec = vec_t<float>;
   using ivec = ivec_t<float>;
   const vec magic = broadcast(0x1.8p23f);

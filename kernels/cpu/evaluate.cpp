@@ -1,0 +1,42 @@
+// Sums of kernels at arbitrary points: checks and threads.
+#include "cpu/backend.hpp"
+#include "cpu/isa.hpp"
+
+namespace cyfes {
+namespace {
+
+template <class real>
+void evaluate(const evaluate_job &job, real *density, real *derivatives) {
+  if (job.n_dims < 1 || job.n_dims > CYFES_MAX_DIMS)
+    throw std::invalid_argument("points have 1 to 4 CVs, got " + std::to_string(job.n_dims));
+  check_kernels(job.n_dims, *job.kernels, *job.options);
+  const auto &loops = loops_of<real>(select_isa(*job.options));
+  // A block is a whole number of vectors of any width, so the bits do not depend on the threads.
+  constexpr std::int64_t block = 64;
+  const std::int64_t n_blocks = (job.n_points + block - 1) / block;
+#pragma omp parallel for num_threads(threads_of(*job.options)) schedule(dynamic, 1)
+  for (std::int64_t b = 0; b < n_blocks; ++b) {
+    const std::int64_t end = (b + 1) * block < job.n_points ? (b + 1) * block : job.n_points;
+    loops.evaluate(job, b * block, end, density, derivatives);
+  }
+}
+
+}  // namespace
+
+int evaluate_f64(int32_t n_dims, const double *period, const cyfes_kernel_list *kernels,
+                 int64_t n_points, const double *points, const cyfes_options *options,
+                 double *density, double *derivatives) {
+  return guarded([&] {
+    evaluate<double>({n_dims, period, kernels, options, n_points, points}, density, derivatives);
+  });
+}
+
+int evaluate_f32(int32_t n_dims, const double *period, const cyfes_kernel_list *kernels,
+                 int64_t n_points, const double *points, const cyfes_options *options,
+                 float *density, float *derivatives) {
+  return guarded([&] {
+    evaluate<float>({n_dims, period, kernels, options, n_points, points}, density, derivatives);
+  });
+}
+
+}  // namespace cyfes
