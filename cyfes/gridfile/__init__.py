@@ -1,0 +1,18 @@
+"""Surfaces on grids, in and out: PLUMED's grid format, Gaussian cube and NumPy's npz."""
+
+from cyfes.gridfile.atomic import atomic_write
+from cyfes.gridfile.cube import read_cube, write_cube
+from cyfes.gridfile.dat import read_dat, write_dat
+from cyfes.gridfile.data import GridData
+from cyfes.gridfile.npz import read_npz, write_npz
+
+__all__ = [
+    "GridData",
+    "atomic_write",
+    "read_cube",
+    "read_dat",
+    "read_npz",
+    "write_cube",
+    "write_dat",
+    "write_npz",
+]

@@ -1,0 +1,188 @@
+"""Gaussian cube files of surfaces over three CVs, for volumetric viewers."""
+
+import json
+import math
+import os
+from array import array
+from collections.abc import Iterator
+from typing import Any, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+from cyfes.errors import FileFormatError, InputError
+from cyfes.grid import Grid
+from cyfes.gridfile.atomic import atomic_write
+from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file, missing_file
+from cyfes.units import UNIT_LABELS
+
+#: 17 digits, so that every double reads back unchanged; readers split at spaces, not at columns.
+_NUMBER = " %23.16e"
+_PER_LINE = 6
+#: Starts the second comment of our own files; JSON follows.
+_MARK = "cyfes "
+#: VMD keeps the first comment in 256 bytes.
+_TITLE_LENGTH = 200
+
+
+def write_cube(
+    path: str | os.PathLike[str],
+    grid: Grid,
+    values: npt.ArrayLike,
+    *,
+    units: str = "kj/mol",
+    scale: float = 1.0,
+    backup: bool = True,
+) -> None:
+    """Write a surface over exactly three CVs as a Gaussian cube file.
+
+    values float64[grid.shape] in ``units``; ``scale`` the length in bohr that one unit of every CV
+    takes in a viewer (1.8897 overlays CVs in angstrom on a molecule).
+    A cube cannot hold inf: such points get a finite value above all others, near enough not to
+    spoil a viewer's colour scale, that the second comment names for ``read_cube``.
+    Raises InputError for another number of CVs, a wrong shape, nan or -inf, or unknown units;
+    OutputError as atomic_write. Layout: https://paulbourke.net/dataformats/cube/
+    """
+    if grid.n_dims != 3:
+        raise InputError(f"a cube file needs 3 CVs, got {grid.n_dims}: {', '.join(grid.names)}")
+    if units not in UNIT_LABELS:
+        raise InputError(f"unknown energy unit {units!r}; expected one of {', '.join(UNIT_LABELS)}")
+    numbers = as_field("values", values, grid.shape)
+    if np.isnan(numbers).any() or np.isneginf(numbers).any():
+        raise InputError("a cube file cannot hold nan or -inf")
+    stand_in = _stand_in(numbers)
+    numbers = np.where(np.isinf(numbers), stand_in, numbers)
+    with atomic_write(path, backup=backup) as file:
+        file.write(_header(grid, units, scale, stand_in).encode())
+        for slab in numbers:
+            file.write("".join(_runs(slab)).encode())
+
+
+def _stand_in(values: npt.NDArray[np.float64]) -> float:
+    """A finite value clearly above every finite one."""
+    highest = float(values.max(where=np.isfinite(values), initial=-math.inf))
+    return highest + max(1.0, 0.1 * abs(highest)) if math.isfinite(highest) else 1.0
+
+
+def _header(grid: Grid, units: str, scale: float, stand_in: float) -> str:
+    record = {
+        "names": grid.names,
+        "bounds": exact_bounds(grid),
+        "periodic": grid.periodic,
+        "units": units,
+        "inf": stand_in,
+    }
+    title = f"free energy in {UNIT_LABELS[units]} over {' '.join(grid.names)}"
+    corner = scale * np.array(grid.lower)
+    voxels = np.diag(scale * grid.spacing)
+    lines = [title[:_TITLE_LENGTH], _MARK + json.dumps(record), _geometry(1, corner)]
+    lines += [_geometry(n, voxel) for n, voxel in zip(grid.shape, voxels)]
+    # Without an atom VMD takes the file for a set of orbitals; number 0 is a dummy atom.
+    lines.append(_geometry(0, np.concatenate([[0.0], corner])))
+    return "\n".join(lines) + "\n"
+
+
+def _geometry(count: int, vector: np.ndarray) -> str:
+    return f"{count:5d}" + "".join(f" {x:19.12e}" for x in vector)
+
+
+def _runs(slab: npt.NDArray[np.float64]) -> Iterator[str]:
+    """Text of float64[n, m]: six numbers a line, a new line after each run of m."""
+    n_lines, n_last = divmod(slab.shape[1], _PER_LINE)
+    template = (_NUMBER * _PER_LINE + "\n") * n_lines
+    if n_last:
+        template += _NUMBER * n_last + "\n"
+    for run in slab.tolist():
+        yield template % tuple(run)
+
+
+def read_cube(path: str | os.PathLike[str]) -> GridData:
+    """Read a Gaussian cube file with one set of values on a rectangular grid.
+
+    A file by ``write_cube`` gives back its grid, units, infinities and exact values. One by
+    another program gives CVs named x, y, z that are not periodic, in the file's length unit.
+    Raises FileMissingError, or FileFormatError with the line to blame.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            return _Reader(path, lines).read()
+    except OSError as error:
+        raise missing_file(path, error) from error
+
+
+class _Reader:
+    """Goes through the lines of one cube file, counting them for messages."""
+
+    def __init__(self, path: str | os.PathLike[str], lines: TextIO) -> None:
+        self.path, self.lines, self.line = path, lines, 0
+
+    def read(self) -> GridData:
+        self._next()
+        comment = self._next()
+        n_atoms, corner = self._count_and_vector()
+        if n_atoms < 0:
+            raise self._error("a cube of several orbitals, expected one set of values")
+        axes = [self._count_and_vector() for _ in range(3)]
+        for _ in range(n_atoms):
+            self._next()
+        # A negative count says "in angstrom"; the unit of a CV is known only to its user.
+        shape = [abs(n) for n, _ in axes]
+        voxels = np.array([vector for _, vector in axes])
+        values = self._values(shape)
+        record = self._record(comment)
+        if record is None:
+            return GridData(self._foreign_grid(corner, voxels, shape), values)
+        bounds = [(str(low), str(high)) for low, high in record["bounds"]]
+        grid = grid_of_file(self.path, record["names"], bounds, shape, record["periodic"])
+        values[values == record["inf"]] = math.inf
+        return GridData(grid, values, units=record["units"])
+
+    def _next(self) -> str:
+        self.line += 1
+        text = self.lines.readline()
+        if not text:
+            raise self._error("the file ends too early")
+        return text
+
+    def _error(self, what: str) -> FileFormatError:
+        return FileFormatError(f"{self.path}:{self.line}: {what}")
+
+    def _count_and_vector(self) -> tuple[int, list[float]]:
+        """The next line: a count and three numbers; a few programs append more."""
+        text = self._next()
+        try:
+            count, x, y, z = text.split()[:4]
+            return int(count), [float(x), float(y), float(z)]
+        except ValueError:
+            raise self._error(f"expected a count and 3 numbers, got {text.rstrip()!r}") from None
+
+    def _record(self, comment: str) -> dict[str, Any] | None:
+        """What ``write_cube`` noted, None for other programs' files."""
+        if not comment.startswith(_MARK):
+            return None
+        try:
+            record = json.loads(comment.removeprefix(_MARK))
+        except ValueError:
+            return None
+        wanted = {"names", "bounds", "periodic", "units", "inf"}
+        return record if isinstance(record, dict) and wanted <= set(record) else None
+
+    def _foreign_grid(self, corner: list[float], voxels: np.ndarray, shape: list[int]) -> Grid:
+        steps = np.diag(voxels)
+        if np.any(voxels != np.diag(steps)):
+            raise FileFormatError(f"{self.path}: the axes of the cube are not along x, y, z")
+        far = np.array(corner) + steps * (np.array(shape) - 1)
+        bounds = [(f"{low:.17g}", f"{high:.17g}") for low, high in zip(corner, far)]
+        return grid_of_file(self.path, ["x", "y", "z"], bounds, shape, [False] * 3)
+
+    def _values(self, shape: list[int]) -> npt.NDArray[np.float64]:
+        numbers = array("d")
+        for text in self.lines:
+            self.line += 1
+            try:
+                numbers.extend(map(float, text.split()))
+            except ValueError:
+                raise self._error(f"not a number in {text.rstrip()!r}") from None
+        if len(numbers) != math.prod(shape):
+            raise self._error(f"{len(numbers)} values, expected {math.prod(shape)}")
+        return np.array(numbers).reshape(shape)

@@ -1,0 +1,258 @@
+"""Pictures of free energy surfaces. Matplotlib is imported only when one is drawn."""
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cyfes.errors import BackendError, InputError
+from cyfes.grid import Grid
+from cyfes.gridfile import atomic_write
+from cyfes.units import UNIT_LABELS, thermal_energy
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Colours end this many kT above the minimum (100 kJ/mol at 300 K) where a surface rises further:
+#: sampling does not reach there, so what is drawn would be the tails of the kernels.
+MAX_KT = 40.0
+
+_SUFFIXES = (".png", ".pdf", ".svg")
+_N_SLICES = 4
+_FIGURE_SIZE = (4.0, 3.0)  # inches: one column of a journal
+_N_LEVELS = 20
+
+
+class Surface(Protocol):
+    """What can be drawn: ``values`` float64[grid.shape] in ``units``, inf where not known."""
+
+    @property
+    def grid(self) -> Grid: ...
+    @property
+    def values(self) -> npt.NDArray[np.float64]: ...
+    @property
+    def units(self) -> str: ...
+    @property
+    def kbt(self) -> float | None: ...
+
+
+def plot_surface(
+    fes: Surface,
+    ax: Any = None,
+    *,
+    levels: Any = None,
+    vmax: float | None = None,
+    cmap: Any = "viridis",
+    cbar: bool = True,
+    **kwargs: Any,
+) -> Any:
+    """Draw a free energy surface relative to its minimum and return the Axes.
+
+    1 CV: a line. 2 CVs: filled contours. 3 CVs: slices evenly spaced along the last CV, one of
+    them through the minimum: as many as ``ax`` holds Axes, four where it is None. Without ``ax``
+    a new pyplot figure is made. Points that are not finite stay blank; periodic CVs are closed
+    across their boundary.
+
+    ``levels``: contour levels, or about how many; ``vmax``: top of the range, by default the
+    highest value but at most MAX_KT kT (kT of 300 K where ``fes.kbt`` is None); both in
+    ``fes.units``. ``cbar``: draw a colour bar. ``kwargs`` go to Axes.plot or Axes.contourf.
+    Returns ``ax`` or the new Axes, an array of them for 3 CVs.
+    Raises InputError for 4 CVs or a surface without finite values, BackendError without
+    matplotlib.
+    """
+    heights = _heights(fes)
+    if ax is None:
+        ax = _new_axes(fes, pyplot=True)
+    top = _top(fes, heights) if vmax is None else vmax
+    axes = np.atleast_1d(ax)
+    if fes.grid.n_dims == 1:
+        _draw_line(fes, heights, axes[0], top, kwargs)
+        return ax
+    style = {"levels": _levels(levels, top), "cmap": cmap, **kwargs}
+    if heights.max() > style["levels"][-1]:
+        style.setdefault("extend", "max")
+    filled = _draw_slices(fes.grid, heights, axes, style)
+    if cbar:
+        bar = axes[0].figure.colorbar(filled, ax=list(axes), label=_energy_label(fes))
+        bar.ax.tick_params(length=2)
+    return ax
+
+
+def save_plot(
+    fes: Surface, path: str | os.PathLike[str], *, dpi: float = 160.0, **kwargs: Any
+) -> None:
+    """Draw a surface into a .png, .pdf or .svg file; needs no display and leaves pyplot alone.
+
+    ``dpi``: pixels per inch of a .png; ``kwargs`` as for plot_surface.
+    Raises InputError for any other suffix, OutputError if the file cannot be written, and what
+    plot_surface raises.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise InputError(f"{path}: a picture must end in {', '.join(_SUFFIXES)}")
+    _heights(fes)
+    axes = _new_axes(fes, pyplot=False)
+    plot_surface(fes, axes, **kwargs)
+    with atomic_write(path, backup=False) as file:
+        np.atleast_1d(axes)[0].figure.savefig(file, format=suffix[1:], dpi=dpi)
+
+
+def _heights(fes: Surface) -> np.ma.MaskedArray:
+    """Values above the minimum, masked where not finite; InputError for what cannot be drawn."""
+    if fes.grid.n_dims > 3:
+        raise InputError(f"cannot draw {fes.grid.n_dims} CVs: reduce them with marginal() first")
+    values = np.ma.masked_invalid(fes.values)
+    if values.count() == 0:
+        raise InputError("nothing to draw: the surface has no finite value")
+    heights: np.ma.MaskedArray = values - values.min()
+    return heights
+
+
+def _top(fes: Surface, heights: np.ma.MaskedArray) -> float:
+    kbt = thermal_energy(300.0, fes.units) if fes.kbt is None else fes.kbt
+    return min(float(heights.max()), MAX_KT * kbt)
+
+
+def _new_axes(fes: Surface, *, pyplot: bool) -> Any:
+    """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs."""
+    n_slices = min(_N_SLICES, fes.grid.shape[-1]) if fes.grid.n_dims == 3 else 1
+    size = _FIGURE_SIZE if n_slices == 1 else (1.2 + 1.9 * n_slices, 2.6)
+    figure = _new_figure(size, pyplot)
+    if fes.grid.n_dims < 3:
+        return figure.subplots()
+    return figure.subplots(1, n_slices, sharex=True, sharey=True, squeeze=False)[0]
+
+
+def _new_figure(size: tuple[float, float], pyplot: bool) -> "Figure":
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise BackendError("plotting needs matplotlib: pip install 'cyfes[plot]'") from None
+    if pyplot:
+        from matplotlib import pyplot as plt
+
+        return plt.figure(figsize=size, layout="compressed")
+    figure = Figure(figsize=size, layout="compressed")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _draw_line(
+    fes: Surface, heights: np.ma.MaskedArray, ax: "Axes", top: float, kwargs: dict[str, Any]
+) -> None:
+    (coordinates,), closed = _closed(fes.grid, heights)
+    ax.plot(coordinates, closed, **{"linewidth": 1.5, **kwargs})
+    if heights.max() > top:
+        ax.set_ylim(-0.03 * top, 1.03 * top)
+    ax.margins(x=0)
+    ax.set_xlabel(fes.grid.names[0])
+    ax.set_ylabel(_energy_label(fes))
+    _mark_angles(ax.xaxis, fes.grid, 0)
+
+
+def _draw_slices(
+    grid: Grid, heights: np.ma.MaskedArray, axes: np.ndarray, style: dict[str, Any]
+) -> Any:
+    """Draw 2 CVs, or slices of 3 CVs, and return filled contours for the colour bar."""
+    coordinates, closed = _closed(grid, heights)
+    if grid.n_dims == 2:
+        slices = [closed]
+    else:
+        indices = _slice_indices(heights, len(axes))
+        slices = [closed[:, :, i] for i in indices]
+        for ax, i in zip(axes, indices):
+            ax.set_title(f"{grid.names[2]} = {coordinates[2][i]:.2f}", fontsize="medium")
+    drawn = [
+        _draw_contours(coordinates, part, ax, style)
+        for ax, part in zip(axes, slices)
+        if part.count()
+    ]
+    for ax in axes:
+        _label(ax, grid)
+    return drawn[0]
+
+
+def _slice_indices(heights: np.ma.MaskedArray, n_slices: int) -> list[int]:
+    """Evenly spaced indices along the last CV, one of them that of the minimum."""
+    n_points = heights.shape[-1]
+    lowest = int(np.unravel_index(heights.argmin(), heights.shape)[-1])
+    return sorted((lowest + k * n_points // n_slices) % n_points for k in range(n_slices))
+
+
+def _draw_contours(
+    coordinates: list[np.ndarray], heights: np.ma.MaskedArray, ax: "Axes", style: dict[str, Any]
+) -> Any:
+    """Filled contours with thin lines between them."""
+    x, y = coordinates[:2]
+    filled = ax.contourf(x, y, heights.T, **style)
+    levels = np.asarray(style["levels"])
+    # Matplotlib warns about lines where no level is crossed.
+    crossed = levels[(levels > heights.min()) & (levels < heights.max())]
+    if crossed.size:
+        ax.contour(x, y, heights.T, levels=crossed, colors="black", linewidths=0.3, alpha=0.6)
+    return filled
+
+
+def _levels(levels: Any, top: float) -> npt.NDArray[np.float64]:
+    """Contour levels from 0 at round numbers, or those given."""
+    from matplotlib.ticker import MaxNLocator
+
+    if levels is None or np.ndim(levels) == 0:
+        locator = MaxNLocator(levels or _N_LEVELS, steps=[1, 2, 2.5, 5, 10])
+        return np.asarray(locator.tick_values(0.0, top if top > 0.0 else 1.0))
+    return np.asarray(levels, np.float64)
+
+
+def _closed(
+    grid: Grid, heights: np.ma.MaskedArray
+) -> tuple[list[npt.NDArray[np.float64]], np.ma.MaskedArray]:
+    """Coordinates and values with the first points of periodic CVs repeated at the upper bound."""
+    coordinates = grid.axes
+    for i, wraps in enumerate(grid.periodic):
+        if wraps:
+            coordinates[i] = np.append(coordinates[i], grid.upper[i])
+            heights = heights.take(np.arange(grid.shape[i] + 1) % grid.shape[i], axis=i)
+    return coordinates, heights
+
+
+def _label(ax: "Axes", grid: Grid) -> None:
+    ax.set_xlabel(grid.names[0])
+    ax.set_ylabel(grid.names[1])
+    ax.label_outer()
+    _mark_angles(ax.xaxis, grid, 0)
+    _mark_angles(ax.yaxis, grid, 1)
+    if _is_angle(grid, 0) and _is_angle(grid, 1):
+        ax.set_aspect("equal")
+
+
+def _is_angle(grid: Grid, i: int) -> bool:
+    # Bounds in files are often rounded: 3.14159.
+    return grid.periodic[i] and math.isclose(grid.period[i], 2 * math.pi, rel_tol=1e-4)
+
+
+def _mark_angles(axis: Any, grid: Grid, i: int) -> None:
+    """Tick an angle at multiples of a quarter turn."""
+    if not _is_angle(grid, i):
+        return
+    quarter = math.pi / 2
+    first, last = (round(bound / quarter, 3) for bound in (grid.lower[i], grid.upper[i]))
+    marks = range(math.ceil(first), math.floor(last) + 1)
+    axis.set_ticks([k * quarter for k in marks], [_angle_text(k) for k in marks])
+
+
+def _angle_text(quarters: int) -> str:
+    """``quarters`` times a quarter turn as text: -π, -π/2, 0, π/2, 3π/2."""
+    if quarters == 0:
+        return "0"
+    over, under = (quarters // 2, "") if quarters % 2 == 0 else (quarters, "/2")
+    factor = {1: "", -1: "-"}.get(over, str(over))
+    return f"{factor}π{under}"
+
+
+def _energy_label(fes: Surface) -> str:
+    return f"F / {UNIT_LABELS[fes.units]}"
