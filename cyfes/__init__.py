@@ -1,1 +1,30 @@
-"""cyfes: free energy surfaces from enhanced-sampling data."""
+"""cyfes: free energy surfaces from enhanced-sampling data.
+
+The names below are loaded when first used, so that importing the package stays cheap.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_EXPORTS = {
+    "FreeEnergySurface": "cyfes.fes",
+    "Density": "cyfes.density",
+    "Grid": "cyfes.grid",
+    "Hills": "cyfes.hills",
+    "read_hills": "cyfes.hills",
+    "read_samples": "cyfes.reweight",
+}
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module 'cyfes' has no attribute {name!r}")
+    return getattr(import_module(_EXPORTS[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -30,3 +30,7 @@ class GridTooLargeError(InputError, MemoryError):
 
 class BackendError(CyfesError, RuntimeError):
     """A compute backend cannot be used; the text gives the cause and the remedy."""
+
+
+class CyfesWarning(UserWarning):
+    """Something a user should know; the command line prints it as one line on stderr."""

@@ -1,0 +1,210 @@
+"""Sums of weighted kernels on a grid: everything a free energy surface is made of."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from cyfes import _kernels
+from cyfes.errors import InputError
+from cyfes.grid import Grid
+
+#: Kernels summed between two looks at the keyboard and the progress bar.
+CHUNK = 1 << 17
+
+#: Reach of a Gaussian in bandwidths. What is neglected is below exp(-60.5) = 5e-27 of the samples'
+#: total, so that F is right to 1e-10 kBT even 30 kBT above a peak that holds 1 % of them.
+CUTOFF = 11.0
+
+_LN2 = math.log(2.0)
+
+Progress = Callable[[int, int], None]
+
+
+class Density:
+    """A sum of kernels on a grid, D(s) = 2^exponent * values = sum_k w_k K(s - c_k), K(0) = 1.
+
+    A sum adds up: chunks, files and machines join by ``add`` and ``merge``. Weights may be given
+    as logarithms of any size; ``exponent`` is a running integer, so that rescaling is exact.
+
+    Parameters: ``grid``; ``kernel`` "gaussian" (within ``cutoff`` bandwidths) or PLUMED's
+    "stretched-gaussian"; ``images`` "all" (a periodic kernel is wrapped, so it stays normalised)
+    or "nearest" (PLUMED's rule for hills); ``derivatives`` also sum the gradient; ``dtype`` float64
+    or float32; ``n_threads`` 0 = all. ``interval`` (lower, upper) evaluates one CV at the nearest
+    point inside, with zero gradient outside, as METAD's INTERVAL does.
+
+    The bits of the result do not depend on ``n_threads``.
+    Raises GridTooLargeError if the arrays would not fit in memory.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        *,
+        kernel: str = "gaussian",
+        cutoff: float = CUTOFF,
+        images: str = "all",
+        derivatives: bool = False,
+        dtype: Any = np.float64,
+        n_threads: int = 0,
+        interval: tuple[float, float] | None = None,
+    ) -> None:
+        # Twice: the work array of tiles, or the copy that becomes F.
+        grid.check_memory(2 * (1 + grid.n_dims * derivatives), np.dtype(dtype).itemsize)
+        if interval is not None and grid.n_dims != 1:
+            raise InputError(f"an interval needs a grid of one CV, got {grid.n_dims}")
+        self.grid = grid
+        self.values = np.zeros(grid.shape, dtype)
+        self.derivatives = np.zeros((grid.n_dims, *grid.shape), dtype) if derivatives else None
+        self.exponent = 0
+        self.n_kernels = 0
+        self._sum_weights = 0.0
+        self._sum_squares = 0.0
+        self._interval = interval
+        self._options = {
+            "kernel": kernel,
+            "cutoff": cutoff,
+            "images": images,
+            "n_threads": n_threads,
+        }
+
+    @property
+    def log_scale(self) -> float:
+        """Natural logarithm of the factor of ``values``."""
+        return self.exponent * _LN2
+
+    @property
+    def log_sum_weights(self) -> float:
+        """ln sum_k w_k; -inf while nothing was added."""
+        return math.log(self._sum_weights) + self.log_scale if self._sum_weights else -math.inf
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Kish's (sum w)^2 / sum w^2."""
+        return self._sum_weights**2 / self._sum_squares if self._sum_squares else 0.0
+
+    def add(
+        self,
+        centers: np.ndarray,
+        bandwidths: np.ndarray,
+        *,
+        weights: np.ndarray | None = None,
+        log_weights: np.ndarray | None = None,
+        windows: np.ndarray | None = None,
+        progress: Progress | None = None,
+    ) -> "Density":
+        """Add kernels: ``centers`` float64[n, d], ``bandwidths`` float64[1 or n, d or d(d+1)/2].
+
+        Weights: ``weights`` float64[n], or ``log_weights`` float64[n] (their natural logarithms),
+        else 1. ``windows`` see _kernels.spread. ``progress(done, n)`` is called between chunks.
+        Returns itself. Raises InputError for shapes that disagree or values that are not finite.
+        """
+        centers = np.asarray(centers, np.float64)
+        if centers.ndim != 2 or centers.shape[1] != self.grid.n_dims:
+            raise InputError(f"centers must be [n, {self.grid.n_dims}], got {centers.shape}")
+        n = len(centers)
+        scaled = self._scaled_weights(n, weights, log_weights)
+        for start in range(0, n, CHUNK):
+            rows = slice(start, min(start + CHUNK, n))
+            some = bandwidths if len(bandwidths) == 1 else bandwidths[rows]
+            self._sum(
+                centers[rows], some, scaled[rows], None if windows is None else windows[rows]
+            )
+            self._count(scaled[rows])
+            if progress is not None:
+                progress(rows.stop, n)
+        return self
+
+    def merge(self, other: "Density") -> "Density":
+        """Add another sum on the same grid; returns itself. Raises InputError if grids differ."""
+        if other.grid != self.grid or (other.derivatives is None) != (self.derivatives is None):
+            raise InputError("only densities on the same grid, with the same derivatives, merge")
+        if other.n_kernels:
+            self._raise_exponent(other.exponent)
+            shift = other.exponent - self.exponent
+            self.values += np.ldexp(other.values, shift)
+            if self.derivatives is not None:
+                self.derivatives += np.ldexp(other.derivatives, shift)
+            self._sum_weights += math.ldexp(other._sum_weights, shift)
+            self._sum_squares += math.ldexp(other._sum_squares, 2 * shift)
+            self.n_kernels += other.n_kernels
+        return self
+
+    def _scaled_weights(
+        self, n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
+    ) -> np.ndarray:
+        """Weights divided by 2^exponent, after raising the exponent to what they need."""
+        if weights is not None and log_weights is not None:
+            raise InputError("give weights or log_weights, not both")
+        given = weights if weights is not None else log_weights
+        if given is None:
+            return np.full(n, math.ldexp(1.0, -self.exponent))
+        given = np.asarray(given, np.float64)
+        if given.shape != (n,):
+            raise InputError(f"weights must be [{n}], got {given.shape}")
+        if not np.all(np.isfinite(given)):
+            raise InputError("weights must be finite")
+        if weights is not None:
+            return np.ldexp(given, -self.exponent)
+        if n:
+            self._raise_exponent(math.ceil(float(given.max()) / _LN2))
+        return np.exp2(given / _LN2 - self.exponent)
+
+    def _raise_exponent(self, exponent: int) -> None:
+        """Rescale exactly so that weights up to 2^exponent are at most 1."""
+        if self.n_kernels == 0:
+            self.exponent = exponent
+        elif exponent > self.exponent:
+            shift = self.exponent - exponent
+            self.values = np.ldexp(self.values, shift)
+            if self.derivatives is not None:
+                self.derivatives = np.ldexp(self.derivatives, shift)
+            self._sum_weights = math.ldexp(self._sum_weights, shift)
+            self._sum_squares = math.ldexp(self._sum_squares, 2 * shift)
+            self.exponent = exponent
+
+    def _count(self, weights: np.ndarray) -> None:
+        self.n_kernels += len(weights)
+        self._sum_weights += float(weights.sum())
+        self._sum_squares += float(weights @ weights)
+
+    def _sum(
+        self,
+        centers: np.ndarray,
+        bandwidths: np.ndarray,
+        weights: np.ndarray,
+        windows: np.ndarray | None,
+    ) -> None:
+        if self._interval is not None:
+            self._sum_clamped(centers, bandwidths, weights)
+            return
+        _kernels.spread(
+            self.grid,
+            centers,
+            bandwidths,
+            weights,
+            self.values,
+            self.derivatives,
+            windows,
+            **self._options,
+        )
+
+    def _sum_clamped(
+        self, centers: np.ndarray, bandwidths: np.ndarray, weights: np.ndarray
+    ) -> None:
+        """Values at the points clamped into the interval; no gradient at its ends and outside."""
+        axis, (low, high) = self.grid.axes[0], self._interval or (-math.inf, math.inf)
+        slopes = None if self.derivatives is None else np.zeros_like(self.derivatives)
+        _kernels.evaluate(
+            np.clip(axis, low, high)[:, None],
+            self.grid.period,
+            centers,
+            bandwidths,
+            weights,
+            self.values,
+            slopes,
+            **self._options,
+        )
+        if self.derivatives is not None and slopes is not None:
+            self.derivatives += np.where((axis <= low) | (axis >= high), 0.0, slopes)

@@ -1,0 +1,481 @@
+"""Free energy surfaces: made from hills, from COLVAR files or from samples."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cyfes import gridfile
+from cyfes.density import CUTOFF, Density, Progress
+from cyfes.errors import CyfesWarning, InputError
+from cyfes.grid import Grid
+from cyfes.hills import (
+    GridRequest,
+    Hills,
+    choose_grid,
+    hills_grid,
+    plumed_differences,
+    read_hills,
+)
+from cyfes.reweight import Samples, Selection, read_samples, silverman_bandwidth
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Hills of kerneltype gaussian are summed to this many sigma: each neglected term is below 1e-16
+#: of its height.
+HILL_CUTOFF = 8.6
+
+#: Points per bandwidth, and the most points a CV, of an automatic grid for samples.
+POINTS_PER_BANDWIDTH = 3
+MOST_BINS = {1: 1000, 2: 300, 3: 100, 4: 40}
+
+
+@dataclass(frozen=True)
+class FreeEnergySurface:
+    """F on a grid.
+
+    ``grid``; ``values`` float64[grid.shape], inf where no sample is within reach; ``derivatives``
+    None or dF/ds, float64[d, *grid.shape]; ``kbt`` None if it was not needed; ``units``
+    "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own.
+    """
+
+    grid: Grid
+    values: np.ndarray
+    kbt: float | None = None
+    derivatives: np.ndarray | None = None
+    units: str = "kj/mol"
+    value_name: str = "file.free"
+
+    def __post_init__(self) -> None:
+        if self.values.shape != self.grid.shape:
+            raise InputError(f"values have shape {self.values.shape}, expected {self.grid.shape}")
+
+    # Making one
+
+    @classmethod
+    def from_hills(
+        cls,
+        hills: Hills | str | PathLike | Sequence[str | PathLike],
+        *,
+        lower: Sequence[str | float] | None = None,
+        upper: Sequence[str | float] | None = None,
+        bins: Sequence[int] | None = None,
+        spacing: Sequence[float] | None = None,
+        negbias: bool = False,
+        plumed_compat: bool = False,
+        derivatives: bool = True,
+        kbt: float | None = None,
+        units: str = "kj/mol",
+        n_threads: int = 0,
+    ) -> "FreeEnergySurface":
+        """Return F(s) = -sum_t h_t K(s - s_t) of hills or HILLS files.
+
+        Grid arguments as in ``plumed sum_hills``: one entry a CV, bounds as numbers or text
+        ("-pi"), automatic where left out. ``negbias`` gives minus the bias of a well-tempered run
+        instead of the free energy; ``plumed_compat`` reproduces PLUMED's known faults.
+        Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
+        """
+        if not isinstance(hills, Hills):
+            hills = read_hills(hills, n_threads=n_threads)
+        grid = hills_grid(
+            hills, GridRequest(lower, upper, bins, spacing), plumed_compat=plumed_compat
+        )
+        blocks = hill_blocks(
+            hills,
+            grid,
+            negbias=negbias,
+            plumed_compat=plumed_compat,
+            derivatives=derivatives,
+            n_threads=n_threads,
+        )
+        return replace(next(blocks), kbt=kbt, units=units)
+
+    @classmethod
+    def from_colvar(
+        cls,
+        paths: Samples | str | PathLike | Sequence[str | PathLike],
+        *,
+        kbt: float,
+        selection: Selection | None = None,
+        bandwidth: Sequence[float] | None = None,
+        lower: Sequence[str | float] | None = None,
+        upper: Sequence[str | float] | None = None,
+        bins: Sequence[int] | None = None,
+        spacing: Sequence[float] | None = None,
+        derivatives: bool = True,
+        units: str = "kj/mol",
+        n_threads: int = 0,
+        progress: Progress | None = None,
+        **choices: Any,
+    ) -> "FreeEnergySurface":
+        """Return the reweighted F(s) = -kBT ln P(s) of frames or COLVAR files.
+
+        P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
+        K of standard deviation ``bandwidth`` (CV units; None: Silverman's rule). ``choices`` are
+        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...).
+        Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
+        """
+        if selection is None:
+            selection = Selection(**choices)
+        samples = (
+            paths
+            if isinstance(paths, Samples)
+            else read_samples(paths, kbt, selection, n_threads)
+        )
+        if bandwidth is None:
+            bandwidth = silverman_bandwidth(samples.values, samples.log_weights, samples.periods)
+        h = _positive("bandwidth", bandwidth, len(samples.names))
+        grid = samples_grid(samples, GridRequest(lower, upper, bins, spacing), h)
+        density = Density(grid, derivatives=derivatives, n_threads=n_threads)
+        density.add(
+            samples.values, h[None, :], log_weights=samples.log_weights, progress=progress
+        )
+        return cls.from_density(density, h, kbt, units)
+
+    @classmethod
+    def from_samples(
+        cls,
+        samples: np.ndarray,
+        *,
+        weights: np.ndarray | None = None,
+        log_weights: np.ndarray | None = None,
+        bandwidth: Sequence[float] | float | None = None,
+        lower: Sequence[float] | None = None,
+        upper: Sequence[float] | None = None,
+        shape: Sequence[int] | None = None,
+        period: Sequence[float] | None = None,
+        kbt: float = 1.0,
+        units: str = "kt",
+        names: Sequence[str] | None = None,
+        cutoff: float = CUTOFF,
+        derivatives: bool = True,
+        dtype: Any = np.float64,
+        n_threads: int = 0,
+    ) -> "FreeEnergySurface":
+        """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
+
+        ``samples`` float64[n, d] or [n]; ``weights`` >= 0 or ``log_weights`` float64[n];
+        ``bandwidth``, ``lower``, ``upper``, ``period`` (0 = not periodic) one a CV, in CV units;
+        ``shape`` grid points a CV. A periodic CV spans [lower, lower + period), lower defaulting
+        to -period / 2. Raises InputError for shapes that disagree or weights that are no weights.
+        """
+        values = np.asarray(samples, np.float64)
+        values = values[:, None] if values.ndim == 1 else values
+        if values.ndim != 2 or not len(values) or not np.all(np.isfinite(values)):
+            raise InputError(f"samples must be finite [n, d] with n > 0, got {values.shape}")
+        d = values.shape[1]
+        log_w = _log_weights(len(values), weights, log_weights)
+        periods = np.zeros(d) if period is None else np.broadcast_to(period, d).astype(float)
+        if bandwidth is None:
+            bandwidth = silverman_bandwidth(values, log_w, periods)
+        h = _positive("bandwidth", np.broadcast_to(bandwidth, d), d)
+        grid = _array_grid(values, h, periods, lower, upper, shape, names)
+        density = Density(
+            grid, cutoff=cutoff, derivatives=derivatives, dtype=dtype, n_threads=n_threads
+        )
+        density.add(values, h[None, :], log_weights=log_w)
+        return cls.from_density(density, h, kbt, units)
+
+    @classmethod
+    def from_density(
+        cls, density: Density, bandwidth: np.ndarray, kbt: float, units: str = "kj/mol"
+    ) -> "FreeEnergySurface":
+        """Return F = -kBT ln P of a summed density of Gaussians of one ``bandwidth`` float64[d].
+
+        P is normalised: the kernels by their volume, the weights by their sum.
+        Raises InputError if nothing was added.
+        """
+        if not density.n_kernels:
+            raise InputError("the density is empty: add samples first")
+        volume = np.prod(np.sqrt(2 * np.pi) * np.asarray(bandwidth))
+        shift = density.log_scale - density.log_sum_weights - np.log(volume)
+        values, slopes = _minus_kbt_log(density, kbt)
+        return cls(density.grid, values - kbt * shift, kbt, slopes, units)
+
+    # Using it
+
+    @property
+    def minimum(self) -> float:
+        """Lowest value of F."""
+        return float(np.min(self.values))
+
+    def shifted(self) -> "FreeEnergySurface":
+        """Return the surface with its minimum at zero (``--mintozero``); derivatives stay."""
+        return replace(self, values=self.values - self.minimum)
+
+    def minima(self) -> list[tuple[tuple[float, ...], float]]:
+        """Return the local minima as (position, F), lowest first.
+
+        A grid point is a minimum if none of its up to 3^d - 1 neighbours is lower (the first of
+        equal ones counts); edges of a CV that is not periodic qualify.
+        """
+        lowest = np.isfinite(self.values)
+        for offset in np.ndindex(*(3,) * self.grid.n_dims):
+            step = np.array(offset) - 1
+            if not step.any():
+                continue
+            neighbour = _moved(self.values, step, self.grid.periodic)
+            first = tuple(step) < (0,) * len(step)
+            lowest &= (self.values < neighbour) if first else (self.values <= neighbour)
+        axes = self.grid.axes
+        found = [
+            (tuple(float(a[i]) for a, i in zip(axes, index)), float(self.values[tuple(index)]))
+            for index in np.argwhere(lowest)
+        ]
+        return sorted(found, key=lambda minimum: minimum[1])
+
+    def marginal(self, names: Sequence[str], kbt: float | None = None) -> "FreeEnergySurface":
+        """Return the projection on some CVs, F(s) = -kBT ln sum exp(-F / kBT) over the others.
+
+        The sum runs over grid points without a volume factor, as ``plumed sum_hills --idw``.
+        Raises InputError if ``names`` is not a proper subset of the CVs or kBT is unknown.
+        """
+        kbt = kbt if kbt is not None else self.kbt
+        if kbt is None or not kbt > 0:
+            raise InputError(f"a projection needs kbt > 0, got {kbt}")
+        grid = self.grid.select(names)
+        if len(set(names)) != len(names) or not 0 < len(names) < self.grid.n_dims:
+            raise InputError(
+                f"a projection takes some, not all, of {', '.join(self.grid.names)}; "
+                f"got {', '.join(names)}"
+            )
+        kept = [self.grid.names.index(name) for name in names]
+        others = tuple(i for i in range(self.grid.n_dims) if i not in kept)
+        values = -kbt * _log_sum_exp(-self.values / kbt, others)
+        order = np.argsort(np.argsort(kept))
+        values = np.ascontiguousarray(np.transpose(values, order))
+        return FreeEnergySurface(grid, values, kbt, None, self.units, "projection")
+
+    # Files and pictures
+
+    def to_dat(self, path: str | PathLike, *, fmt: str = "%14.9f", n_threads: int = 0) -> None:
+        """Write PLUMED's grid format; an existing file becomes bck.N.NAME (see gridfile)."""
+        gridfile.write_dat(
+            path,
+            self.grid,
+            self.values,
+            self.derivatives,
+            value_name=self.value_name,
+            fmt=fmt,
+            n_threads=n_threads,
+        )
+
+    def to_cube(self, path: str | PathLike) -> None:
+        """Write a Gaussian cube file (3 CVs; see gridfile)."""
+        gridfile.write_cube(path, self.grid, self.values, units=self.units)
+
+    def to_npz(self, path: str | PathLike) -> None:
+        """Write everything exactly (see gridfile)."""
+        gridfile.write_npz(
+            path,
+            self.grid,
+            self.values,
+            self.derivatives,
+            kbt=self.kbt,
+            units=self.units,
+            extra={"value_name": self.value_name},
+        )
+
+    @classmethod
+    def from_dat(
+        cls, path: str | PathLike, *, kbt: float | None = None, units: str = "kj/mol"
+    ) -> "FreeEnergySurface":
+        """Read a file of ``to_dat`` or of PLUMED; such files tell neither kBT nor units."""
+        data = gridfile.read_dat(path)
+        return cls(data.grid, data.values, kbt, data.derivatives, units, data.value_name)
+
+    @classmethod
+    def from_cube(cls, path: str | PathLike, *, kbt: float | None = None) -> "FreeEnergySurface":
+        """Read a Gaussian cube file."""
+        data = gridfile.read_cube(path)
+        return cls(data.grid, data.values, kbt, None, data.units or "kj/mol")
+
+    @classmethod
+    def from_npz(cls, path: str | PathLike) -> "FreeEnergySurface":
+        """Read a file of ``to_npz``."""
+        data = gridfile.read_npz(path)
+        name = str(data.extra.get("value_name", "file.free"))
+        return cls(
+            data.grid, data.values, data.kbt, data.derivatives, data.units or "kj/mol", name
+        )
+
+    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
+        """Draw the surface on matplotlib Axes and return them (see plot.plot_surface)."""
+        from cyfes.plot import plot_surface
+
+        return plot_surface(self, ax, **kwargs)
+
+
+def hill_blocks(
+    hills: Hills,
+    grid: Grid,
+    *,
+    stride: int = 0,
+    nohistory: bool = False,
+    negbias: bool = False,
+    plumed_compat: bool = False,
+    derivatives: bool = True,
+    n_threads: int = 0,
+    progress: Progress | None = None,
+) -> Iterator[FreeEnergySurface]:
+    """Yield the surface after every ``stride`` hills (0: once) and always the final one.
+
+    As in PLUMED, if ``stride`` divides the number of hills the final state comes twice (with
+    ``nohistory``, which forgets the blocks before, the last one is empty). Warns where PLUMED's
+    own answer is known to differ.
+    """
+    differences = plumed_differences(hills, grid, negbias)
+    for line in differences:
+        what = "reproduced" if plumed_compat else "not reproduced (--plumed-compat does)"
+        warnings.warn(f"{line}: {what}", CyfesWarning, stacklevel=2)
+    heights = hills.bias_heights(plumed_compat) if negbias else hills.heights
+    bandwidths = hills.bandwidths
+    windows = hills.plumed_windows(grid) if plumed_compat and differences else None
+
+    def empty() -> Density:
+        return Density(
+            grid,
+            kernel=hills.kernel,
+            cutoff=HILL_CUTOFF,
+            images="nearest",
+            derivatives=derivatives,
+            n_threads=n_threads,
+            interval=hills.interval,
+        )
+
+    density, n = empty(), len(hills)
+    starts = range(0, n + 1, stride) if stride > 0 else [0]
+    for start in starts:
+        rows = slice(start, start + stride if stride > 0 else n)
+        if nohistory and start:
+            density = empty()
+        density.add(
+            hills.centers[rows],
+            bandwidths[rows],
+            weights=heights[rows],
+            windows=None if windows is None else windows[rows],
+            progress=progress,
+        )
+        slopes = None if density.derivatives is None else -density.derivatives
+        yield FreeEnergySurface(grid, -density.values, derivatives=slopes)
+
+
+def histogram_surface(
+    density: Density, kbt: float, *, plumed_compat: bool = False
+) -> FreeEnergySurface:
+    """Return F = -kBT ln sum K of a density of unit kernels: ``plumed sum_hills --histo``.
+
+    PLUMED writes -kBT / D' for the gradient, -kBT D' / D is right (``plumed_compat``).
+    """
+    values, slopes = _minus_kbt_log(density, kbt)
+    if plumed_compat and density.derivatives is not None:
+        with np.errstate(divide="ignore"):
+            slopes = -kbt / density.derivatives
+    return FreeEnergySurface(density.grid, values, kbt, slopes)
+
+
+def samples_grid(samples: Samples, request: GridRequest, bandwidth: np.ndarray) -> Grid:
+    """Return the grid for reweighted samples: automatic bounds lie three bandwidths outside.
+
+    Automatic bins: a third of a bandwidth wide, at most MOST_BINS a CV.
+    """
+    low, high = samples.values.min(axis=0), samples.values.max(axis=0)
+    extents = low - 3 * bandwidth, high + 3 * bandwidth
+    lengths = np.where(samples.periods > 0, samples.periods, extents[1] - extents[0])
+    steps = np.maximum(bandwidth / POINTS_PER_BANDWIDTH, lengths / MOST_BINS[len(bandwidth)])
+    if request.bins is None and request.spacing is None:
+        counts = np.ceil(lengths / steps - 1e-9).astype(int)
+        request = replace(request, bins=[int(n) for n in counts])
+    return choose_grid(samples.names, samples.bounds, request, extents, steps)
+
+
+def _array_grid(
+    values: np.ndarray,
+    h: np.ndarray,
+    periods: np.ndarray,
+    lower: Sequence[float] | None,
+    upper: Sequence[float] | None,
+    shape: Sequence[int] | None,
+    names: Sequence[str] | None,
+) -> Grid:
+    """Grid of from_samples."""
+    d = len(h)
+    low = np.where(periods > 0, -periods / 2, values.min(axis=0) - 3 * h)
+    high = values.max(axis=0) + 3 * h
+    if lower is not None:
+        low = np.broadcast_to(np.asarray(lower, float), d)
+    if upper is not None:
+        high = np.broadcast_to(np.asarray(upper, float), d)
+    high = np.where(periods > 0, low + periods, high)
+    wraps = periods > 0
+    if shape is None:
+        steps = np.maximum(h / POINTS_PER_BANDWIDTH, (high - low) / MOST_BINS[d])
+        shape = [int(n) + (not w) for n, w in zip(np.ceil((high - low) / steps), wraps)]
+    return Grid(
+        tuple(names) if names is not None else tuple(f"s{i + 1}" for i in range(d)),
+        tuple(map(float, low)),
+        tuple(map(float, high)),
+        tuple(int(n) for n in np.broadcast_to(shape, d)),
+        tuple(map(bool, wraps)),
+    )
+
+
+def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.ndarray:
+    array = np.asarray(values, np.float64)
+    if array.shape != (n,):
+        raise InputError(f"{what} has {array.size} values, expected {n}")
+    if not (np.all(array > 0) and np.all(np.isfinite(array))):
+        raise InputError(f"{what} must be positive, got {', '.join(f'{x:g}' for x in array)}")
+    return array
+
+
+def _log_weights(
+    n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
+) -> np.ndarray:
+    if weights is not None and log_weights is not None:
+        raise InputError("give weights or log_weights, not both")
+    if weights is None:
+        result = np.zeros(n) if log_weights is None else np.asarray(log_weights, np.float64)
+    else:
+        given = np.asarray(weights, np.float64)
+        if not np.all(given >= 0) or not np.any(given > 0):
+            raise InputError("weights must not be negative, and not all zero")
+        with np.errstate(divide="ignore"):
+            result = np.log(given)
+    if result.shape != (n,):
+        raise InputError(f"weights must be [{n}], got {result.shape}")
+    return result
+
+
+def _minus_kbt_log(density: Density, kbt: float) -> tuple[np.ndarray, np.ndarray | None]:
+    """(-kBT ln values, its gradient); inf and nan where no kernel reaches."""
+    if not kbt > 0:
+        raise InputError(f"kbt must be positive, got {kbt}")
+    sums = density.values.astype(np.float64, copy=False)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = -kbt * np.log(sums)
+        slopes = None if density.derivatives is None else -kbt * (density.derivatives / sums)
+    return values, slopes
+
+
+def _log_sum_exp(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
+    peak = values.max(axis=axes, keepdims=True)
+    safe = np.where(np.isfinite(peak), peak, 0.0)
+    with np.errstate(divide="ignore"):
+        total = np.log(np.exp(values - safe).sum(axis=axes, keepdims=True))
+    return np.asarray(np.squeeze(total + safe, axis=axes))
+
+
+def _moved(values: np.ndarray, step: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
+    """values[index + step], inf beyond an edge that does not wrap."""
+    moved = np.roll(values, tuple(-step), axis=tuple(range(values.ndim)))
+    for axis, (shift, wraps) in enumerate(zip(step, periodic)):
+        if shift and not wraps:
+            edge = [slice(None)] * values.ndim
+            edge[axis] = slice(-1, None) if shift > 0 else slice(0, 1)
+            moved[tuple(edge)] = np.inf
+    return moved
