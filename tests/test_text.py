@@ -236,10 +236,16 @@ def test_a_line_longer_than_a_chunk():
     assert columns.tolist() == [[1, 3], [2, 4]]
 
 
+LAST_FIELDS = ["-", "2.", "2e", "2e-", "inf", "infinit", "na", "2#", "2\n", "#", "x" * 20]
+
+
 @pytest.mark.parametrize(
-    "text", [b"1.5 2", b"1 12345678", b"1 1234567", b"1 2e", b"1 -", b"1 infinit", b"1 na", b"1 2#",
-             b"1 2  ", b"1 2\n", b"1 abcdefghijkl", b"1 2.", b"1 2e-"]
-)  # fmt: skip
+    "text",
+    [f"1 {field}".encode() for field in LAST_FIELDS]
+    + [b"1 2".ljust(n) for n in range(3, 24)]
+    + [b"1 " + b"2345678901234567890"[:n] for n in range(20)]
+    + [b"1 ." + b"2345678901234567890"[:n] for n in range(20)],
+)
 @pytest.mark.parametrize("wanted", [[0], [0, 1]])
 def test_nothing_is_read_past_the_end(text, wanted):
     """The text ends where a page does and the page after it cannot be read."""

@@ -1,8 +1,9 @@
 // A double as printf's "%<width>.<precision>f", whatever the locale.
 //
-// |x| 10^precision is computed with a relative error of at most 2^-53. If the result lies further
-// than that from the middle between two integers, rounding it is rounding the exact value, which
-// is what printf does. Anything else is left to std::to_chars, whose digits are exact.
+// |x| 10^precision, 10^precision a double, is one multiplication and so one rounding, which keeps
+// order: against the middle between two integers, a double as well, the product lies on the side
+// of the exact value or on the middle itself. Off the middle, rounding it is rounding the exact
+// value, which is what printf does. Anything else is left to std::to_chars, whose digits are exact.
 #ifndef CYFES_TEXT_FIXED_HPP
 #define CYFES_TEXT_FIXED_HPP
 
@@ -48,15 +49,15 @@ class fixed_format {
   }
 
  private:
-  // |value| 10^precision rounded to an integer; false if that takes more care.
+  // |value| 10^precision rounded to an integer; false if one product cannot tell.
   bool scale(double value, std::uint64_t& number) const {
     if (precision_ > 22) return false;
     const double scaled = std::fabs(value) * powers_of_ten[precision_];
-    if (!(scaled < 0x1p51)) return false;  // also nan
+    if (!(scaled < 0x1p52)) return false;  // also nan
     number = static_cast<std::uint64_t>(scaled);
     const double rest = scaled - static_cast<double>(number);
     number += rest > 0.5;
-    return std::fabs(rest - 0.5) > scaled * 0x1p-52;
+    return rest != 0.5;
   }
 
   // to_chars fails only for want of room, and room() is enough.
