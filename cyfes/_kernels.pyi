@@ -1,0 +1,54 @@
+from collections.abc import Sequence
+from mmap import mmap
+
+import numpy as np
+
+from cyfes.grid import Grid
+
+KERNELS: dict[str, int]
+IMAGES: dict[str, int]
+ROW_FAULTS: tuple[str, ...]
+
+def isas() -> list[tuple[str, bool]]: ...
+def selected_isa() -> str: ...
+def spread(
+    grid: Grid,
+    centers: np.ndarray,
+    bandwidths: np.ndarray,
+    weights: np.ndarray,
+    density: np.ndarray,
+    derivatives: np.ndarray | None = None,
+    windows: np.ndarray | None = None,
+    *,
+    kernel: str = "gaussian",
+    cutoff: float = 10.0,
+    images: str = "all",
+    n_threads: int = 0,
+) -> None: ...
+def evaluate(
+    points: np.ndarray,
+    period: np.ndarray,
+    centers: np.ndarray,
+    bandwidths: np.ndarray,
+    weights: np.ndarray,
+    density: np.ndarray,
+    derivatives: np.ndarray | None = None,
+    *,
+    kernel: str = "gaussian",
+    cutoff: float = 10.0,
+    images: str = "nearest",
+    n_threads: int = 0,
+) -> None: ...
+def count_rows(text: bytes | memoryview | mmap, n_threads: int = 0) -> int: ...
+def parse_rows(
+    text: bytes | memoryview | mmap, n_columns: int, wanted: Sequence[int], n_threads: int = 0
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int] | None]: ...
+def format_grid(
+    grid: Grid,
+    fields: Sequence[np.ndarray],
+    first: int,
+    n_points: int,
+    width: int,
+    precision: int,
+    n_threads: int = 0,
+) -> bytes: ...

@@ -1,0 +1,504 @@
+"""Reading PLUMED tables: schemas, constants, bad rows and what is said about them."""
+
+import gzip
+import math
+import os
+import pickle
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cyfes.errors import FileFormatError, FileMissingError, InputError
+from cyfes.header import scan_headers
+from cyfes.table import Header, read_header, read_table
+from cyfes.textfile import row_line
+
+COLVAR = """\
+#! FIELDS time phi psi bias
+#! SET min_phi -pi
+#! SET max_phi  2*pi / 2
+0.0 1.5 nan 2
+# a comment, #! FIELDS too
+
+1.0 -1.5 x 3 # after a row
+2.0 2.5 1e400 4
+"""
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file and returns its path."""
+
+    def write_text(content, name="COLVAR"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write_text
+
+
+def one_line(error):
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def refused(path, wanted, kind=FileFormatError):
+    """The one-line complaint about a file, without its folder."""
+    with pytest.raises(kind) as error:
+        read_table(path, wanted)
+    return one_line(error).replace(os.path.dirname(path) + os.sep, "")
+
+
+def test_columns_constants_and_lines(write):
+    path = write(COLVAR)
+    table = read_table(path, ["bias", "phi"])
+    constants = {"min_phi": "-pi", "max_phi": "2*pi / 2"}
+    assert table.headers == (Header(("time", "phi", "psi", "bias"), constants, 1, 0),)
+    assert list(table.columns) == ["bias", "phi"]
+    assert table.columns["bias"].tolist() == [2, 3, 4]
+    assert table.columns["phi"].tolist() == [1.5, -1.5, 2.5]
+    assert table.columns["phi"].dtype == np.float64
+    assert (table.path, table.n_rows, table.dropped, table.notes) == (path, 3, {}, ())
+    assert [table.line_of(row) for row in range(3)] == [4, 7, 8]
+    assert read_header(path) == table.headers[0]
+
+
+@pytest.mark.parametrize("row", [-1, 3])
+def test_line_of_no_row(write, row):
+    table = read_table(write(COLVAR), ["phi"])
+    with pytest.raises(InputError, match=rf"COLVAR: no row {row}; there are 3$"):
+        table.line_of(row)
+
+
+def test_paths_may_be_path_objects(tmp_path, write):
+    write(COLVAR)
+    assert read_table(tmp_path / "COLVAR", ["phi"]).n_rows == 3
+    assert read_header(tmp_path / "COLVAR").line == 1
+
+
+def test_a_column_wanted_twice_is_read_once(write):
+    assert list(read_table(write(COLVAR), ["phi", "time", "phi"]).columns) == ["phi", "time"]
+
+
+def test_no_column_wanted(write):
+    table = read_table(write(COLVAR), [])
+    assert (table.n_rows, table.columns) == (3, {})
+
+
+@pytest.mark.parametrize("name", ["COLVAR.gz", "COLVAR"])
+def test_gzip_is_known_by_its_content(write, name):
+    path = write(gzip.compress(COLVAR.encode()), name)
+    table = read_table(path, ["phi"])
+    assert table.columns["phi"].tolist() == [1.5, -1.5, 2.5]
+    assert table.line_of(2) == 8
+    assert read_header(path) == table.headers[0]
+
+
+def test_a_plain_file_may_be_named_gz(write):
+    assert read_table(write(COLVAR, "COLVAR.gz"), ["phi"]).n_rows == 3
+
+
+@pytest.mark.parametrize("keep", [2, 5, 30, -1])
+def test_damaged_gzip(write, keep):
+    path = write(gzip.compress(COLVAR.encode())[:keep])
+    assert refused(path, ["phi"]) == "COLVAR: not a complete gzip file"
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\x1f\x8b\x08" + bytes(range(256)), b"\x1f\x8bzzzzzzzzzzzzzzzzzz"]
+)
+def test_gzip_magic_before_junk(write, junk):
+    path = write(junk)
+    assert refused(path, ["phi"]) == "COLVAR: not a complete gzip file"
+    with pytest.raises(FileFormatError, match="not a complete gzip file"):
+        read_header(path)
+
+
+def test_carriage_returns(write):
+    table = read_table(write(COLVAR.replace("\n", "\r\n")), ["phi"])
+    assert table.columns["phi"].tolist() == [1.5, -1.5, 2.5]
+    assert table.headers[0].fields[-1] == "bias"
+    assert table.headers[0].constants["min_phi"] == "-pi"
+
+
+def test_a_restart_repeats_the_header(write):
+    block = "#! FIELDS t x\n#! SET a 1\n1 2\n3 4\n"
+    table = read_table(write(block + block), ["x"])
+    assert table.columns["x"].tolist() == [2, 4, 2, 4]
+    assert [(h.line, h.first_row) for h in table.headers] == [(1, 0), (5, 2)]
+
+
+def test_a_restart_may_move_columns(write):
+    path = write("#! FIELDS t x y\n1 2 3\n#! FIELDS y t\n30 10\n40 20\n #! FIELDS t x y\n4 5 6\n")
+    table = read_table(path, ["t", "y"])
+    assert table.columns["t"].tolist() == [1, 10, 20, 4]
+    assert table.columns["y"].tolist() == [3, 30, 40, 6]
+    assert [h.fields for h in table.headers] == [("t", "x", "y"), ("y", "t"), ("t", "x", "y")]
+    assert [h.first_row for h in table.headers] == [0, 1, 3]
+    assert [table.line_of(row) for row in range(4)] == [2, 4, 5, 7]
+
+
+def test_a_block_without_a_wanted_column(write):
+    path = write("#! FIELDS t x\n1 2\n#! FIELDS t y\n1 2\n")
+    assert refused(path, ["x"]) == "COLVAR:3: no column 'x' from here on, only t, y"
+
+
+def test_rows_before_the_first_header(write):
+    path = write("1 2\n#! FIELDS t x\n1 2\n")
+    assert refused(path, ["x"]) == "COLVAR:1: no column 'x' from here on, only 0, 1"
+    assert read_table(path, []).headers[0] == Header(("0", "1"), {}, 0, 0)
+
+
+def test_headers_without_rows_do_not_count(write):
+    path = write("#! FIELDS a\n#! SET k 1\n#! FIELDS t x\n1 2\n#! FIELDS b\n#! SET k 2\n")
+    table = read_table(path, ["x"])
+    assert table.headers == (Header(("t", "x"), {}, 3, 0),)
+    assert table.columns["x"].tolist() == [2]
+
+
+def test_constants_end_with_their_block(write):
+    path = write("#! FIELDS t x\n#! SET k 1\n1 2\n#! FIELDS t x\n#! SET j 3\n1 2\n")
+    constants = [header.constants for header in read_table(path, ["x"]).headers]
+    assert constants == [{"k": "1"}, {"j": "3"}]
+
+
+def test_a_constant_may_change_between_rows(write):
+    path = write("#! FIELDS t x\n#! SET k 1\n#! SET m 1\n1 2\n#! SET k 1\n3 4\n#! SET k 2\n5 6\n")
+    fields = ("t", "x")
+    table = read_table(path, ["x"])
+    assert table.headers == (
+        Header(fields, {"k": "1", "m": "1"}, 1, 0),
+        Header(fields, {"k": "2", "m": "1"}, 1, 2),
+    )
+    assert table.columns["x"].tolist() == [2, 4, 6]
+
+
+def test_the_last_value_of_a_constant_counts(write):
+    path = write("#! FIELDS t x\n#! SET k 1\n#! SET k 2\n1 2\n")
+    assert read_table(path, []).headers[0].constants == {"k": "2"}
+
+
+def test_constants_before_the_columns(write):
+    path = write("#! SET k 1\n#! FIELDS t x\n#! SET m 2\n1 2\n")
+    header = Header(("t", "x"), {"k": "1", "m": "2"}, 2, 0)
+    assert read_table(path, ["x"]).headers == (header,)
+    assert read_header(path) == header
+
+
+@pytest.mark.parametrize("line", ["#! SET", "#! SET k", "\t#! SET k "])
+def test_set_without_a_value(write, line):
+    path = write(f"#! FIELDS t x\n{line}\n1 2\n")
+    assert refused(path, ["x"]) == "COLVAR:2: SET needs a name and a value"
+
+
+@pytest.mark.parametrize(
+    "line", ["#!", "#! ", "#! SETTING k", "#! field t", "# ! SET", "# FIELDS z"]
+)
+def test_other_comments_are_comments(write, line):
+    table = read_table(write(f"#! FIELDS t x\n1 2\n{line}\n3 4 #! FIELDS a\n"), ["x"])
+    assert table.columns["x"].tolist() == [2, 4]
+    assert len(table.headers) == 1
+
+
+def test_columns_without_a_header_have_numbers(write):
+    path = write("# by hand\n\n 1 2 3\n4 5 6\n")
+    table = read_table(path, ["2", "0"])
+    assert table.headers == (Header(("0", "1", "2"), {}, 0, 0),)
+    assert table.columns["2"].tolist() == [3, 6]
+    assert read_header(path) == table.headers[0]
+
+
+def test_constants_without_columns(write):
+    path = write("#! SET k 1\n1 2\n#! SET k 2\n3 4\n")
+    headers = read_table(path, ["1"]).headers
+    assert headers == (Header(("0", "1"), {"k": "1"}, 0, 0), Header(("0", "1"), {"k": "2"}, 0, 1))
+
+
+def test_a_repeated_name_matters_only_if_wanted(write):
+    path = write("\n#! FIELDS t x x\n1 2 3\n")
+    assert read_table(path, ["t"]).columns["t"].tolist() == [1]
+    assert refused(path, ["x"]) == "COLVAR:2: column 'x' appears 2 times"
+
+
+def test_an_unknown_column(write):
+    path = write(COLVAR)
+    complaint = "COLVAR: no column 'chi'; the file has time, phi, psi, bias"
+    assert refused(path, ["phi", "chi"], InputError) == complaint
+
+
+def test_a_missing_file(tmp_path):
+    path = str(tmp_path / "HILLS")
+    assert refused(path, ["x"], FileMissingError) == (
+        "cannot read HILLS: No such file or directory"
+    )
+    with pytest.raises(FileMissingError, match=r"cannot read .*HILLS: No such file"):
+        read_header(path)
+
+
+def test_a_folder(tmp_path):
+    with pytest.raises(FileMissingError, match=r"cannot read .*: Is a directory$"):
+        read_table(tmp_path, ["x"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(write):
+    path = write(COLVAR)
+    os.chmod(path, 0)
+    assert refused(path, ["x"], FileMissingError) == "cannot read COLVAR: Permission denied"
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# only\n# comments", "#! FIELDS t x\n", "#!"])
+def test_no_rows(write, content):
+    assert refused(write(content), ["x"]) == "COLVAR: no data rows"
+
+
+def test_the_header_of_a_file_without_rows(write):
+    path = write("#! FIELDS t x\n#! SET k 1\n")
+    assert read_header(path) == Header(("t", "x"), {"k": "1"}, 1, 0)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "# a", "#! FIELDS", "#! SET k 1\n"])
+def test_neither_header_nor_rows(write, content):
+    with pytest.raises(FileFormatError, match=r"COLVAR: no data rows$"):
+        read_header(write(content))
+
+
+def test_a_header_is_read_without_the_rest(write):
+    top = gzip.compress(b"#! FIELDS t x\n1 2\n" + os.urandom(100_000))
+    assert read_header(write(top[:50_000])).fields == ("t", "x")
+    assert read_header(write("#! FIELDS t x\n1 2\n#! SET\n#! FIELDS a\n")).fields == ("t", "x")
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("1 2", "2 columns where 3 are expected (t phi y)"),
+        ("1 2 3 4", "4 columns where 3 are expected (t phi y)"),
+        ("1 abc 3", "column 2 (phi): 'abc' is not a number"),
+        ("1 0.1.2 3", "column 2 (phi): '0.1.2' is not a number"),
+        ("1 1_0 3 # 4", "column 2 (phi): '1_0' is not a number"),
+        ("1 \x0b 3", "column 2 (phi): '\\x0b' is not a number"),
+        ("1\tnan\t3", "column 2 (phi) is nan; --on-bad skip leaves such rows out"),
+        ("1 -inf 3\r", "column 2 (phi) is -inf; --on-bad skip leaves such rows out"),
+        ("1 1e999 3", "column 2 (phi) is 1e999; --on-bad skip leaves such rows out"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 1, 20_000])
+def test_bad_rows_are_named(write, row, complaint, before):
+    path = write("#! FIELDS t phi y\n# hello\n" + "1 2 3\n" * before + row + "\n1 2 3\n4\n")
+    assert refused(path, ["phi", "t"]) == f"COLVAR:{before + 3}: {complaint}"
+
+
+def test_a_bad_row_of_a_later_block(write):
+    path = write("#! FIELDS t x\n1 2\n#! FIELDS x t z\n1 2 3\n5 oh 6\n")
+    assert refused(path, ["t"]) == "COLVAR:5: column 2 (t): 'oh' is not a number"
+
+
+def test_bytes_that_are_no_text(write):
+    path = write(b"#! FIELDS t x\n1 \xff\xfe\n")
+    assert refused(path, ["x"]) == r"COLVAR:2: column 2 (x): '\\xff\\xfe' is not a number"
+    assert read_header(write(b"#! FIELDS t \xff\n")).fields == ("t", r"\xff")
+    assert read_table(write("#! FIELDS t φ\n1 2\n"), ["φ"]).columns["φ"].tolist() == [2]
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"#! FIELDS 0 1\n", b"1 2\n", b"\x1f\x8b"]))
+def test_garbage_is_refused_in_one_line(tmp_path_factory, content, top):
+    path = tmp_path_factory.mktemp("garbage") / "COLVAR"
+    path.write_bytes(top + content)
+    for on_bad in ("raise", "skip"):
+        try:
+            table = read_table(path, ["0"], on_bad=on_bad)
+        except InputError as error:
+            complaint = str(error)
+        else:
+            complaint = f"{path}: none"
+            assert np.isfinite(table.columns["0"]).all()
+        assert re.fullmatch(re.escape(str(path)) + r":.+", complaint)
+
+
+def test_a_last_line_cut_off(write):
+    path = write("#! FIELDS t x y\n1 2 3\n4 5")
+    assert refused(path, ["x"]) == (
+        "COLVAR:3: the last line is cut off: 2 of 3 columns; --on-bad skip leaves such rows out"
+    )
+    table = read_table(path, ["x"], on_bad="skip")
+    assert table.dropped == {"last line cut off": 1}
+    assert (table.columns["x"].tolist(), table.notes) == ([2], ())
+
+
+def test_a_last_line_with_too_much(write):
+    path = write("#! FIELDS t x\n1 2\n4 5 6")
+    assert refused(path, ["x"]) == "COLVAR:3: 3 columns where 2 are expected (t x)"
+    dropped = read_table(path, ["x"], on_bad="skip").dropped
+    assert dropped == {"wrong number of columns": 1}
+
+
+def test_a_last_line_without_newline(write):
+    table = read_table(write("#! FIELDS t x\n1 2\n4 5"), ["x"])
+    assert table.columns["x"].tolist() == [2, 5]
+    assert table.notes == ("the last line has no newline; it is complete and was kept",)
+    assert read_table(write("#! FIELDS t x\n1 2\n# end"), ["x"]).notes == ()
+
+
+def test_bad_rows_are_left_out_and_counted(write):
+    path = write(
+        "#! FIELDS t x\n1 2\n3\n4 nan\n#! SET k 1\n5 inf\n#! SET k 2\n6 x\n7 8\n9 9 9\n10 11\n12"
+    )
+    table = read_table(path, ["x"], on_bad="skip")
+    assert table.columns["x"].tolist() == [2, 8, 11]
+    assert table.dropped == {
+        "wrong number of columns": 2,
+        "not a number": 1,
+        "not finite": 2,
+        "last line cut off": 1,
+    }
+    assert [table.line_of(row) for row in range(3)] == [2, 9, 11]
+    fields = ("t", "x")
+    assert table.headers == (Header(fields, {}, 1, 0), Header(fields, {"k": "2"}, 1, 1))
+
+
+def test_no_good_row_is_left(write):
+    path = write("#! FIELDS t x\n1 nan\n2 nan\n3")
+    with pytest.raises(FileFormatError) as error:
+        read_table(path, ["x"], on_bad="skip")
+    assert one_line(error).endswith("COLVAR: no good data rows (1 last line cut off, 2 not finite)")
+
+
+def test_on_bad_is_checked(write):
+    with pytest.raises(InputError, match="on_bad must be 'raise' or 'skip', got 'ignore'"):
+        read_table(write(COLVAR), ["phi"], on_bad="ignore")
+
+
+def test_a_pipe_can_be_read():
+    reader, writer = os.pipe()
+    os.write(writer, COLVAR.encode())
+    os.close(writer)
+    try:
+        assert read_table(f"/dev/fd/{reader}", ["phi"]).n_rows == 3
+    finally:
+        os.close(reader)
+
+
+def test_a_table_can_be_pickled(write):
+    table = pickle.loads(pickle.dumps(read_table(write(COLVAR), ["phi"])))
+    assert table.columns["phi"].tolist() == [1.5, -1.5, 2.5]
+    assert table.line_of(1) == 7
+
+
+LINES = st.sampled_from(["1 2", "3", "", "  ", "# c", " #! SET a 1", "5 6 # c", "\r", "x y z"])
+
+
+@given(st.lists(LINES, max_size=60), st.sampled_from(["", "\n"]))
+def test_rows_are_found_again(lines, end):
+    text = ("\n".join(lines) + end).encode()
+    rows = [i + 1 for i, line in enumerate(lines) if line.partition("#")[0].strip()]
+    assert [row_line(text, row) for row in range(len(rows))] == rows
+
+
+BLOCKS = st.sampled_from(
+    ["#! FIELDS t x", "#! FIELDS x", "#! SET k 1", "#! SET k 2", "#! SET j 1", "1 2", "# c"]
+)
+
+
+@given(st.lists(BLOCKS, max_size=30))
+def test_headers_follow_a_line_by_line_reading(lines):
+    """The fields and constants in force at each row, found one line at a time."""
+    fields, constants, line_of_fields, expected = ("0", "1"), {}, 0, []
+    for number, line in enumerate(lines, 1):
+        words = line.split()
+        if words[1:2] == ["FIELDS"]:
+            constants = {} if line_of_fields else constants
+            fields, line_of_fields = tuple(words[2:]), number
+        elif words[1:2] == ["SET"]:
+            constants = {**constants, words[2]: words[3]}
+        elif line == "1 2":
+            expected.append((fields, constants, line_of_fields))
+    headers, starts = scan_headers("f", "\n".join(lines).encode())
+    assert len(starts) == len(headers)
+    firsts = [header.first_row for header in headers]
+    assert firsts == sorted(set(firsts))
+    for row, in_force in enumerate(expected):
+        header = headers[int(np.searchsorted(firsts, row, side="right")) - 1]
+        assert (header.fields, header.constants, header.line) == in_force
+
+
+def plain_reading(path):
+    """A file read with nothing but split() and float(): [(fields, rows)] of its blocks."""
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode()
+    blocks = []
+    for line in text.splitlines():
+        words = line.split()
+        if words[:2] == ["#!", "FIELDS"]:
+            blocks.append((words[2:], []))
+        elif words and not words[0].startswith("#"):
+            if not blocks:
+                blocks.append(([str(i) for i in range(len(words))], []))
+            blocks[-1][1].append([float(word) for word in words])
+    return [block for block in blocks if block[1]]
+
+
+def simulation_outputs(folder):
+    named = re.compile(r"(HILLS|COLVAR|KERNELS|STATE)")
+    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and named.search(p.name)]
+    assert len(paths) > 40
+    return paths
+
+
+def test_real_files_read_as_split_and_float_do(shared_data):
+    for path in simulation_outputs(shared_data):
+        blocks = plain_reading(path)
+        fields = [name for name in blocks[0][0] if all(name in names for names, _ in blocks)]
+        table = read_table(path, fields, on_bad="skip")
+        rows = [[row[names.index(f)] for f in fields] for names, part in blocks for row in part]
+        expected = np.array([row for row in rows if all(map(math.isfinite, row))])
+        found = np.column_stack(list(table.columns.values()))
+        assert found.tobytes() == expected.tobytes(), path
+        assert sum(table.dropped.values()) == len(rows) - len(expected), path
+        assert read_header(path) == table.headers[0], path
+        assert table.headers[-1].line >= table.headers[0].line, path
+
+
+def test_real_states_have_their_constants(shared_data):
+    table = read_table(shared_data / "opes-1d-ala2" / "STATE", ["phi", "height"])
+    assert (len(table.headers), table.n_rows) == (100, 3230)
+    counters = [int(header.constants["counter"]) for header in table.headers]
+    assert counters == sorted(set(counters))
+    assert {header.constants["max_phi"] for header in table.headers} == {"pi"}
+
+
+def test_real_rows_are_on_their_lines(shared_data):
+    path = shared_data / "gen-restart" / "HILLS"
+    table = read_table(path, ["time", "height"])
+    lines = path.read_text().splitlines()
+    for row in (0, 999, 1000, 1999):
+        assert float(lines[table.line_of(row) - 1].split()[0]) == table.columns["time"][row]
+
+
+def test_real_grids_print_as_plumed_printed_them(shared_data):
+    from cyfes._kernels import format_grid
+    from cyfes.grid import Grid
+
+    paths = sorted(shared_data.glob("*/ref/grid.dat"))
+    assert len(paths) > 3
+    for path in paths:
+        constants = read_header(path).constants
+        names = [name[4:] for name in constants if name.startswith("min_")]
+        fields = read_header(path).fields[len(names) :]
+        table = read_table(path, [*names, *fields])
+        shape = [int(constants[f"nbins_{name}"]) for name in names]
+        periodic = [constants[f"periodic_{name}"] == "true" for name in names]
+        bounds = [
+            [float(constants[f"{end}_{name}"].replace("pi", str(math.pi))) for name in names]
+            for end in ("min", "max")
+        ]
+        bins = [n - (not wraps) for n, wraps in zip(shape, periodic)]
+        grid = Grid.from_bins(names, *bounds, bins, periodic)
+        values = [table.columns[f].reshape(shape[::-1]).transpose() for f in fields]
+        text = format_grid(grid, values, 0, grid.size, 14, 9)
+        printed = path.read_bytes()
+        assert text == printed[printed.rindex(b"#!") :].partition(b"\n")[2], path

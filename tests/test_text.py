@@ -1,0 +1,425 @@
+"""The text kernels against Python's float() and C's printf."""
+
+import ctypes
+import math
+import mmap
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cyfes._kernels import ROW_FAULTS, count_rows, format_grid, parse_rows
+from cyfes.errors import InputError
+from cyfes.grid import Grid
+
+WRONG_COLUMNS, NOT_A_NUMBER, NOT_FINITE = 1, 2, 3
+THREADS = [1, 2, 3, 8]
+
+DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
+WRITTEN = st.one_of(
+    DOUBLES.map(repr),
+    st.builds(lambda x, p: f"{x:.{p}e}", DOUBLES, st.integers(0, 30)),
+    st.builds(lambda x, p: f"{x:.{p}f}", st.floats(-1e6, 1e6), st.integers(0, 30)),
+    st.builds(lambda n, p: f"{n}e{p}", st.integers(-(2**70), 2**70), st.integers(-400, 400)),
+    st.from_regex(
+        r"[+-]?([0-9]{1,25}\.?[0-9]{0,25}|\.[0-9]{1,25})([eE][+-]?[0-9]{1,4})?", fullmatch=True
+    ),
+)
+
+HARD_NUMBERS = [
+    "9007199254740992",  # 2^53 and its neighbours
+    "9007199254740993",
+    "9007199254740994",
+    "-9007199254740993e0",
+    "9007199254740993e-22",
+    "9007199254740991e22",
+    "9007199254740991e23",
+    "1e22",
+    "1e23",
+    "1e-22",
+    "1e-23",
+    "4.9406564584124654e-324",  # the least subnormal, half of it and just above half
+    "2.4703282292062327e-324",
+    "2.4703282292062328e-324",
+    "2.2250738585072011e-308",
+    "2.2250738585072014e-308",
+    "1.7976931348623157e308",
+    "1.7976931348623158e308",
+    "1e308",
+    "0.1",
+    "-0",
+    "-0.0e-400",
+    "0e99999999999999999999",
+    "1e-99999999999999999999",
+    "5.",
+    ".5",
+    "+5.e3",
+    "-.5E-3",
+    "12345678901234567",
+    "123456789012345678",
+    "1234567890123456789",
+    "12345678901234567890",
+    "18446744073709551615",
+    "18446744073709551616",
+    "99999999999999999999",
+    "0.00000000000000000000000000000001",
+    "00000000000000000000000000000001.5",
+    "0." + "0" * 400 + "1e400",
+    "1" + "0" * 400 + "e-400",
+    "0." + "0" * 350 + "1",
+    "9" * 800,
+    "7.2057594037927933e16",  # a tie between two doubles
+    "7.2057594037927933" + "0" * 60 + "1e16",
+]
+
+
+def bits(x):
+    return struct.pack("<d", x)
+
+
+def parse_column(words, n_threads=1):
+    """Values and faults of words, one a row; no byte follows the last word."""
+    columns, faults, _ = parse_rows("\n".join(words).encode(), 1, [0], n_threads)
+    return columns[0], faults
+
+
+def assert_parsed_like_float(words):
+    values, faults = parse_column(words)
+    expected = np.array([float(word) for word in words])
+    finite = np.isfinite(expected)
+    assert np.array_equal(faults, np.where(finite, 0, NOT_FINITE))
+    assert values[finite].tobytes() == expected[finite].tobytes()
+
+
+def is_float(word):
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return "_" not in word
+
+
+def test_hard_numbers_are_correctly_rounded():
+    assert_parsed_like_float(HARD_NUMBERS)
+
+
+@given(st.lists(WRITTEN, min_size=1, max_size=20))
+def test_any_number_is_correctly_rounded(words):
+    assert_parsed_like_float(words)
+
+
+@given(st.text("0123456789+-.eE", min_size=1) | st.text("infatyINFATY+-_xX0.d", min_size=1))
+def test_a_field_is_a_number_where_float_takes_it(word):
+    _, faults = parse_column([word, "1"])
+    expected = NOT_A_NUMBER
+    if is_float(word):
+        expected = 0 if math.isfinite(float(word)) else NOT_FINITE
+    assert list(faults) == [expected, 0]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["1_000", "0x10", "1d5", "0.1.2", "abc", "1e", "1e+", ".", "+", "-", "--1", "+-1", "e5", ".e5",
+     "nan(1)", "infi", "1\x00", "\x00", "1,5", "१", "1\x0b", "\x0c1", "inf1", "1e5.0"],
+)  # fmt: skip
+@pytest.mark.parametrize("after", ["", "\n", " \n", "\r\n", "#", "\t#x\n", " " * 9])
+def test_not_a_number(word, after):
+    columns, faults, first = parse_rows((word + after).encode(), 1, [0])
+    assert list(faults) == [NOT_A_NUMBER]
+    assert first == (0, NOT_A_NUMBER, 1, 0)
+    assert np.isnan(columns).all()
+
+
+@pytest.mark.parametrize("word", ["nan", "-nan", "+NaN", "inf", "-Infinity", "1e400", "-1e999"])
+def test_not_finite(word):
+    _, faults, first = parse_rows(f"1 {word} 3".encode(), 3, [0, 1])
+    assert list(faults) == [NOT_FINITE]
+    assert first == (0, NOT_FINITE, 3, 1)
+
+
+TABLE = (
+    b"#! FIELDS a b c\n"
+    b"\n"
+    b"  1.5\t2 3\r\n"
+    b" \t \r\n"
+    b"4 5 6# a comment\n"
+    b"7 8 9 # another 1 2 3\n"
+    b"  # only a comment\n"
+    b"10 11 12"
+)
+
+
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n", b" ", b"#", b"\n\n# end"])
+def test_rows_comments_blanks_and_line_ends(ending):
+    columns, faults, first = parse_rows(TABLE + ending, 3, [0, 2])
+    assert columns.tolist() == [[1.5, 4, 7, 10], [3, 6, 9, 12]]
+    assert not faults.any()
+    assert first is None
+    assert count_rows(TABLE + ending) == 4
+
+
+@pytest.mark.parametrize("text", [b"", b"\n", b"# a", b"  \t\r\n#\n\n"])
+def test_a_text_without_rows(text):
+    columns, faults, first = parse_rows(text, 2, [0])
+    assert columns.shape == (1, 0)
+    assert len(faults) == 0
+    assert first is None
+
+
+def test_columns_not_wanted_are_not_parsed_but_counted():
+    text = b"1 abc 3\n1 nan 3\n1 2\n1 2 3 4\n1 ab\x01cdefghijk 3\n"
+    columns, faults, first = parse_rows(text, 3, [2])
+    assert list(faults) == [0, 0, WRONG_COLUMNS, WRONG_COLUMNS, 0]
+    assert first == (16, WRONG_COLUMNS, 2, -1)
+    assert np.array_equal(columns[0], [3, 3, np.nan, np.nan, 3], equal_nan=True)
+
+
+def test_the_first_fault_of_a_row_is_told():
+    text = b"1 2 3\n  nan x 3\nx y\n"
+    columns, faults, first = parse_rows(text, 3, [0, 1])
+    assert list(faults) == [0, NOT_FINITE, WRONG_COLUMNS]
+    assert first == (6, NOT_FINITE, 3, 0)
+    assert np.isnan(columns[:, 1:]).all()
+
+
+def test_no_column_wanted():
+    columns, faults, first = parse_rows(b"1 2\n3\n", 2, [])
+    assert columns.shape == (0, 2)
+    assert list(faults) == [0, WRONG_COLUMNS]
+    assert first[0] == 4
+
+
+@pytest.mark.parametrize("wanted", [[1, 0], [0, 0], [3], [-1]])
+def test_wanted_columns_are_checked(wanted):
+    with pytest.raises(InputError, match="ascending"):
+        parse_rows(b"1 2 3\n", 3, wanted)
+
+
+def test_negative_thread_counts_are_refused():
+    with pytest.raises(InputError, match="n_threads"):
+        count_rows(b"1\n", -1)
+
+
+def long_table(rng, n_rows):
+    values = rng.normal(size=(n_rows, 4)) * [1, 1e3, 1e-5, 1e12]
+    rows = [f"{a:.3f} {b:13.9f}  {c:.16e} {d:.2f}" for a, b, c, d in values]
+    for line in range(0, n_rows, 7):
+        rows[line] += "\n# comment\n\n"
+    return rows
+
+
+@pytest.mark.parametrize("n_threads", THREADS)
+def test_any_number_of_threads_parses_the_same(n_threads):
+    rng = np.random.default_rng(3)
+    rows = long_table(rng, 30_000)
+    rows[25_000] += " 5"
+    rows[12_345] = "1 2 x 4"
+    text = "\n".join(rows).encode()
+    columns, faults, first = parse_rows(text, 4, [0, 2, 3], n_threads)
+    expected = np.array(
+        [
+            [np.nan] * 3 if faults[i] else [float(row.split()[k]) for k in (0, 2, 3)]
+            for i, row in enumerate(rows)
+        ]
+    )
+    assert np.array_equal(columns.T, expected, equal_nan=True)
+    assert np.flatnonzero(faults).tolist() == [12_345, 25_000]
+    assert first == (text.index(b"1 2 x 4"), NOT_A_NUMBER, 4, 2)
+    assert count_rows(text, n_threads) == 30_000
+
+
+def test_a_line_longer_than_a_chunk():
+    text = b"1 " + b" " * 1_000_000 + b"2\n" + b"#" * 1_000_000 + b"\n3 4"
+    columns, _, _ = parse_rows(text, 2, [0, 1], 8)
+    assert columns.tolist() == [[1, 3], [2, 4]]
+
+
+LAST_FIELDS = ["-", "2.", "2e", "2e-", "inf", "infinit", "na", "2#", "2\n", "#", "x" * 20]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"1 {field}".encode() for field in LAST_FIELDS]
+    + [b"1 2".ljust(n) for n in range(3, 24)]
+    + [b"1 " + b"2345678901234567890"[:n] for n in range(20)]
+    + [b"1 ." + b"2345678901234567890"[:n] for n in range(20)],
+)
+@pytest.mark.parametrize("wanted", [[0], [0, 1]])
+def test_nothing_is_read_past_the_end(text, wanted):
+    """The text ends where a page does and the page after it cannot be read."""
+    page = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 2 * page)
+    memory[page - len(text) : page] = text
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    libc = ctypes.CDLL(None, use_errno=True)
+    protect = [ctypes.c_void_p(address + page), ctypes.c_size_t(page)]
+    assert libc.mprotect(*protect, 0) == 0
+    try:
+        at_end = parse_rows(memoryview(memory)[page - len(text) : page], 2, wanted)
+    finally:
+        assert libc.mprotect(*protect, mmap.PROT_READ | mmap.PROT_WRITE) == 0
+    apart = parse_rows(text, 2, wanted)
+    assert np.array_equal(at_end[0], apart[0], equal_nan=True)
+    assert at_end[2] == apart[2]
+
+
+def printf(x, width=14, precision=9):
+    text = ctypes.create_string_buffer(2000)
+    ctypes.CDLL(None).snprintf(text, 2000, b" %*.*f", width, precision, ctypes.c_double(x))
+    return text.value
+
+
+def line_grid(n_points):
+    return Grid.from_bins(["x"], [0], [1], [n_points], [True])
+
+
+def format_values(values, width=14, precision=9, n_threads=1):
+    """Each value of a 1-D field as text, with the blank before it."""
+    grid = line_grid(len(values))
+    text = format_grid(grid, [np.array(values)], 0, grid.size, width, precision, n_threads)
+    at = len(printf(0.0, width, precision))
+    return [line[at:] for line in text.split(b"\n")[:-1]]
+
+
+HARD_DOUBLES = [
+    0.0,
+    -0.0,
+    math.inf,
+    -math.inf,
+    math.nan,
+    math.copysign(math.nan, -1.0),
+    5e-324,
+    -5e-324,
+    2.2250738585072014e-308,
+    1e308,
+    -1.7976931348623157e308,
+    0.5,
+    1.5,
+    2.5,
+    -0.5,
+    0.125,
+    0.375,
+    999.9999999995,
+    999.99999999950001,
+    9999.9999999999,
+    -999.99999999999,
+    99999.9999999999,
+    -1e-10,
+    1e-10,
+    5e-10,
+    -5e-10,
+    *(2.0**k + d for k in (20, 31, 32, 50, 51, 52, 53, 54, 63, 64) for d in (-1, -0.5, 0, 0.5, 1)),
+    *(10.0**k for k in range(-12, 25)),
+    *((2 * k + 1) * 0.5e-9 for k in range(2000)),  # next to ties at nine decimals
+    *((2 * k + 1) / 2**10 for k in range(-600, 600)),  # exact ties at nine decimals
+    *((2 * k + 1) / 2**9 + j for k in range(8) for j in (100, 1000, 123456)),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "precision"), [(14, 9), (0, 0), (3, 0), (1, 1), (2, 1), (8, 3), (12, 8), (30, 16),
+                             (17, 15), (18, 15), (40, 22), (40, 23), (400, 2), (10, 60), (20, 18)]
+)  # fmt: skip
+def test_hard_doubles_print_as_printf(width, precision):
+    expected = [printf(x, width, precision) for x in HARD_DOUBLES]
+    assert format_values(HARD_DOUBLES, width, precision) == expected
+
+
+@given(
+    st.lists(st.floats() | st.floats(-1e4, 1e4), min_size=1, max_size=20),
+    st.integers(0, 30),
+    st.integers(0, 25),
+)
+def test_any_double_prints_as_printf(values, width, precision):
+    expected = [printf(x, width, precision) for x in values]
+    assert format_values(values, width, precision) == expected
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 12), st.integers(-(10**6), 10**6), st.integers(-2, 2))
+def test_the_neighbours_of_a_tie_print_as_printf(precision, whole, ulps):
+    x = (whole + 0.5) / 10**precision
+    for _ in range(abs(ulps)):
+        x = math.nextafter(x, math.copysign(math.inf, ulps))
+    assert format_values([x], 14, precision) == [printf(x, 14, precision)]
+
+
+def test_a_million_numbers_print_as_printf():
+    rng = np.random.default_rng(5)
+    n = 250_000
+    grid = Grid.from_bins(["x"], [-math.pi], [math.pi], [n], [True])
+    scale = 10.0 ** rng.integers(-12, 8, size=n)
+    fields = [rng.normal(size=n) * scale, rng.integers(0, 2**20, n) / 2**10, rng.normal(size=n)]
+    columns = [grid.axes[0], *fields]
+    expected = (" %14.9f %14.9f %14.9f %14.9f\n" * n) % tuple(np.column_stack(columns).ravel())
+    assert format_grid(grid, fields, 0, n, 14, 9, 2) == expected.encode()
+
+
+def plain_grid_text(grid, fields, width=14, precision=9):
+    """What PLUMED's loop over the points prints."""
+    text = ""
+    for number in range(grid.size):
+        index = np.unravel_index(number, grid.shape, order="F")
+        if grid.n_dims > 1 and number > 0 and index[grid.n_dims - 2] == 0:
+            text += "\n"
+        numbers = [axis[i] for axis, i in zip(grid.axes, index)] + [f[index] for f in fields]
+        text += "".join(f" %{width}.{precision}f" % x for x in numbers) + "\n"
+    return text.encode()
+
+
+@pytest.mark.parametrize("shape", [(7,), (1,), (4, 3), (3, 1), (1, 3), (3, 4, 2), (2, 3, 2, 3)])
+def test_points_fields_and_blank_lines(shape):
+    rng = np.random.default_rng(len(shape))
+    n = len(shape)
+    names = [f"x{d}" for d in range(n)]
+    grid = Grid.from_bins(names, [-1.1] * n, [2.3] * n, shape, [True] * n)
+    fields = [rng.normal(size=shape) for _ in range(1 + n)]
+    expected = plain_grid_text(grid, fields)
+    assert format_grid(grid, fields, 0, grid.size, 14, 9) == expected
+    for cut in range(grid.size + 1):
+        head = format_grid(grid, fields, 0, cut, 14, 9)
+        assert head + format_grid(grid, fields, cut, grid.size - cut, 14, 9) == expected
+
+
+def test_a_grid_without_fields_is_its_coordinates():
+    grid = line_grid(3)
+    assert format_grid(grid, [], 1, 2, 5, 2) == b"  0.33\n  0.67\n"
+
+
+@pytest.mark.parametrize("n_threads", THREADS)
+def test_any_number_of_threads_formats_the_same(n_threads):
+    rng = np.random.default_rng(8)
+    grid = Grid.from_bins(["x", "y"], [0, 0], [1, 1], [211, 199], [True, False])
+    fields = [rng.normal(size=grid.shape) * 1e3]
+    whole = plain_grid_text(grid, fields)
+    assert format_grid(grid, fields, 0, grid.size, 14, 9, n_threads) == whole
+
+
+@pytest.mark.parametrize(
+    ("first", "n_points", "width", "precision", "complaint"),
+    [
+        (-1, 2, 14, 9, "not in the grid"),
+        (0, 4, 14, 9, "not in the grid"),
+        (3, 1, 14, 9, "not in the grid"),
+        (0, -1, 14, 9, "not in the grid"),
+        (0, 3, -14, 9, "width and precision"),
+        (0, 3, 14, -1, "width and precision"),
+        (0, 3, 5000, 9, "width and precision"),
+    ],
+)
+def test_format_arguments_are_checked(first, n_points, width, precision, complaint):
+    with pytest.raises(InputError, match=complaint):
+        format_grid(line_grid(3), [], first, n_points, width, precision)
+
+
+def test_fault_names_follow_the_header():
+    assert ROW_FAULTS == ("good", "wrong number of columns", "not a number", "not finite")
+
+
+@given(st.lists(st.floats(-1e5, 1e5), min_size=1, max_size=10), st.integers(1, 12))
+def test_printed_numbers_read_back_as_printed(values, precision):
+    words = format_values(values, 20, precision)
+    parsed, _ = parse_column([word.decode() for word in words])
+    assert [bits(x) for x in parsed] == [bits(float(word)) for word in words]
