@@ -41,7 +41,11 @@ def evaluate(
 ) -> None: ...
 def count_rows(text: bytes | memoryview | mmap, n_threads: int = 0) -> int: ...
 def parse_rows(
-    text: bytes | memoryview | mmap, n_columns: int, wanted: Sequence[int], n_threads: int = 0
+    text: bytes | memoryview | mmap,
+    n_columns: int,
+    wanted: Sequence[int],
+    n_threads: int = 0,
+    allow_nonfinite: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int] | None]: ...
 def format_grid(
     grid: Grid,

@@ -63,9 +63,10 @@ cdef extern from "cyfes_kernels.h" nogil:
     const cyfes_backend *cyfes_cpu_backend()
     const char *cyfes_cpu_isa_name(int32_t index)
     int cyfes_cpu_isa_supported(int32_t index)
+    int32_t cyfes_cpu_max_threads()
     int cyfes_count_rows(const char *, int64_t, int32_t, int64_t *)
-    int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, const int32_t *, int32_t, int64_t,
-                         double *, uint8_t *, int64_t *, cyfes_bad_row *)
+    int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, const int32_t *, int32_t, int32_t,
+                         int64_t, double *, uint8_t *, int64_t *, cyfes_bad_row *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
                           int32_t, int32_t, int32_t, char **, int64_t *)
     void cyfes_free_text(char *)
@@ -98,6 +99,11 @@ def isas():
         found.append((cyfes_cpu_isa_name(index).decode(), bool(cyfes_cpu_isa_supported(index))))
         index += 1
     return found
+
+
+def max_threads():
+    """Return the number of threads that n_threads=0 stands for."""
+    return cyfes_cpu_max_threads()
 
 
 def selected_isa():
@@ -291,10 +297,10 @@ def count_rows(text, n_threads=0):
     return n_rows
 
 
-def parse_rows(text, n_columns, wanted, n_threads=0):
+def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False):
     """Parse the data rows of a bytes-like object.
 
-    wanted: ascending 0-based columns. Returns (columns float64[len(wanted), n_rows],
+    wanted: ascending 0-based columns; nan and inf are a fault unless allow_nonfinite. Returns (columns float64[len(wanted), n_rows],
     faults uint8[n_rows] (index into ROW_FAULTS), first) with first None or the first bad row as
     (offset of its line, fault, columns found, faulty column or -1).
     """
@@ -311,10 +317,11 @@ def parse_rows(text, n_columns, wanted, n_threads=0):
     cdef int64_t n_faults = 0
     cdef int32_t width = n_columns
     cdef int32_t threads = n_threads
+    cdef int32_t nonfinite = bool(allow_nonfinite)
     cdef int status
     with nogil:
         status = cyfes_parse_rows(<const char *>&t[0], t.shape[0], width, <int32_t>w.shape[0],
-                                  &w[0] if w.shape[0] else NULL, threads, n_rows,
+                                  &w[0] if w.shape[0] else NULL, nonfinite, threads, n_rows,
                                   &c[0, 0] if w.shape[0] else NULL, &f[0], &n_faults, &first)
     _check(status, cyfes_error_text())
     if n_faults == 0:

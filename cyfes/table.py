@@ -83,12 +83,14 @@ def read_table(
     wanted: Sequence[str],
     *,
     on_bad: Literal["raise", "skip"] = "raise",
+    allow_nonfinite: bool = False,
     n_threads: int = 0,
 ) -> Table:
     """Return the ``wanted`` columns of a PLUMED file, plain or gzip.
 
     Rows with a wrong number of columns, or with a wanted field that is no finite number, raise
-    FileFormatError naming the first such line, or are counted and left out (``on_bad="skip"``).
+    FileFormatError naming the first such line, or are counted and left out (``on_bad="skip"``);
+    with ``allow_nonfinite`` nan and inf are numbers like others.
     Columns that are not wanted may hold anything. Numbers are the doubles nearest to their text.
 
     Raises FileMissingError if the file cannot be read; InputError for an unknown column;
@@ -105,7 +107,7 @@ def read_table(
     _check_names(path, headers, names)
     parts = []
     for section in _sections(path, text, headers, starts):
-        values, faults, first_bad = section.parse(names, n_threads)
+        values, faults, first_bad = section.parse(names, n_threads, allow_nonfinite)
         if first_bad is not None and on_bad == "raise":
             raise section.error(*first_bad)
         parts.append((*values, faults))
@@ -132,13 +134,15 @@ class _Section:
     header: Header
 
     def parse(
-        self, names: tuple[str, ...], n_threads: int
+        self, names: tuple[str, ...], n_threads: int, allow_nonfinite: bool
     ) -> tuple[list[np.ndarray], np.ndarray, tuple[int, int, int, int] | None]:
         """The columns in the order of ``names``, the fault of each row, the first bad row."""
         positions = [self.position(name) for name in names]
         order = sorted(positions)
         rows = memoryview(self.text)[self.begin : self.end]
-        values, faults, first_bad = parse_rows(rows, len(self.header.fields), order, n_threads)
+        values, faults, first_bad = parse_rows(
+            rows, len(self.header.fields), order, n_threads, allow_nonfinite
+        )
         return [values[order.index(at)] for at in positions], faults, first_bad
 
     def position(self, name: str) -> int:

@@ -97,6 +97,7 @@ const cyfes_backend *cyfes_cpu_backend(void);
 /* Instruction sets compiled in, slowest first; NULL past the end. */
 const char *cyfes_cpu_isa_name(int32_t index);
 int cyfes_cpu_isa_supported(int32_t index); /* 1 if this processor runs it */
+int32_t cyfes_cpu_max_threads(void);        /* what n_threads = 0 stands for */
 
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {
@@ -119,7 +120,8 @@ int cyfes_count_rows(const char *text, int64_t n_bytes, int32_t n_threads, int64
 /* Parse those rows. Every number is the correctly rounded double of its decimal text.
  * Rows with a fault get it in faults and nan in every column; the first is described in *first. */
 int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t n_columns, int32_t n_wanted,
-                     const int32_t *wanted /* [n_wanted] 0-based, ascending */, int32_t n_threads,
+                     const int32_t *wanted /* [n_wanted] 0-based, ascending */,
+                     int32_t allow_nonfinite /* 1: nan and inf are no fault */, int32_t n_threads,
                      int64_t n_rows, double *columns /* [n_wanted][n_rows] */,
                      uint8_t *faults /* [n_rows] */, int64_t *n_faults, cyfes_bad_row *first);
 

@@ -106,4 +106,6 @@ int cyfes_cpu_isa_supported(int32_t index) {
   return index >= 0 && index < cyfes::n_isas && cyfes::runs_here(index);
 }
 
+int32_t cyfes_cpu_max_threads(void) { return omp_get_max_threads(); }
+
 const char *cyfes_error_text(void) { return cyfes::error_buffer(); }

@@ -116,6 +116,7 @@ class table_parser {
   std::int64_t n_rows;
   double* columns;
   std::uint8_t* faults;
+  bool allow_nonfinite;
 
   // Parses the lines [line, chunk_end), which must be the rows [row, row_end).
   void parse_chunk(const char* line, const char* chunk_end, std::int64_t row, std::int64_t row_end,
@@ -160,7 +161,7 @@ class table_parser {
                           cyfes_bad_row& state) const {
     const char* after = read_number(p, end, value);
     const bool is_number = after != nullptr && at_field_end(after, end);
-    if (is_number && std::isfinite(value)) return after;
+    if (is_number && (allow_nonfinite || std::isfinite(value))) return after;
     if (state.fault == CYFES_ROW_GOOD) {
       state.fault = is_number ? CYFES_ROW_NOT_FINITE : CYFES_ROW_NOT_A_NUMBER;
       state.column = column;
@@ -199,8 +200,9 @@ int cyfes_count_rows(const char* text, int64_t n_bytes, int32_t n_threads, int64
 }
 
 int cyfes_parse_rows(const char* text, int64_t n_bytes, int32_t n_columns, int32_t n_wanted,
-                     const int32_t* wanted, int32_t n_threads, int64_t n_rows, double* columns,
-                     uint8_t* faults, int64_t* n_faults, cyfes_bad_row* first) {
+                     const int32_t* wanted, int32_t allow_nonfinite, int32_t n_threads,
+                     int64_t n_rows, double* columns, uint8_t* faults, int64_t* n_faults,
+                     cyfes_bad_row* first) {
   return guarded([&] {
     check_text(text, n_bytes);
     check_wanted(n_columns, n_wanted, wanted);
@@ -208,7 +210,7 @@ int cyfes_parse_rows(const char* text, int64_t n_bytes, int32_t n_columns, int32
     const auto first_rows = place_rows(cuts, n_rows);
     std::vector<chunk_faults> found(cuts.size() - 1);
     const table_parser parser{text,   text + n_bytes, n_columns, n_wanted,
-                              wanted, n_rows,         columns,   faults};
+                              wanted, n_rows,         columns,   faults,  allow_nonfinite != 0};
     for_chunks(static_cast<std::int64_t>(found.size()), [&](std::int64_t chunk) {
       parser.parse_chunk(cuts[chunk], cuts[chunk + 1], first_rows[chunk], first_rows[chunk + 1],
                          found[chunk]);

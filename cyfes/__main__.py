@@ -1,0 +1,7 @@
+"""``python -m cyfes``."""
+
+import sys
+
+from cyfes.cli import main
+
+sys.exit(main())

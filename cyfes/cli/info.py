@@ -1,0 +1,56 @@
+"""``cyfes info``: what this installation is made of and where its libraries were found."""
+
+import argparse
+import os
+import platform
+import sys
+
+import numpy as np
+
+from cyfes import __version__, _kernels
+from cyfes.cli.common import report
+
+#: Libraries worth naming among those mapped into this process.
+LIBRARIES = ("libgomp", "libomp", "libcudart", "libcuda.", "libcufes", "libstdc++")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print the state of this installation."""
+    del arguments
+    report(
+        {
+            "cyfes": __version__,
+            "extension": _kernels.__file__,
+            "Python": f"{platform.python_version()} ({sys.executable})",
+            "NumPy": np.__version__,
+            "instruction sets": _describe_isas(),
+            "threads": f"{_kernels.max_threads()} of {os.cpu_count()} processors",
+            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
+            "CUDA": "not in this build",
+        }
+    )
+    for path in mapped_libraries():
+        report({"library": path})
+
+
+def _describe_isas() -> str:
+    chosen = _kernels.selected_isa()
+    words = []
+    for name, supported in _kernels.isas():
+        state = " (in use)" if name == chosen else "" if supported else " (not supported here)"
+        words.append(name + state)
+    return ", ".join(words)
+
+
+def mapped_libraries() -> list[str]:
+    """Return the files of the shared libraries in LIBRARIES that this process has mapped."""
+    found = set()
+    try:
+        with open("/proc/self/maps", encoding="utf-8") as lines:
+            for line in lines:
+                path = line.rstrip("\n").partition("/")[2]
+                if os.path.basename(path).startswith(LIBRARIES):
+                    found.add("/" + path)
+    except OSError:
+        return ["unknown: /proc is not mounted"]
+    return sorted(found)

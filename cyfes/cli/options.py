@@ -1,0 +1,189 @@
+"""The options of every command: names, defaults and help texts, nothing else."""
+
+import argparse
+
+
+def add_sum_hills(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cyfes sum_hills``: those of ``plumed sum_hills``."""
+    parser.epilog = (
+        "F(s) = -sum of the hills. Writes PLUMED's grid format: CVs, free energy, derivatives.\n"
+        "Lists are separated by commas, one entry a CV; bounds may be written -pi or 2*pi."
+    )
+    files = parser.add_argument_group("input")
+    files.add_argument("--hills", metavar="FILE,...", help="HILLS files, read one after another")
+    files.add_argument(
+        "--histo",
+        metavar="FILE,...",
+        help="COLVAR or HILLS files whose CVs are histogrammed: -kT ln sum of unit kernels",
+    )
+    _add_on_bad(files)
+    _add_grid(parser)
+    sums = parser.add_argument_group("sum")
+    sums.add_argument(
+        "--stride", metavar="N", help="also write the surface after every N hills (default 0: no)"
+    )
+    sums.add_argument(
+        "--nohistory", action="store_true", help="with --stride: each block of hills for itself"
+    )
+    sums.add_argument(
+        "--negbias",
+        action="store_true",
+        help="minus the bias instead of the free energy (well-tempered runs)",
+    )
+    sums.add_argument(
+        "--idw", metavar="CV,...", help="project on these CVs, the others are summed; needs --kt"
+    )
+    sums.add_argument(
+        "--kt", metavar="E", help="kBT in the energy unit of the file; for --idw and --histo"
+    )
+    sums.add_argument(
+        "--sigma", metavar="S,...", help="widths for --histo, one a CV, in CV units"
+    )
+    sums.add_argument(
+        "--plumed-compat",
+        action="store_true",
+        help="reproduce PLUMED's known faults (see docs) instead of being right",
+    )
+    output = _add_output(parser, "fes.dat; with --stride the prefix fes_; with --negbias "
+                         "negativebias.dat or negativebias_")
+    output.add_argument(
+        "--outhisto", metavar="FILE", help="output of --histo (default histo.dat or histo_)"
+    )
+    _add_running(parser)
+
+
+def add_reweight(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cyfes reweight``."""
+    parser.epilog = (
+        "F(s) = -kBT ln sum_j w_j K(s - s_j), w_j = exp(V_j / kBT), normalised Gaussians K.\n"
+        "Lists are separated by commas. Files without header: columns by number, 0 is the first."
+    )
+    files = parser.add_argument_group("input")
+    files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, plain or gzip")
+    files.add_argument(
+        "--cv", metavar="NAME,...", help="1 to 4 CVs (default: where the header leaves no doubt)"
+    )
+    files.add_argument(
+        "--period",
+        metavar="MIN:MAX,...",
+        help="period of each CV, '-' for none (default: from the header)",
+    )
+    _add_on_bad(files)
+    weights = parser.add_argument_group("weights").add_mutually_exclusive_group()
+    weights.add_argument(
+        "--bias", metavar="NAME,...", help="bias columns, summed (default: the only *.bias)"
+    )
+    weights.add_argument("--rbias", action="store_true", help="use the only *.rbias column")
+    weights.add_argument("--no-bias", action="store_true", help="all weights are 1")
+    weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
+    energy = parser.add_argument_group("energy")
+    energy.add_argument("--kt", metavar="E", help="kBT in --units")
+    energy.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
+    energy.add_argument(
+        "--units",
+        choices=("kj/mol", "kcal/mol", "kt"),
+        default="kj/mol",
+        help="energy unit of the bias and the surface (default kj/mol)",
+    )
+    kernel = parser.add_argument_group("kernel")
+    kernel.add_argument(
+        "--sigma",
+        metavar="S,...",
+        default="auto",
+        help="bandwidth of each CV in its unit, or auto (default): Silverman's normal reference "
+        "rule with the effective sample size, circular for periodic CVs",
+    )
+    _add_grid(parser)
+    rows = parser.add_argument_group("rows")
+    rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
+    rows.add_argument("--stop", metavar="T", help="last time used (time column; default: all)")
+    rows.add_argument("--skip", metavar="N", default="0", help="rows left out at the beginning of each file (default 0)")
+    rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
+    output = _add_output(parser, "fes.dat")
+    output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
+    _add_running(parser)
+
+
+def add_plot(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cyfes plot``."""
+    parser.add_argument("file", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
+    parser.add_argument(
+        "-o", "--outfile", metavar="FILE", help=".png, .pdf or .svg (default: FES with .png)"
+    )
+    parser.add_argument(
+        "--units",
+        choices=("kj/mol", "kcal/mol", "kt"),
+        help="energy unit of the file, for the axis (default: as the file tells, else kj/mol)",
+    )
+    parser.add_argument(
+        "--vmax", metavar="E", help="highest energy shown, in the file's unit (default: automatic)"
+    )
+
+
+def add_info(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cyfes info``: none yet."""
+    del parser
+
+
+def _add_on_bad(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--on-bad",
+        choices=("raise", "skip"),
+        default="raise",
+        help="bad rows: stop at the first (raise, default) or count and leave out (skip)",
+    )
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("grid")
+    group.add_argument("--min", metavar="X,...", help="lower bounds in CV units (default: automatic)")
+    group.add_argument("--max", metavar="X,...", help="upper bounds in CV units (default: automatic)")
+    group.add_argument("--bin", metavar="N,...", help="number of bins (default: automatic)")
+    group.add_argument(
+        "--spacing", metavar="D,...", help="bin width in CV units; with --bin the finer one counts"
+    )
+
+
+def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("output")
+    group.add_argument("--outfile", metavar="FILE", help=f"output file (default {default})")
+    group.add_argument(
+        "--fmt", default="%14.9f", metavar="FORMAT",
+        help="printf format of every number (default %%14.9f)",
+    )
+    group.add_argument(
+        "--mintozero", action="store_true", help="shift the lowest value to zero (default: no)"
+    )
+    return group
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("running")
+    group.add_argument("--threads", metavar="N", default="0", help="threads (default 0: all cores)")
+    group.add_argument(
+        "--backend",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where to compute (default auto)",
+    )
+
+
+#: Options that take a value; such a value may begin with a dash (--min -pi,-pi).
+_VALUED = frozenset(
+    "--hills --histo --on-bad --min --max --bin --spacing --stride --idw --kt --sigma --outfile "
+    "--outhisto --fmt --threads --backend --cv --period --bias --logweights --temp --units --start "
+    "--stop --skip --every --plot --vmax".split()
+)
+
+
+def attach_values(arguments: list[str]) -> list[str]:
+    """Return the arguments with ``--min -pi`` as ``--min=-pi``, which argparse would refuse."""
+    attached: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument in _VALUED:
+            value = next(rest, None)
+            attached.append(argument if value is None else f"{argument}={value}")
+        else:
+            attached.append(argument)
+    return attached

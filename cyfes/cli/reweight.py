@@ -1,0 +1,152 @@
+"""``cyfes reweight``: the free energy surface of biased frames."""
+
+import argparse
+
+import numpy as np
+
+from cyfes.cli.common import (
+    ProgressBar,
+    check_backend,
+    counts,
+    grid_request,
+    integer,
+    notes,
+    number,
+    positive,
+    report,
+    split,
+)
+from cyfes.cli.sum_hills import describe_minima
+from cyfes.errors import InputError
+from cyfes.fes import FreeEnergySurface
+from cyfes.reweight import (
+    BANDWIDTH_RULE,
+    Samples,
+    Selection,
+    effective_sample_size,
+    read_samples,
+    silverman_bandwidth,
+)
+from cyfes.units import UNIT_LABELS, thermal_energy
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Reweight frames as the options say."""
+    check_backend(arguments)
+    kbt = thermal(arguments)
+    threads = integer(arguments.threads, "--threads")
+    request = grid_request(arguments)
+    samples = read_samples(arguments.files, kbt, _selection(arguments), threads)
+    notes(samples.notes)
+    bandwidth, rule = _bandwidth(arguments, samples)
+    surface = FreeEnergySurface.from_colvar(
+        samples,
+        kbt=kbt,
+        bandwidth=list(bandwidth),
+        lower=request.lower,
+        upper=request.upper,
+        bins=request.bins,
+        spacing=request.spacing,
+        units=arguments.units,
+        n_threads=threads,
+        progress=ProgressBar("samples"),
+    )
+    if arguments.mintozero:
+        surface = surface.shifted()
+    path = arguments.outfile or "fes.dat"
+    surface.to_dat(path, fmt=arguments.fmt, n_threads=threads)
+    _report(samples, bandwidth, rule, kbt, arguments)
+    unreached = int(np.isinf(surface.values).sum())
+    report({"points unreached": f"{unreached} of {surface.grid.size}", "written": path})
+    report(describe_minima(surface))
+    if arguments.plot:
+        from cyfes.plot import save_plot
+
+        save_plot(surface, arguments.plot)
+        report({"written": arguments.plot})
+
+
+def thermal(arguments: argparse.Namespace) -> float:
+    """Return kBT from --kt or --temp in --units."""
+    kbt = positive(arguments.kt, "--kt")
+    temperature = positive(arguments.temp, "--temp")
+    if kbt is not None and temperature is not None:
+        raise InputError("give --kt or --temp, not both")
+    if kbt is not None:
+        return kbt
+    if arguments.units == "kt":
+        return 1.0
+    if temperature is None:
+        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    return thermal_energy(temperature, arguments.units)
+
+
+def _selection(arguments: argparse.Namespace) -> Selection:
+    cv = split(arguments.cv)
+    return Selection(
+        cv=cv,
+        bias=split(arguments.bias),
+        rbias=arguments.rbias,
+        no_bias=arguments.no_bias,
+        logweights=arguments.logweights,
+        start=number(arguments.start, "--start"),
+        stop=number(arguments.stop, "--stop"),
+        skip=integer(arguments.skip, "--skip"),
+        every=integer(arguments.every, "--every", 1),
+        on_bad=arguments.on_bad,
+        period=_periods(arguments.period, cv),
+    )
+
+
+def _periods(text: str | None, cv: list[str] | None) -> dict[str, tuple[str, str]]:
+    """--period of the CVs in --cv."""
+    if text is None:
+        return {}
+    entries = text.split(",")
+    if cv is None or len(entries) != len(cv):
+        raise InputError("--period needs --cv and one entry for each of its CVs")
+    periods = {}
+    for name, entry in zip(cv, entries):
+        if entry == "-":
+            continue
+        low, colon, high = entry.partition(":")
+        if not colon:
+            raise InputError(f"--period: {entry!r} for {name} is not MIN:MAX or '-'")
+        periods[name] = (low, high)
+    return periods
+
+
+def _bandwidth(arguments: argparse.Namespace, samples: Samples) -> tuple[np.ndarray, str]:
+    if arguments.sigma == "auto":
+        rule = silverman_bandwidth(samples.values, samples.log_weights, samples.periods)
+        return rule, BANDWIDTH_RULE
+    widths = [positive(s, "--sigma") for s in arguments.sigma.split(",")]
+    if len(widths) != len(samples.names):
+        raise InputError(
+            f"--sigma has {len(widths)} values, expected {len(samples.names)} "
+            f"({','.join(samples.names)})"
+        )
+    return np.array(widths, float), "given"
+
+
+def _report(
+    samples: Samples,
+    bandwidth: np.ndarray,
+    rule: str,
+    kbt: float,
+    arguments: argparse.Namespace,
+) -> None:
+    peak = samples.log_weights.max()
+    log_sum = peak + np.log(np.exp(samples.log_weights - peak).sum())
+    report(
+        {
+            "samples read": f"{samples.n_read} from {','.join(arguments.files)}",
+            "samples used": len(samples),
+            "rows dropped": counts(samples.dropped),
+            "CVs": ", ".join(samples.names),
+            "ln sum of weights": f"{log_sum:.6g}",
+            "effective samples": f"{effective_sample_size(samples.log_weights):.1f}",
+            "bandwidth": f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})",
+            "kBT": f"{kbt:.6g} {UNIT_LABELS[arguments.units]}",
+        }
+    )
