@@ -19,6 +19,8 @@ ISAS = (
     if platform.machine() in ("x86_64", "AMD64")
     else {"portable": []}
 )
+#: Sources compiled once per instruction set, and their own flags.
+PER_ISA = {"isa": [], "isa_stamp": ["-ffp-contract=off"]}
 CXX_FLAGS = [
     "-std=c++17",
     "-O3",
@@ -41,13 +43,15 @@ if os.environ.get("CYFES_WERROR") == "1":
 def kernel_objects() -> list[tuple[str, str, list[str]]]:
     """(object folder, source, extra flags) of every kernel object."""
     plain = sorted(str(p) for part in ("cpu", "text") for p in (KERNELS / part).glob("*.cpp"))
-    per_isa = str(KERNELS / "cpu" / "isa.cpp")
-    plain.remove(per_isa)
     count = f"-DCYFES_N_ISAS={len(ISAS)}"
-    objects = [("plain", source, [count]) for source in plain]
+    objects = [
+        ("plain", source, [count]) for source in plain if Path(source).stem not in PER_ISA
+    ]
     for index, (name, flags) in enumerate(ISAS.items()):
-        defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"']
-        objects.append((f"isa{index}", per_isa, [*flags, *defines, count]))
+        defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"', count]
+        for stem, extra in PER_ISA.items():
+            source = str(KERNELS / "cpu" / f"{stem}.cpp")
+            objects.append((f"isa{index}", source, [*flags, *extra, *defines]))
     return objects
 
 

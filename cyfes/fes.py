@@ -80,7 +80,7 @@ class FreeEnergySurface:
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         if not isinstance(hills, Hills):
-            hills = read_hills(hills, n_threads=n_threads)
+            hills = read_hills(hills, plumed_compat=plumed_compat, n_threads=n_threads)
         grid = hills_grid(
             hills, GridRequest(lower, upper, bins, spacing), plumed_compat=plumed_compat
         )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike, fspath
+from typing import Literal
 
 import numpy as np
 
@@ -95,7 +96,9 @@ class Hills:
         if not plumed_compat:
             return REACH * np.sqrt(np.einsum("nii->ni", self.covariances))
         values, vectors = np.linalg.eigh(self.covariances)
-        return REACH * np.sqrt(values[:, -1:]) * np.abs(vectors[:, :, -1])
+        largest = np.argmax(values, axis=1)[:, None]  # the first of equal ones, as PLUMED
+        vector = np.take_along_axis(vectors, largest[:, None, :], axis=2)[:, :, 0]
+        return REACH * np.sqrt(np.take_along_axis(values, largest, axis=1)) * np.abs(vector)
 
     def plumed_windows(self, grid: Grid) -> np.ndarray:
         """Return the grid steps PLUMED visits on each side of a hill, int32[n, d]."""
@@ -103,17 +106,22 @@ class Hills:
 
 
 def read_hills(
-    paths: str | PathLike | Sequence[str | PathLike], *, on_bad: str = "raise", n_threads: int = 0
+    paths: str | PathLike | Sequence[str | PathLike],
+    *,
+    on_bad: Literal["raise", "skip"] = "raise",
+    plumed_compat: bool = False,
+    n_threads: int = 0,
 ) -> Hills:
     """Return the hills of one or more HILLS files, one file after another.
 
     Restarts (repeated headers), walkers (a trailing clock column), gz and CRLF are understood.
-    ``on_bad="skip"`` leaves bad rows out and counts them in ``Hills.dropped``.
+    ``on_bad="skip"`` leaves bad rows out and counts them in ``Hills.dropped``; ``plumed_compat``
+    also a complete last line without newline, as PLUMED does.
     Raises FileMissingError or FileFormatError naming file, line and column.
     """
     if isinstance(paths, str | PathLike):
         paths = [paths]
-    parts = [_read_file(fspath(path), on_bad, n_threads) for path in paths]
+    parts = [_read_file(fspath(path), on_bad, plumed_compat, n_threads) for path in paths]
     first = parts[0]
     for path, part in zip(paths[1:], parts[1:]):
         _check_same(fspath(paths[0]), first, fspath(path), part)
@@ -145,7 +153,9 @@ def cv_names(header: Header) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_file(path: str, on_bad: str, n_threads: int) -> Hills:
+def _read_file(
+    path: str, on_bad: Literal["raise", "skip"], plumed_compat: bool, n_threads: int
+) -> Hills:
     header = read_header(path)
     names = _check_header(path, header)
     multivariate = _is_multivariate(path, header, names)
@@ -159,7 +169,9 @@ def _read_file(path: str, on_bad: str, n_threads: int) -> Hills:
                 f"{path}:{header.line}: a HILLS file of {', '.join(names)} needs a column "
                 f"{name!r}; found {' '.join(header.fields)}"
             )
-    table = read_table(path, wanted, on_bad=on_bad, n_threads=n_threads)
+    table = read_table(
+        path, wanted, on_bad=on_bad, drop_unterminated=plumed_compat, n_threads=n_threads
+    )
     for block in table.headers[1:]:
         _check_same_header(path, header, block, names)
     columns = table.columns
@@ -338,14 +350,14 @@ class GridRequest:
         low, high = _text(self.lower[index]), _text(self.upper[index])
         return low, high
 
-    def bins_of(self, index: int, length: float, automatic: int) -> int:
-        """Bins of one CV of a given length: the larger of bins and spacing, else automatic."""
+    def bins_of(self, index: int, length: float) -> int | None:
+        """The wanted bins of one CV of a given length: the larger of bins and spacing, or None."""
         counts = []
         if self.bins is not None:
             counts.append(int(self.bins[index]))
         if self.spacing is not None:
             counts.append(math.ceil(length / self.spacing[index]))
-        return max(counts) if counts else automatic
+        return max(counts, default=None)
 
 
 def _text(value: str | float) -> str:
@@ -385,8 +397,8 @@ def choose_grid(
         else:
             text = (f"{low:g}", f"{high:g}")
             length = high - low
-        automatic = max(1, _automatic_bins(name, high - low, float(steps[i])))
-        bins.append(request.bins_of(i, length, automatic))
+        count = request.bins_of(i, length)
+        bins.append(_automatic_bins(name, high - low, steps[i]) if count is None else count)
         texts.append(text)
         bounds.append(tuple(parse_number(t, f"bounds of {name}") for t in text))
     return Grid.from_bins(
@@ -405,7 +417,7 @@ def _automatic_bins(name: str, length: float, step: float) -> int:
         raise InputError(
             f"no automatic grid for {name}: {length:g} in steps of {step:g}; give --bin"
         )
-    return int(count)
+    return max(1, int(count))
 
 
 def hills_grid(hills: Hills, request: GridRequest, *, plumed_compat: bool = False) -> Grid:

@@ -31,6 +31,7 @@ GOOD = ROW_FAULTS.index("good")
 WRONG_COLUMNS = ROW_FAULTS.index("wrong number of columns")
 NOT_A_NUMBER = ROW_FAULTS.index("not a number")
 CUT_OFF = "last line cut off"
+NO_NEWLINE = "last line without newline"
 UNTERMINATED = "the last line has no newline; it is complete and was kept"
 SKIP_HINT = "--on-bad skip leaves such rows out"
 
@@ -84,13 +85,15 @@ def read_table(
     *,
     on_bad: Literal["raise", "skip"] = "raise",
     allow_nonfinite: bool = False,
+    drop_unterminated: bool = False,
     n_threads: int = 0,
 ) -> Table:
     """Return the ``wanted`` columns of a PLUMED file, plain or gzip.
 
     Rows with a wrong number of columns, or with a wanted field that is no finite number, raise
     FileFormatError naming the first such line, or are counted and left out (``on_bad="skip"``);
-    with ``allow_nonfinite`` nan and inf are numbers like others.
+    with ``allow_nonfinite`` nan and inf are numbers like others. A complete last line without
+    newline is kept and noted, or dropped and counted as PLUMED does (``drop_unterminated``).
     Columns that are not wanted may hold anything. Numbers are the doubles nearest to their text.
 
     Raises FileMissingError if the file cannot be read; InputError for an unknown column;
@@ -112,7 +115,9 @@ def read_table(
             raise section.error(*first_bad)
         parts.append((*values, faults))
     *columns, faults = map(_joined, zip(*parts, strict=True))
-    return _kept_rows(path, text, headers, dict(zip(names, columns, strict=True)), faults)
+    return _kept_rows(
+        path, text, headers, dict(zip(names, columns, strict=True)), faults, drop_unterminated
+    )
 
 
 def _check_names(path: str, headers: list[Header], names: tuple[str, ...]) -> None:
@@ -194,21 +199,25 @@ def _kept_rows(
     headers: list[Header],
     columns: dict[str, np.ndarray],
     faults: np.ndarray,
+    drop_unterminated: bool,
 ) -> Table:
     """The table of the rows without a fault."""
     n_last = len(fields_of(last_line(text)))
     complete = n_last > 0 and faults[-1] == GOOD
     cut_off = faults[-1] == WRONG_COLUMNS and 0 < n_last < len(headers[-1].fields)
     good = faults == GOOD
+    dropped = _count_faults(faults, bool(cut_off))
+    if complete and drop_unterminated:
+        good[-1] = False
+        dropped[NO_NEWLINE] = 1
     if not good.all():
         columns = {name: values[good] for name, values in columns.items()}
         headers = _kept_headers(headers, good)
     n_rows = int(np.count_nonzero(good))
-    dropped = _count_faults(faults, bool(cut_off))
     if not n_rows:
         reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
         raise FileFormatError(f"{path}: no good data rows ({reasons})")
-    notes = (UNTERMINATED,) if complete else ()
+    notes = (UNTERMINATED,) if complete and good[-1] else ()
     left_out = np.flatnonzero(~good)
     return Table(path, tuple(headers), columns, n_rows, dropped, notes, left_out)
 

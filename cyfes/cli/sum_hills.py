@@ -45,7 +45,12 @@ def _sum(
     arguments: argparse.Namespace, request: GridRequest, kbt: float | None, stride: int
 ) -> Grid:
     threads = integer(arguments.threads, "--threads")
-    hills = read_hills(split(arguments.hills) or [], on_bad=arguments.on_bad, n_threads=threads)
+    hills = read_hills(
+        split(arguments.hills) or [],
+        on_bad=arguments.on_bad,
+        plumed_compat=arguments.plumed_compat,
+        n_threads=threads,
+    )
     notes(hills.notes)
     grid = hills_grid(hills, request, plumed_compat=arguments.plumed_compat)
     _note_full_periods(hills, request)

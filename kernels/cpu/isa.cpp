@@ -2,16 +2,16 @@
 #include "cpu/isa.hpp"
 
 #include "cpu/evaluate.hpp"
-#include "cpu/stamp.hpp"
 #include "cpu/tiles.hpp"
 
 namespace cyfes {
 
 template <>
 const isa_table &isa_of<CYFES_ISA_INDEX>() {
+  constexpr int isa = CYFES_ISA_INDEX;
   static constexpr isa_table table = {CYFES_ISA_NAME,
-                                      {::stamp<double>, ::tiles<double>, ::evaluate<double>},
-                                      {::stamp<float>, ::tiles<float>, ::evaluate<float>}};
+                                      {stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
+                                      {stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
   return table;
 }
 

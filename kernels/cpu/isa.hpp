@@ -72,9 +72,13 @@ struct isa_table {
   isa_loops<float> f32;
 };
 
-// One per instruction set, defined by isa.cpp under the index it is compiled with.
+// One per instruction set, defined by isa.cpp and isa_stamp.cpp under the index they are compiled
+// with.
 template <int index>
 const isa_table &isa_of();
+template <class real, int index>
+void stamp(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
+           const stamp_buffers<real> &, real *density, real *derivatives);
 
 // The table that options ask for; throws unsupported.
 const isa_table &select_isa(const cyfes_options &options);

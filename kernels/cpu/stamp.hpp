@@ -8,33 +8,13 @@
 #define CYFES_CPU_STAMP_HPP
 
 #include "cpu/isa.hpp"
+#include "cpu/ranges.hpp"
 #include "cpu/simd.hpp"
 #include "gaussian.hpp"
 
 namespace {
 
-using cyfes::band;
 using cyfes::stamp_buffers;
-
-// Grid indices [begin, end) that a kernel visits along one CV, before wrapping.
-struct index_range {
-  std::int64_t begin, end;
-};
-
-inline std::int64_t wrapped(std::int64_t i, std::int64_t n) {
-  i %= n;
-  return i < 0 ? i + n : i;
-}
-
-inline index_range clipped(index_range r, std::int64_t begin, std::int64_t end) {
-  return {r.begin > begin ? r.begin : begin, r.end < end ? r.end : end};
-}
-
-// Indices within `reach` of a center that lies `position` grid steps above the lower bound.
-inline index_range indices_within(double position, double reach) {
-  return {static_cast<std::int64_t>(__builtin_ceil(position - reach)),
-          static_cast<std::int64_t>(__builtin_floor(position + reach)) + 1};
-}
 
 inline index_range visited(const cyfes_grid &grid, const cyfes_options &options, int d,
                            double center, double reach, const std::int32_t *window) {
@@ -82,18 +62,55 @@ struct stamper {
                                      : 0.0;
   }
 
+  // Calls body(offset, index, run) for the pieces of r that no border of CV d divides: `offset`
+  // from the kernel's range, wrapped `index`.
+  template <class Body>
+  void for_runs(int d, index_range r, const Body &body) const {
+    const std::int64_t n = grid.shape[d];
+    for (std::int64_t i = r.begin; i < r.end;) {
+      const std::int64_t at = wrapped(i, n);
+      const std::int64_t run = r.end - i < n - at ? r.end - i : n - at;
+      body(i - range[d].begin, at, run);
+      i += run;
+    }
+  }
+
   // Displacements along CV d; for diagonal kernels also factors and moments.
   void prepare(int d) const {
     const std::int64_t n = range[d].end - range[d].begin;
     double *const x = buffers.displacement[d];
     const double step = grid.spacing[d], period = grid.period[d];
-    // From the grid's origin, so that no bit depends on where the range begins.
-    const double origin = grid.lower[d] - center[d];
-    for (std::int64_t i = 0; i < n; ++i)
-      x[i] = origin + static_cast<double>(range[d].begin + i) * step;
-    if (fold && period > 0)
-      for (std::int64_t i = 0; i < n; ++i) x[i] -= period * __builtin_floor(x[i] / period + 0.5);
-    if (!covariance) exponentials(d, n, 0.0, 0.0, precision[d][d]);
+    // Coordinates as the grid has them, so that no bit depends on where the range begins.
+    if (period > 0 && options.images == CYFES_NEAREST_IMAGE) {
+      const double inverse = 1 / period;
+      for_runs(d, range[d], [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
+        for (std::int64_t i = 0; i < run; ++i) {
+          // PLUMED folds u + 100, which rounds u to 2^-46; without the same rounding sums of
+          // many hills would differ from its own in the twelfth printed decimal.
+          const double u =
+              (center[d] - (grid.lower[d] + static_cast<double>(at + i) * step)) * inverse + 100;
+          x[offset + i] = -((u - __builtin_floor(u + 0.5)) * period);
+        }
+      });
+    } else {
+      for (std::int64_t i = 0; i < n; ++i)
+        x[i] = grid.lower[d] + static_cast<double>(range[d].begin + i) * step - center[d];
+    }
+    if (!covariance) factors(d, n);
+  }
+
+  // factor = exp(-z^2 / 2) and moment = factor * z / sigma, z = x / sigma for x in displacement[d].
+  void factors(int d, std::int64_t n) const {
+    constexpr int width = simd<real>::width;
+    const double sigma = scales[d];
+    for (std::int64_t i = 0; i < n; i += width) {
+      wide_t<real> x;
+      __builtin_memcpy(&x, buffers.displacement[d] + i, sizeof x);
+      const wide_t<real> z = x / sigma, q = -0.5 * (z * z);
+      const vec_t<real> e = exponential(__builtin_convertvector(q, vec_t<real>));
+      store(buffers.factor[d] + i, e);
+      store(buffers.moment[d] + i, e * __builtin_convertvector(z / sigma, vec_t<real>));
+    }
   }
 
   // factor = exp(-(q0 + 2 q1 x + q2 x^2) / 2) and moment = factor * x, for x in displacement[d].
@@ -114,12 +131,7 @@ struct stamper {
   // over the indices [r.begin, r.end) of the row that starts at `row`.
   void add_row(std::int64_t row, index_range r, real value_a, real value_b,
                const real (&slope)[D][2]) const {
-    const std::int64_t n = grid.shape[last];
-    while (r.begin < r.end) {
-      const std::int64_t at = wrapped(r.begin, n);
-      std::int64_t run = r.end - r.begin < n - at ? r.end - r.begin : n - at;
-      const std::int64_t offset = r.begin - range[last].begin;
-      r.begin += run;
+    for_runs(last, r, [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
       std::int64_t skip = 0;
       if (D == 1) {  // the row itself is divided among the bands
         skip = own.begin > at ? own.begin - at : 0;
@@ -127,7 +139,7 @@ struct stamper {
       }
       add_run(row + at, skip, run, buffers.factor[last] + offset, buffers.moment[last] + offset,
               value_a, value_b, slope);
-    }
+    });
   }
 
   void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *__restrict factor,
@@ -162,7 +174,7 @@ struct stamper {
       double along = 0;
       for (int e = 0; e < last; ++e) along += precision[d][e] * x[e];
       slope[d][0] = static_cast<real>(-a * along);
-      slope[d][1] = static_cast<real>(-a * precision[d][last]);
+      slope[d][1] = static_cast<real>(covariance ? -a * precision[d][last] : -a);
     }
     add_row(row, r, static_cast<real>(a), static_cast<real>(weight * profile.height_b), slope);
   }
@@ -251,14 +263,10 @@ struct stamper {
     }
   }
 
-  // False if the kernel visits no point of this band.
   bool reaches_band() const {
-    for (int d = 0; d < D; ++d)
+    for (int d = 1; d < D; ++d)
       if (range[d].begin >= range[d].end) return false;
-    const std::int64_t n = grid.shape[0], length = range[0].end - range[0].begin;
-    if (length >= n) return true;
-    const std::int64_t begin = wrapped(range[0].begin, n), end = begin + length;
-    return (begin < own.end && end > own.begin) || end - n > own.begin;
+    return meets(range[0], own, grid.shape[0]);
   }
 
   void stamp(std::int64_t k) {
@@ -301,8 +309,9 @@ void stamp_all(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
 }
 
 template <class real>
-void stamp(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfes_options &options,
-           band own, const stamp_buffers<real> &buffers, real *density, real *derivatives) {
+void stamp_any(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+               const cyfes_options &options, band own, const stamp_buffers<real> &buffers,
+               real *density, real *derivatives) {
   using all = void (*)(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
                        const stamp_buffers<real> &, real *, real *);
   static constexpr all diagonal[] = {stamp_all<real, 1, false>, stamp_all<real, 2, false>,

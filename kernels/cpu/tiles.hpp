@@ -14,8 +14,8 @@
 #define CYFES_CPU_TILES_HPP
 
 #include "cpu/isa.hpp"
+#include "cpu/ranges.hpp"
 #include "cpu/simd.hpp"
-#include "cpu/stamp.hpp"
 
 namespace {
 
@@ -224,16 +224,9 @@ struct tiler {
     }
   }
 
-  bool reaches_band() const {
-    const std::int64_t n = job.grid->shape[0], length = range[0].end - range[0].begin;
-    if (length >= n) return true;
-    const std::int64_t begin = wrapped(range[0].begin, n), end = begin + length;
-    return (begin < own.end && end > own.begin) || end - n > own.begin;
-  }
-
   void run() {
     for (std::int64_t cell = 0; cell < job.cells->n_cells; ++cell) {
-      if (!place(cell) || !reaches_band()) continue;
+      if (!place(cell) || !meets(range[0], own, job.grid->shape[0])) continue;
       const std::int64_t end = job.cells->begin[cell + 1];
       for (std::int64_t k = job.cells->begin[cell]; k < end; k += tile_block) {
         const std::int64_t n = end - k < tile_block ? end - k : tile_block;

@@ -1,0 +1,43 @@
+// Ranges of grid indices and how they wrap.
+#ifndef CYFES_CPU_RANGES_HPP
+#define CYFES_CPU_RANGES_HPP
+
+#include <cstdint>
+
+#include "cpu/isa.hpp"
+
+namespace {
+
+using cyfes::band;
+
+// Grid indices [begin, end) that a kernel visits along one CV, before wrapping.
+struct index_range {
+  std::int64_t begin, end;
+};
+
+inline std::int64_t wrapped(std::int64_t i, std::int64_t n) {
+  i %= n;
+  return i < 0 ? i + n : i;
+}
+
+inline index_range clipped(index_range r, std::int64_t begin, std::int64_t end) {
+  return {r.begin > begin ? r.begin : begin, r.end < end ? r.end : end};
+}
+
+// Indices within `reach` of a center that lies `position` grid steps above the lower bound.
+inline index_range indices_within(double position, double reach) {
+  return {static_cast<std::int64_t>(__builtin_ceil(position - reach)),
+          static_cast<std::int64_t>(__builtin_floor(position + reach)) + 1};
+}
+
+// Whether a range along a CV of n points, wrapped, meets a band.
+inline bool meets(index_range r, band own, std::int64_t n) {
+  const std::int64_t length = r.end - r.begin;
+  if (length <= 0) return false;
+  if (length >= n) return true;
+  const std::int64_t begin = wrapped(r.begin, n), end = begin + length;
+  return (begin < own.end && end > own.begin) || end - n > own.begin;
+}
+
+}  // namespace
+#endif
