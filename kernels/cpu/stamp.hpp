@@ -79,22 +79,16 @@ struct stamper {
   void prepare(int d) const {
     const std::int64_t n = range[d].end - range[d].begin;
     double *const x = buffers.displacement[d];
-    const double step = grid.spacing[d], period = grid.period[d];
-    // Coordinates as the grid has them, so that no bit depends on where the range begins.
-    if (period > 0 && options.images == CYFES_NEAREST_IMAGE) {
-      const double inverse = 1 / period;
+    // From the grid's coordinates, so that no bit depends on where the range begins.
+    if (grid.period[d] > 0 && options.images == CYFES_NEAREST_IMAGE) {
       for_runs(d, range[d], [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
-        for (std::int64_t i = 0; i < run; ++i) {
-          // PLUMED folds u + 100, which rounds u to 2^-46; without the same rounding sums of
-          // many hills would differ from its own in the twelfth printed decimal.
-          const double u =
-              (center[d] - (grid.lower[d] + static_cast<double>(at + i) * step)) * inverse + 100;
-          x[offset + i] = -((u - __builtin_floor(u + 0.5)) * period);
-        }
+        const double *const axis = buffers.axis[d] + at;
+        for (std::int64_t i = 0; i < run; ++i)
+          x[offset + i] = -cyfes_nearest_image(center[d] - axis[i], grid.period[d]);
       });
     } else {
       for (std::int64_t i = 0; i < n; ++i)
-        x[i] = grid.lower[d] + static_cast<double>(range[d].begin + i) * step - center[d];
+        x[i] = grid.lower[d] + static_cast<double>(range[d].begin + i) * grid.spacing[d] - center[d];
     }
     if (!covariance) factors(d, n);
   }
