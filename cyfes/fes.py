@@ -12,14 +12,8 @@ from cyfes import gridfile
 from cyfes.density import CUTOFF, Density, Progress
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid
-from cyfes.hills import (
-    GridRequest,
-    Hills,
-    choose_grid,
-    hills_grid,
-    plumed_differences,
-    read_hills,
-)
+from cyfes.gridrequest import GridRequest, choose_grid
+from cyfes.hills import Hills, hills_grid, plumed_differences, read_hills
 from cyfes.reweight import Samples, Selection, read_samples, silverman_bandwidth
 
 if TYPE_CHECKING:
