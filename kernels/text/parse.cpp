@@ -209,8 +209,9 @@ int cyfes_parse_rows(const char* text, int64_t n_bytes, int32_t n_columns, int32
     const auto cuts = cut_at_lines(text, n_bytes, n_threads);
     const auto first_rows = place_rows(cuts, n_rows);
     std::vector<chunk_faults> found(cuts.size() - 1);
-    const table_parser parser{text,   text + n_bytes, n_columns, n_wanted,
-                              wanted, n_rows,         columns,   faults,  allow_nonfinite != 0};
+    const table_parser parser{text,     text + n_bytes, n_columns,
+                              n_wanted, wanted,         n_rows,
+                              columns,  faults,         allow_nonfinite != 0};
     for_chunks(static_cast<std::int64_t>(found.size()), [&](std::int64_t chunk) {
       parser.parse_chunk(cuts[chunk], cuts[chunk + 1], first_rows[chunk], first_rows[chunk + 1],
                          found[chunk]);
