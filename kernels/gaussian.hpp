@@ -51,7 +51,8 @@ CYFES_HD static inline double cyfes_symmetric(const double *packed, int i, int j
 
 // Variances, the diagonal of the inverse of a packed precision matrix P = L L^T:
 // (P^-1)_jj = sum_i (L^-1)_ij^2. Returns false unless P is positive definite.
-CYFES_HD static inline bool cyfes_variances(const double *precision, int n_dims, double *variances) {
+CYFES_HD static inline bool cyfes_variances(const double *precision, int n_dims,
+                                            double *variances) {
   double l[CYFES_MAX_DIMS][CYFES_MAX_DIMS], inverse[CYFES_MAX_DIMS][CYFES_MAX_DIMS];
   for (int i = 0; i < n_dims; ++i) {
     for (int j = 0; j <= i; ++j) {

@@ -109,8 +109,7 @@ template <class real>
 void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                    const cyfes_options &options, int n_threads, real *density, real *derivatives) {
   std::vector<std::int64_t> lengths;
-  for (int d = 0; d < grid.n_dims; ++d)
-    lengths.push_back(longest_range(grid, kernels, options, d));
+  for (int d = 0; d < grid.n_dims; ++d) lengths.push_back(longest_range(grid, kernels, options, d));
   const axis_list axes = axes_of(grid);
   std::vector<stamp_memory<real>> memory;
   for (int t = 0; t < n_threads; ++t) memory.emplace_back(axes, lengths);
@@ -153,8 +152,7 @@ void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   job.stride = grid.shape[last] + 2 * job.margin + tile_slack;
   const std::int64_t size = points_of(grid);
   std::vector<real> work(size / grid.shape[last] * job.stride);
-  std::vector<std::vector<real>> buffers(n_threads,
-                                         std::vector<real>(tile_buffer_size(job)));
+  std::vector<std::vector<real>> buffers(n_threads, std::vector<real>(tile_buffer_size(job)));
   job.work = work.data();
   const auto &loops = loops_of<real>(select_isa(options));
   const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, tile_rows);

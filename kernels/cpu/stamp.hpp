@@ -88,7 +88,8 @@ struct stamper {
       });
     } else {
       for (std::int64_t i = 0; i < n; ++i)
-        x[i] = grid.lower[d] + static_cast<double>(range[d].begin + i) * grid.spacing[d] - center[d];
+        x[i] =
+            grid.lower[d] + static_cast<double>(range[d].begin + i) * grid.spacing[d] - center[d];
     }
     if (!covariance) factors(d, n);
   }
@@ -137,7 +138,8 @@ struct stamper {
   }
 
   void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *__restrict factor,
-               const real *__restrict moment, real value_a, real value_b, const real (&slope)[D][2]) const {
+               const real *__restrict moment, real value_a, real value_b,
+               const real (&slope)[D][2]) const {
     real *__restrict const v = density + to;
     for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
     if (!derivatives) return;
@@ -180,7 +182,8 @@ struct stamper {
     constexpr int d = D > 1 ? D - 2 : 0;
     const double *const y = buffers.displacement[d];
     double *const begin = buffers.row_begin, *const end = buffers.row_end;
-    const double q2 = precision[last][last], reach2 = profile.reach2, scale = 1 / grid.spacing[last];
+    const double q2 = precision[last][last], reach2 = profile.reach2,
+                 scale = 1 / grid.spacing[last];
     const double middle = (center[last] - grid.lower[last]) * scale;
     const std::int64_t n = range[d].end - range[d].begin;
     for (std::int64_t i = 0; i < n; ++i) {
@@ -276,7 +279,8 @@ struct stamper {
     if (covariance) cyfes_variances(scales, D, spread);
     for (int d = 0; d < D; ++d) {
       const double sigma = covariance ? __builtin_sqrt(spread[d]) : scales[d];
-      range[d] = visited(grid, options, d, center[d], sigma * __builtin_sqrt(profile.reach2), window);
+      range[d] =
+          visited(grid, options, d, center[d], sigma * __builtin_sqrt(profile.reach2), window);
     }
     if (!reaches_band()) return;
     if (D == 1 && grid.period[0] == 0) range[0] = clipped(range[0], own.begin, own.end);
