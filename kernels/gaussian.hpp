@@ -25,7 +25,7 @@ struct cyfes_profile {
   double height_a, height_b, reach2;
 };
 
-CYFES_HD static inline cyfes_profile cyfes_profile_of(const cyfes_options& options) {
+CYFES_HD static inline cyfes_profile cyfes_profile_of(const cyfes_options &options) {
   if (options.kernel == CYFES_STRETCHED_GAUSSIAN)
     return {cyfes_stretch_a, cyfes_stretch_b, 2 * cyfes_stretch_dp};
   return {1.0, 0.0, options.cutoff * options.cutoff};
@@ -45,14 +45,14 @@ CYFES_HD static inline int cyfes_packed(int row, int column) {
   return row * (row + 1) / 2 + column;
 }
 
-CYFES_HD static inline double cyfes_symmetric(const double* packed, int i, int j) {
+CYFES_HD static inline double cyfes_symmetric(const double *packed, int i, int j) {
   return i > j ? packed[cyfes_packed(i, j)] : packed[cyfes_packed(j, i)];
 }
 
 // Variances, the diagonal of the inverse of a packed precision matrix P = L L^T:
 // (P^-1)_jj = sum_i (L^-1)_ij^2. Returns false unless P is positive definite.
-CYFES_HD static inline bool cyfes_variances(const double* precision, int n_dims,
-                                            double* variances) {
+CYFES_HD static inline bool cyfes_variances(const double *precision, int n_dims,
+                                            double *variances) {
   double l[CYFES_MAX_DIMS][CYFES_MAX_DIMS], inverse[CYFES_MAX_DIMS][CYFES_MAX_DIMS];
   for (int i = 0; i < n_dims; ++i) {
     for (int j = 0; j <= i; ++j) {

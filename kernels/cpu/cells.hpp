@@ -66,8 +66,13 @@ class sorted_cells {
     gather(D, order, key, first, count, folded, samples.weights);
   }
 
+<<<<<<< HEAD
   std::int64_t cell_of(const cyfes_grid& grid, const std::int64_t* first, const std::int64_t* count,
                        double* center) const {
+=======
+  std::int64_t cell_of(const cyfes_grid &grid, const std::int64_t *first, const std::int64_t *count,
+                       double *center) const {
+>>>>>>> house
     std::int64_t cell = 0;
     for (int d = 0; d < grid.n_dims; ++d) {
       if (grid.period[d] > 0) {
@@ -106,7 +111,11 @@ class sorted_cells {
     list_.weights = weights_.data();
   }
 
+<<<<<<< HEAD
   void push_corner(int D, std::int64_t cell, const std::int64_t* first, const std::int64_t* count) {
+=======
+  void push_corner(int D, std::int64_t cell, const std::int64_t *first, const std::int64_t *count) {
+>>>>>>> house
     corner_.resize(corner_.size() + D);
     for (int d = D - 1; d >= 0; --d) {
       corner_[corner_.size() - D + d] = (cell % count[d] + first[d]) * list_.width[d];

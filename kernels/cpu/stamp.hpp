@@ -137,10 +137,17 @@ struct stamper {
     });
   }
 
+<<<<<<< HEAD
   void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real* __restrict factor,
                const real* __restrict moment, real value_a, real value_b,
                const real (&slope)[D][2]) const {
     real* __restrict const v = density + to;
+=======
+  void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *__restrict factor,
+               const real *__restrict moment, real value_a, real value_b,
+               const real (&slope)[D][2]) const {
+    real *__restrict const v = density + to;
+>>>>>>> house
     for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
     if (!derivatives) return;
     for (int d = 0; d < D; ++d) {

@@ -62,8 +62,13 @@ inline void multiply_rows(std::int64_t n, const real* left, std::int64_t left_st
 constexpr std::int64_t tile_rows = cyfes::tile_rows;
 
 template <class real>
+<<<<<<< HEAD
 void multiply(std::int64_t rows, std::int64_t n, const real* left, std::int64_t left_stride,
               const real* right, std::int64_t right_stride, std::int64_t columns, real* const* to) {
+=======
+void multiply(std::int64_t rows, std::int64_t n, const real *left, std::int64_t left_stride,
+              const real *right, std::int64_t right_stride, std::int64_t columns, real *const *to) {
+>>>>>>> house
   static_assert(tile_rows == 4, "one case a row count");
   switch (rows) {
     case 1:
