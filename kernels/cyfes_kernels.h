@@ -39,10 +39,10 @@ typedef enum cyfes_images {
 /* A regular grid. Point (i, j, ...) is lower + index * spacing; the last CV runs fastest. */
 typedef struct cyfes_grid {
   int32_t n_dims;
-  const int64_t* shape;  /* [n_dims] points along each CV */
-  const double* lower;   /* [n_dims] */
-  const double* spacing; /* [n_dims] */
-  const double* period;  /* [n_dims]; 0 = not periodic, else shape * spacing */
+  const int64_t *shape;  /* [n_dims] points along each CV */
+  const double *lower;   /* [n_dims] */
+  const double *spacing; /* [n_dims] */
+  const double *period;  /* [n_dims]; 0 = not periodic, else shape * spacing */
 } cyfes_grid;
 
 /* Weighted kernels. n_scales tells the form of a bandwidth row:
@@ -52,13 +52,13 @@ typedef struct cyfes_kernel_list {
   int64_t n_kernels;
   int64_t n_bandwidths; /* 1 (shared) or n_kernels */
   int32_t n_scales;
-  const double* centers;    /* [n_kernels][n_dims] */
-  const double* bandwidths; /* [n_bandwidths][n_scales] */
-  const double* weights;    /* [n_kernels] */
+  const double *centers;    /* [n_kernels][n_dims] */
+  const double *bandwidths; /* [n_bandwidths][n_scales] */
+  const double *weights;    /* [n_kernels] */
   /* NULL, or [n_kernels][n_dims]: the kernel visits exactly the grid indices
    * floor((center - lower) / spacing) +- window, wrapped, repeats counted, each at the nearest
    * image: the visiting rule of PLUMED, kept for bit-level comparison. */
-  const int32_t* windows;
+  const int32_t *windows;
 } cyfes_kernel_list;
 
 typedef struct cyfes_options {
@@ -75,27 +75,27 @@ typedef struct cyfes_options {
  * coordinates in double and sums in single precision. */
 typedef struct cyfes_backend {
   int32_t abi_version;
-  const char* name;
-  int (*device_count)(int32_t* count);
-  int (*spread_f64)(const cyfes_grid* grid, const cyfes_kernel_list* kernels,
-                    const cyfes_options* options, double* density, double* derivatives);
-  int (*spread_f32)(const cyfes_grid* grid, const cyfes_kernel_list* kernels,
-                    const cyfes_options* options, float* density, float* derivatives);
-  int (*evaluate_f64)(int32_t n_dims, const double* period /* [n_dims] */,
-                      const cyfes_kernel_list* kernels, int64_t n_points,
-                      const double* points /* [n_points][n_dims] */, const cyfes_options* options,
-                      double* density /* [n_points] */,
-                      double* derivatives /* NULL or [n_dims][n_points] */);
-  int (*evaluate_f32)(int32_t n_dims, const double* period, const cyfes_kernel_list* kernels,
-                      int64_t n_points, const double* points, const cyfes_options* options,
-                      float* density, float* derivatives);
-  const char* (*error_text)(void); /* of the calling thread's last failure */
+  const char *name;
+  int (*device_count)(int32_t *count);
+  int (*spread_f64)(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
+                    const cyfes_options *options, double *density, double *derivatives);
+  int (*spread_f32)(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
+                    const cyfes_options *options, float *density, float *derivatives);
+  int (*evaluate_f64)(int32_t n_dims, const double *period /* [n_dims] */,
+                      const cyfes_kernel_list *kernels, int64_t n_points,
+                      const double *points /* [n_points][n_dims] */, const cyfes_options *options,
+                      double *density /* [n_points] */,
+                      double *derivatives /* NULL or [n_dims][n_points] */);
+  int (*evaluate_f32)(int32_t n_dims, const double *period, const cyfes_kernel_list *kernels,
+                      int64_t n_points, const double *points, const cyfes_options *options,
+                      float *density, float *derivatives);
+  const char *(*error_text)(void); /* of the calling thread's last failure */
 } cyfes_backend;
 
-const cyfes_backend* cyfes_cpu_backend(void);
+const cyfes_backend *cyfes_cpu_backend(void);
 
 /* Instruction sets compiled in, slowest first; NULL past the end. */
-const char* cyfes_cpu_isa_name(int32_t index);
+const char *cyfes_cpu_isa_name(int32_t index);
 int cyfes_cpu_isa_supported(int32_t index); /* 1 if this processor runs it */
 int32_t cyfes_cpu_max_threads(void);        /* what n_threads = 0 stands for */
 
@@ -115,28 +115,28 @@ typedef struct cyfes_bad_row {
 } cyfes_bad_row;
 
 /* Data rows of a text: lines that are neither blank nor comments. */
-int cyfes_count_rows(const char* text, int64_t n_bytes, int32_t n_threads, int64_t* n_rows);
+int cyfes_count_rows(const char *text, int64_t n_bytes, int32_t n_threads, int64_t *n_rows);
 
 /* Parse those rows. Every number is the correctly rounded double of its decimal text.
  * Rows with a fault get it in faults and nan in every column; the first is described in *first. */
-int cyfes_parse_rows(const char* text, int64_t n_bytes, int32_t n_columns, int32_t n_wanted,
-                     const int32_t* wanted /* [n_wanted] 0-based, ascending */,
+int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t n_columns, int32_t n_wanted,
+                     const int32_t *wanted /* [n_wanted] 0-based, ascending */,
                      int32_t allow_nonfinite /* 1: nan and inf are no fault */, int32_t n_threads,
-                     int64_t n_rows, double* columns /* [n_wanted][n_rows] */,
-                     uint8_t* faults /* [n_rows] */, int64_t* n_faults, cyfes_bad_row* first);
+                     int64_t n_rows, double *columns /* [n_wanted][n_rows] */,
+                     uint8_t *faults /* [n_rows] */, int64_t *n_faults, cyfes_bad_row *first);
 
 /* A grid as PLUMED prints it: for each point, first CV fastest, coordinates then fields, every
  * number as one space and printf's "%<width>.<precision>f", correctly rounded; a blank line
  * before every point but the first whose index along CV n_dims-2 is 0 (n_dims > 1).
  * format_grid formats points [first, first + n_points) of that order into *text, which
  * cyfes_free_text releases. */
-int cyfes_format_grid(const cyfes_grid* grid, int32_t n_fields,
-                      const double* const* fields /* [n_fields][points], last CV fastest */,
+int cyfes_format_grid(const cyfes_grid *grid, int32_t n_fields,
+                      const double *const *fields /* [n_fields][points], last CV fastest */,
                       int64_t first, int64_t n_points, int32_t width, int32_t precision,
-                      int32_t n_threads, char** text, int64_t* n_bytes);
-void cyfes_free_text(char* text);
+                      int32_t n_threads, char **text, int64_t *n_bytes);
+void cyfes_free_text(char *text);
 
-const char* cyfes_error_text(void);
+const char *cyfes_error_text(void);
 
 #ifdef __cplusplus
 }

@@ -12,12 +12,12 @@
 namespace cyfes {
 
 // A fixed buffer: reporting an error must not need memory.
-inline char* error_buffer() {
+inline char *error_buffer() {
   static thread_local char text[512] = "";
   return text;
 }
 
-inline cyfes_status fail(cyfes_status status, const char* text) noexcept {
+inline cyfes_status fail(cyfes_status status, const char *text) noexcept {
   std::snprintf(error_buffer(), 512, "%s", text);
   return status;
 }
@@ -28,17 +28,17 @@ struct unsupported : std::runtime_error {
 
 // Runs body() and turns whatever it throws into a status and a text.
 template <class Body>
-int guarded(Body&& body) noexcept {
+int guarded(Body &&body) noexcept {
   try {
     body();
     return CYFES_OK;
-  } catch (const std::invalid_argument& error) {
+  } catch (const std::invalid_argument &error) {
     return fail(CYFES_INVALID_ARGUMENT, error.what());
-  } catch (const std::bad_alloc&) {
+  } catch (const std::bad_alloc &) {
     return fail(CYFES_OUT_OF_MEMORY, "not enough memory for this computation");
-  } catch (const unsupported& error) {
+  } catch (const unsupported &error) {
     return fail(CYFES_UNSUPPORTED, error.what());
-  } catch (const std::exception& error) {
+  } catch (const std::exception &error) {
     return fail(CYFES_INTERNAL_ERROR, error.what());
   } catch (...) {
     return fail(CYFES_INTERNAL_ERROR, "unknown C++ exception");

@@ -14,12 +14,12 @@ namespace {
 constexpr int n_isas = CYFES_N_ISAS;
 
 template <int... indices>
-const isa_table& table_at(int index, std::integer_sequence<int, indices...>) {
-  const isa_table* const tables[] = {&isa_of<indices>()...};
+const isa_table &table_at(int index, std::integer_sequence<int, indices...>) {
+  const isa_table *const tables[] = {&isa_of<indices>()...};
   return *tables[index];
 }
 
-const isa_table& table_at(int index) {
+const isa_table &table_at(int index) {
   return table_at(index, std::make_integer_sequence<int, n_isas>{});
 }
 
@@ -39,7 +39,7 @@ bool runs_here(int index) {
 
 std::string at_kernel(std::int64_t k) { return " of kernel " + std::to_string(k); }
 
-void check_bandwidth(int n_dims, const double* row, int n_scales, std::int64_t k) {
+void check_bandwidth(int n_dims, const double *row, int n_scales, std::int64_t k) {
   double variances[CYFES_MAX_DIMS];
   if (n_scales != n_dims && !cyfes_variances(row, n_dims, variances))
     throw std::invalid_argument("covariance" + at_kernel(k) + " is not positive definite");
@@ -51,7 +51,7 @@ void check_bandwidth(int n_dims, const double* row, int n_scales, std::int64_t k
 
 }  // namespace
 
-const isa_table& select_isa(const cyfes_options& options) {
+const isa_table &select_isa(const cyfes_options &options) {
   int index = options.isa - 1;
   if (options.isa == 0)
     for (index = n_isas - 1; !runs_here(index);) --index;
@@ -60,11 +60,11 @@ const isa_table& select_isa(const cyfes_options& options) {
   return table_at(index);
 }
 
-int threads_of(const cyfes_options& options) {
+int threads_of(const cyfes_options &options) {
   return options.n_threads > 0 ? options.n_threads : omp_get_max_threads();
 }
 
-void check_kernels(int n_dims, const cyfes_kernel_list& kernels, const cyfes_options& options) {
+void check_kernels(int n_dims, const cyfes_kernel_list &kernels, const cyfes_options &options) {
   if (kernels.n_scales != n_dims && kernels.n_scales != n_dims * (n_dims + 1) / 2)
     throw std::invalid_argument("bandwidths have " + std::to_string(kernels.n_scales) +
                                 " columns for " + std::to_string(n_dims) + " CVs");
@@ -84,11 +84,11 @@ void check_kernels(int n_dims, const cyfes_kernel_list& kernels, const cyfes_opt
 
 }  // namespace cyfes
 
-const cyfes_backend* cyfes_cpu_backend(void) {
+const cyfes_backend *cyfes_cpu_backend(void) {
   static constexpr cyfes_backend backend = {
       CYFES_ABI_VERSION,
       "cpu",
-      [](std::int32_t* count) -> int { return *count = 1, CYFES_OK; },
+      [](std::int32_t *count) -> int { return *count = 1, CYFES_OK; },
       cyfes::spread_f64,
       cyfes::spread_f32,
       cyfes::evaluate_f64,
@@ -98,7 +98,7 @@ const cyfes_backend* cyfes_cpu_backend(void) {
   return &backend;
 }
 
-const char* cyfes_cpu_isa_name(int32_t index) {
+const char *cyfes_cpu_isa_name(int32_t index) {
   return index >= 0 && index < cyfes::n_isas ? cyfes::table_at(index).name : nullptr;
 }
 
@@ -108,4 +108,4 @@ int cyfes_cpu_isa_supported(int32_t index) {
 
 int32_t cyfes_cpu_max_threads(void) { return omp_get_max_threads(); }
 
-const char* cyfes_error_text(void) { return cyfes::error_buffer(); }
+const char *cyfes_error_text(void) { return cyfes::error_buffer(); }

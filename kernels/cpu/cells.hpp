@@ -14,12 +14,12 @@ namespace cyfes {
 // Owns the arrays behind a cell_list.
 class sorted_cells {
  public:
-  sorted_cells(const cyfes_grid& grid, const cyfes_kernel_list& samples, double cutoff) {
+  sorted_cells(const cyfes_grid &grid, const cyfes_kernel_list &samples, double cutoff) {
     choose_width(grid, samples);
     sort(grid, samples, cutoff);
   }
 
-  const cell_list& list() const { return list_; }
+  const cell_list &list() const { return list_; }
 
  private:
   cell_list list_{};
@@ -28,7 +28,7 @@ class sorted_cells {
 
   // Cells as wide as one bandwidth, wider for few samples: a block of samples should be full, but
   // a wide cell's block of the grid is larger. Powers of the factors stay in range up to 4.
-  void choose_width(const cyfes_grid& grid, const cyfes_kernel_list& samples) {
+  void choose_width(const cyfes_grid &grid, const cyfes_kernel_list &samples) {
     for (double size = 1.0;; size *= 1.5) {
       double n_cells = 1;
       for (int d = 0; d < grid.n_dims; ++d) {
@@ -41,7 +41,7 @@ class sorted_cells {
   }
 
   // Cell of every sample that reaches the grid (-1: none does), numbered over all cells.
-  void sort(const cyfes_grid& grid, const cyfes_kernel_list& samples, double cutoff) {
+  void sort(const cyfes_grid &grid, const cyfes_kernel_list &samples, double cutoff) {
     const int D = grid.n_dims;
     const std::int64_t n = samples.n_kernels;
     std::int64_t first[CYFES_MAX_DIMS], count[CYFES_MAX_DIMS];  // cells along each CV
@@ -66,13 +66,8 @@ class sorted_cells {
     gather(D, order, key, first, count, folded, samples.weights);
   }
 
-<<<<<<< HEAD
-  std::int64_t cell_of(const cyfes_grid& grid, const std::int64_t* first, const std::int64_t* count,
-                       double* center) const {
-=======
   std::int64_t cell_of(const cyfes_grid &grid, const std::int64_t *first, const std::int64_t *count,
                        double *center) const {
->>>>>>> house
     std::int64_t cell = 0;
     for (int d = 0; d < grid.n_dims; ++d) {
       if (grid.period[d] > 0) {
@@ -89,9 +84,9 @@ class sorted_cells {
     return cell;
   }
 
-  void gather(int D, const std::vector<std::int64_t>& order, const std::vector<std::int64_t>& key,
-              const std::int64_t* first, const std::int64_t* count,
-              const std::vector<double>& folded, const double* weights) {
+  void gather(int D, const std::vector<std::int64_t> &order, const std::vector<std::int64_t> &key,
+              const std::int64_t *first, const std::int64_t *count,
+              const std::vector<double> &folded, const double *weights) {
     centers_.reserve(order.size() * D);
     weights_.reserve(order.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
@@ -111,11 +106,7 @@ class sorted_cells {
     list_.weights = weights_.data();
   }
 
-<<<<<<< HEAD
-  void push_corner(int D, std::int64_t cell, const std::int64_t* first, const std::int64_t* count) {
-=======
   void push_corner(int D, std::int64_t cell, const std::int64_t *first, const std::int64_t *count) {
->>>>>>> house
     corner_.resize(corner_.size() + D);
     for (int d = D - 1; d >= 0; --d) {
       corner_[corner_.size() - D + d] = (cell % count[d] + first[d]) * list_.width[d];

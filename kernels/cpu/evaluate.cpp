@@ -6,11 +6,11 @@ namespace cyfes {
 namespace {
 
 template <class real>
-void evaluate(const evaluate_job& job, real* density, real* derivatives) {
+void evaluate(const evaluate_job &job, real *density, real *derivatives) {
   if (job.n_dims < 1 || job.n_dims > CYFES_MAX_DIMS)
     throw std::invalid_argument("points have 1 to 4 CVs, got " + std::to_string(job.n_dims));
   check_kernels(job.n_dims, *job.kernels, *job.options);
-  const auto& loops = loops_of<real>(select_isa(*job.options));
+  const auto &loops = loops_of<real>(select_isa(*job.options));
   // A block is a whole number of vectors of any width, so the bits do not depend on the threads.
   constexpr std::int64_t block = 64;
   const std::int64_t n_blocks = (job.n_points + block - 1) / block;
@@ -23,17 +23,17 @@ void evaluate(const evaluate_job& job, real* density, real* derivatives) {
 
 }  // namespace
 
-int evaluate_f64(int32_t n_dims, const double* period, const cyfes_kernel_list* kernels,
-                 int64_t n_points, const double* points, const cyfes_options* options,
-                 double* density, double* derivatives) {
+int evaluate_f64(int32_t n_dims, const double *period, const cyfes_kernel_list *kernels,
+                 int64_t n_points, const double *points, const cyfes_options *options,
+                 double *density, double *derivatives) {
   return guarded([&] {
     evaluate<double>({n_dims, period, kernels, options, n_points, points}, density, derivatives);
   });
 }
 
-int evaluate_f32(int32_t n_dims, const double* period, const cyfes_kernel_list* kernels,
-                 int64_t n_points, const double* points, const cyfes_options* options,
-                 float* density, float* derivatives) {
+int evaluate_f32(int32_t n_dims, const double *period, const cyfes_kernel_list *kernels,
+                 int64_t n_points, const double *points, const cyfes_options *options,
+                 float *density, float *derivatives) {
   return guarded([&] {
     evaluate<float>({n_dims, period, kernels, options, n_points, points}, density, derivatives);
   });

@@ -12,7 +12,7 @@ using cyfes::evaluate_job;
 
 template <class real, int D, bool covariance>
 struct evaluator {
-  const evaluate_job& job;
+  const evaluate_job &job;
   static constexpr int width = simd<real>::width;
   using wide = wide_t<real>;
   using vec = vec_t<real>;
@@ -39,7 +39,7 @@ struct evaluator {
   }
 
   // One copy of a kernel at displacements x.
-  void add(const wide* x, const double (&precision)[D][D], double weight) {
+  void add(const wide *x, const double (&precision)[D][D], double weight) {
     wide slope[D], q = {};
     for (int i = 0; i < D; ++i) {
       slope[i] = precision[i][i] * x[i];
@@ -61,7 +61,7 @@ struct evaluator {
 
   // All copies along CV d and the CVs after it.
   template <int d>
-  void add_copies(wide* x, const std::int64_t* n, const double (&precision)[D][D], double weight) {
+  void add_copies(wide *x, const std::int64_t *n, const double (&precision)[D][D], double weight) {
     if constexpr (d == D) {
       add(x, precision, weight);
     } else {
@@ -75,8 +75,8 @@ struct evaluator {
   }
 
   void add_kernel(std::int64_t k) {
-    const cyfes_kernel_list& kernels = *job.kernels;
-    const double* const scales =
+    const cyfes_kernel_list &kernels = *job.kernels;
+    const double *const scales =
         kernels.bandwidths + (kernels.n_bandwidths == 1 ? 0 : k * kernels.n_scales);
     double precision[D][D], variance[D];
     for (int i = 0; i < D; ++i)
@@ -94,7 +94,7 @@ struct evaluator {
     add_copies<0>(x, n, precision, kernels.weights[k]);
   }
 
-  void run(std::int64_t first, std::int64_t count, real* density, real* derivatives) {
+  void run(std::int64_t first, std::int64_t count, real *density, real *derivatives) {
     for (int d = 0; d < D; ++d)
       for (std::int64_t i = 0; i < width; ++i)
         point[d][i] = job.points[(first + (i < count ? i : 0)) * D + d];
@@ -108,8 +108,8 @@ struct evaluator {
 };
 
 template <class real, int D, bool covariance>
-void evaluate_all(const evaluate_job& job, std::int64_t first, std::int64_t last, real* density,
-                  real* derivatives) {
+void evaluate_all(const evaluate_job &job, std::int64_t first, std::int64_t last, real *density,
+                  real *derivatives) {
   constexpr int width = simd<real>::width;
   for (std::int64_t i = first; i < last; i += width)
     evaluator<real, D, covariance>{job}.run(i, last - i < width ? last - i : width, density,
@@ -117,9 +117,9 @@ void evaluate_all(const evaluate_job& job, std::int64_t first, std::int64_t last
 }
 
 template <class real>
-void evaluate(const evaluate_job& job, std::int64_t first, std::int64_t last, real* density,
-              real* derivatives) {
-  using all = void (*)(const evaluate_job&, std::int64_t, std::int64_t, real*, real*);
+void evaluate(const evaluate_job &job, std::int64_t first, std::int64_t last, real *density,
+              real *derivatives) {
+  using all = void (*)(const evaluate_job &, std::int64_t, std::int64_t, real *, real *);
   static constexpr all diagonal[] = {evaluate_all<real, 1, false>, evaluate_all<real, 2, false>,
                                      evaluate_all<real, 3, false>, evaluate_all<real, 4, false>};
   static constexpr all full[] = {nullptr, evaluate_all<real, 2, true>, evaluate_all<real, 3, true>,

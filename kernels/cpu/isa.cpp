@@ -7,7 +7,7 @@
 namespace cyfes {
 
 template <>
-const isa_table& isa_of<CYFES_ISA_INDEX>() {
+const isa_table &isa_of<CYFES_ISA_INDEX>() {
   constexpr int isa = CYFES_ISA_INDEX;
   static constexpr isa_table table = {CYFES_ISA_NAME,
                                       {stamp<double, isa>, ::tiles<double>, ::evaluate<double>},

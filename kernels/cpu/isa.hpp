@@ -18,57 +18,57 @@ struct band {
 // One thread's workspace: three arrays a CV, each as long as the longest range of a kernel.
 template <class real>
 struct stamp_buffers {
-  const double* axis[CYFES_MAX_DIMS];    // [shape[d]] coordinates of the grid's points
-  double* displacement[CYFES_MAX_DIMS];  // x - center
-  real* factor[CYFES_MAX_DIMS];          // exp(-z^2/2)
-  real* moment[CYFES_MAX_DIMS];          // factor * displacement
+  const double *axis[CYFES_MAX_DIMS];    // [shape[d]] coordinates of the grid's points
+  double *displacement[CYFES_MAX_DIMS];  // x - center
+  real *factor[CYFES_MAX_DIMS];          // exp(-z^2/2)
+  real *moment[CYFES_MAX_DIMS];          // factor * displacement
   double *row_begin, *row_end;           // extent of each row, in points from the grid's start
 };
 
 // Samples of one bandwidth sorted into cells.
 struct cell_list {
   std::int64_t n_cells;
-  const std::int64_t* begin;   // [n_cells + 1] into the sorted samples
-  const std::int64_t* corner;  // [n_cells][n_dims] first grid index of the cell
+  const std::int64_t *begin;   // [n_cells + 1] into the sorted samples
+  const std::int64_t *corner;  // [n_cells][n_dims] first grid index of the cell
   std::int64_t width[CYFES_MAX_DIMS];
-  const double* centers;  // [n][n_dims] sorted, periodic CVs wrapped into the grid
-  const double* weights;  // [n] sorted
+  const double *centers;  // [n][n_dims] sorted, periodic CVs wrapped into the grid
+  const double *weights;  // [n] sorted
 };
 
 // What the tile kernel sums: a density on a work array whose last CV carries margins, so that a
 // row of a tile never wraps.
 template <class real>
 struct tile_job {
-  const cyfes_grid* grid;
-  const cell_list* cells;
-  const double* bandwidth;  // [n_dims]
+  const cyfes_grid *grid;
+  const cell_list *cells;
+  const double *bandwidth;  // [n_dims]
   double cutoff;
   int derivative;       // CV to differentiate by, -1 for the density itself
   std::int64_t margin;  // columns before index 0 in a work row
   std::int64_t stride;  // values a work row
-  real* work;           // [rows][stride]
+  real *work;           // [rows][stride]
 };
 
 struct evaluate_job {
   int n_dims;
-  const double* period;
-  const cyfes_kernel_list* kernels;
-  const cyfes_options* options;
+  const double *period;
+  const cyfes_kernel_list *kernels;
+  const cyfes_options *options;
   std::int64_t n_points;
-  const double* points;
+  const double *points;
 };
 
 template <class real>
 struct isa_loops {
-  void (*stamp)(const cyfes_grid&, const cyfes_kernel_list&, const cyfes_options&, band,
-                const stamp_buffers<real>&, real* density, real* derivatives);
-  void (*tiles)(const tile_job<real>&, band, real* buffer);
-  void (*evaluate)(const evaluate_job&, std::int64_t first, std::int64_t last, real* density,
-                   real* derivatives);
+  void (*stamp)(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
+                const stamp_buffers<real> &, real *density, real *derivatives);
+  void (*tiles)(const tile_job<real> &, band, real *buffer);
+  void (*evaluate)(const evaluate_job &, std::int64_t first, std::int64_t last, real *density,
+                   real *derivatives);
 };
 
 struct isa_table {
-  const char* name;
+  const char *name;
   isa_loops<double> f64;
   isa_loops<float> f32;
 };
@@ -76,22 +76,22 @@ struct isa_table {
 // One per instruction set, defined by isa.cpp and isa_stamp.cpp under the index they are compiled
 // with.
 template <int index>
-const isa_table& isa_of();
+const isa_table &isa_of();
 template <class real, int index>
-void stamp(const cyfes_grid&, const cyfes_kernel_list&, const cyfes_options&, band,
-           const stamp_buffers<real>&, real* density, real* derivatives);
+void stamp(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
+           const stamp_buffers<real> &, real *density, real *derivatives);
 
 // The table that options ask for; throws unsupported.
-const isa_table& select_isa(const cyfes_options& options);
+const isa_table &select_isa(const cyfes_options &options);
 
 template <class real>
-const isa_loops<real>& loops_of(const isa_table& table);
+const isa_loops<real> &loops_of(const isa_table &table);
 template <>
-inline const isa_loops<double>& loops_of(const isa_table& table) {
+inline const isa_loops<double> &loops_of(const isa_table &table) {
   return table.f64;
 }
 template <>
-inline const isa_loops<float>& loops_of(const isa_table& table) {
+inline const isa_loops<float> &loops_of(const isa_table &table) {
   return table.f32;
 }
 
@@ -105,19 +105,19 @@ constexpr std::int64_t tile_slack = 32;
 
 // Grid steps from a cell to the farthest point it reaches along CV d.
 template <class real>
-static inline std::int64_t tile_reach(const tile_job<real>& job, int d) {
+static inline std::int64_t tile_reach(const tile_job<real> &job, int d) {
   return static_cast<std::int64_t>(job.cutoff * job.bandwidth[d] / job.grid->spacing[d]) + 1;
 }
 
 // Values in a row of factors along CV d.
 template <class real>
-static inline std::int64_t tile_stride(const tile_job<real>& job, int d) {
+static inline std::int64_t tile_stride(const tile_job<real> &job, int d) {
   return 2 * tile_reach(job, d) + job.cells->width[d] + 1 + tile_slack;
 }
 
 // Values in one thread's tile buffer.
 template <class real>
-static inline std::int64_t tile_buffer_size(const tile_job<real>& job) {
+static inline std::int64_t tile_buffer_size(const tile_job<real> &job) {
   std::int64_t size = 0;
   for (int d = 0; d < job.grid->n_dims; ++d) {
     size += tile_block * tile_stride(job, d);

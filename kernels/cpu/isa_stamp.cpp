@@ -5,18 +5,18 @@
 namespace cyfes {
 
 template <>
-void stamp<double, CYFES_ISA_INDEX>(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-                                    const cyfes_options& options, band own,
-                                    const stamp_buffers<double>& buffers, double* density,
-                                    double* derivatives) {
+void stamp<double, CYFES_ISA_INDEX>(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                                    const cyfes_options &options, band own,
+                                    const stamp_buffers<double> &buffers, double *density,
+                                    double *derivatives) {
   stamp_any(grid, kernels, options, own, buffers, density, derivatives);
 }
 
 template <>
-void stamp<float, CYFES_ISA_INDEX>(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-                                   const cyfes_options& options, band own,
-                                   const stamp_buffers<float>& buffers, float* density,
-                                   float* derivatives) {
+void stamp<float, CYFES_ISA_INDEX>(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                                   const cyfes_options &options, band own,
+                                   const stamp_buffers<float> &buffers, float *density,
+                                   float *derivatives) {
   stamp_any(grid, kernels, options, own, buffers, density, derivatives);
 }
 

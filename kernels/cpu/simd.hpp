@@ -48,14 +48,14 @@ template <class real>
 using wide_t = typename simd<real>::wide;
 
 template <class real>
-inline vec_t<real> load(const real* from) {
+inline vec_t<real> load(const real *from) {
   vec_t<real> v;
   std::memcpy(&v, from, sizeof v);
   return v;
 }
 
 template <class real>
-inline void store(real* to, vec_t<real> v) {
+inline void store(real *to, vec_t<real> v) {
   std::memcpy(to, &v, sizeof v);
 }
 

@@ -28,21 +28,21 @@ std::vector<band> bands_of(std::int64_t n, std::int64_t wanted, std::int64_t uni
 
 // Runs body(band) for every band; a band goes to the first free thread.
 template <class Body>
-void for_each_band(const std::vector<band>& bands, int n_threads, const Body& body) {
+void for_each_band(const std::vector<band> &bands, int n_threads, const Body &body) {
   const auto n = static_cast<std::int64_t>(bands.size());
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
   for (std::int64_t b = 0; b < n; ++b) body(bands[b], omp_get_thread_num());
 }
 
-std::int64_t points_of(const cyfes_grid& grid) {
+std::int64_t points_of(const cyfes_grid &grid) {
   std::int64_t size = 1;
   for (int d = 0; d < grid.n_dims; ++d) size *= grid.shape[d];
   return size;
 }
 
 // Most grid indices that one kernel can visit along CV d.
-std::int64_t longest_range(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-                           const cyfes_options& options, int d) {
+std::int64_t longest_range(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                           const cyfes_options &options, int d) {
   const int D = grid.n_dims;
   if (grid.period[d] == 0 || (!kernels.windows && options.images == CYFES_NEAREST_IMAGE))
     return grid.shape[d];
@@ -52,7 +52,7 @@ std::int64_t longest_range(const cyfes_grid& grid, const cyfes_kernel_list& kern
   const double reach = std::sqrt(cyfes_profile_of(options).reach2) / grid.spacing[d];
   for (std::int64_t k = 0; !kernels.windows && k < kernels.n_bandwidths; ++k) {
     double variances[CYFES_MAX_DIMS];
-    const double* row = kernels.bandwidths + k * kernels.n_scales;
+    const double *row = kernels.bandwidths + k * kernels.n_scales;
     if (kernels.n_scales != D) cyfes_variances(row, D, variances);
     longest = std::max(longest, reach * (kernels.n_scales == D ? row[d] : std::sqrt(variances[d])));
   }
@@ -62,12 +62,12 @@ std::int64_t longest_range(const cyfes_grid& grid, const cyfes_kernel_list& kern
 using axis_list = std::vector<std::vector<double>>;
 
 // Coordinates of the grid's points along each CV; those of periodic CVs folded as PLUMED does.
-axis_list axes_of(const cyfes_grid& grid) {
+axis_list axes_of(const cyfes_grid &grid) {
   axis_list axes;
   for (int d = 0; d < grid.n_dims; ++d) {
     axes.emplace_back(grid.shape[d]);
     for (std::int64_t i = 0; i < grid.shape[d]; ++i) {
-      double& x = axes[d][i] = grid.lower[d] + static_cast<double>(i) * grid.spacing[d];
+      double &x = axes[d][i] = grid.lower[d] + static_cast<double>(i) * grid.spacing[d];
       if (grid.period[d] == 0) continue;
       x = grid.lower[d] + cyfes_nearest_image(x - grid.lower[d], grid.period[d]);
       if (x < grid.lower[d]) x += grid.period[d];
@@ -80,7 +80,7 @@ axis_list axes_of(const cyfes_grid& grid) {
 template <class real>
 class stamp_memory {
  public:
-  stamp_memory(const axis_list& axes, const std::vector<std::int64_t>& lengths) {
+  stamp_memory(const axis_list &axes, const std::vector<std::int64_t> &lengths) {
     for (std::size_t d = 0; d < lengths.size(); ++d) {
       buffers_.axis[d] = axes[d].data();
       const std::size_t n = lengths[d] + 64;  // whole vectors may overshoot
@@ -97,7 +97,7 @@ class stamp_memory {
     doubles_.emplace_back(n);
     buffers_.row_end = doubles_.back().data();
   }
-  const stamp_buffers<real>& get() const { return buffers_; }
+  const stamp_buffers<real> &get() const { return buffers_; }
 
  private:
   std::vector<std::vector<double>> doubles_;
@@ -106,14 +106,14 @@ class stamp_memory {
 };
 
 template <class real>
-void spread_stamps(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-                   const cyfes_options& options, int n_threads, real* density, real* derivatives) {
+void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options, int n_threads, real *density, real *derivatives) {
   std::vector<std::int64_t> lengths;
   for (int d = 0; d < grid.n_dims; ++d) lengths.push_back(longest_range(grid, kernels, options, d));
   const axis_list axes = axes_of(grid);
   std::vector<stamp_memory<real>> memory;
   for (int t = 0; t < n_threads; ++t) memory.emplace_back(axes, lengths);
-  const auto& loops = loops_of<real>(select_isa(options));
+  const auto &loops = loops_of<real>(select_isa(options));
   // Four bands a thread even out crowded regions; more would prepare each kernel too often.
   const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, 1);
   for_each_band(bands, n_threads, [&](band own, int thread) {
@@ -123,14 +123,14 @@ void spread_stamps(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
 
 // density += work, whose rows carry margins: every column is folded onto its wrapped index.
 template <class real>
-void fold(const tile_job<real>& job, int n_threads, real* density) {
+void fold(const tile_job<real> &job, int n_threads, real *density) {
   const std::int64_t n = job.grid->shape[job.grid->n_dims - 1];
   const std::int64_t rows = points_of(*job.grid) / n;
   const bool wraps = job.grid->period[job.grid->n_dims - 1] > 0;
 #pragma omp parallel for num_threads(n_threads)
   for (std::int64_t row = 0; row < rows; ++row) {
-    const real* const from = job.work + row * job.stride + job.margin;
-    real* const to = density + row * n;
+    const real *const from = job.work + row * job.stride + job.margin;
+    real *const to = density + row * n;
     for (std::int64_t i = 0; i < n; ++i) to[i] += from[i];
     if (!wraps) continue;
     for (std::int64_t i = -job.margin; i < 0; ++i) to[(i % n + n) % n] += from[i];
@@ -139,8 +139,8 @@ void fold(const tile_job<real>& job, int n_threads, real* density) {
 }
 
 template <class real>
-void spread_tiles(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-                  const cyfes_options& options, int n_threads, real* density, real* derivatives) {
+void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                  const cyfes_options &options, int n_threads, real *density, real *derivatives) {
   const sorted_cells cells(grid, kernels, options.cutoff);
   const int last = grid.n_dims - 1;
   tile_job<real> job{};
@@ -154,7 +154,7 @@ void spread_tiles(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
   std::vector<real> work(size / grid.shape[last] * job.stride);
   std::vector<std::vector<real>> buffers(n_threads, std::vector<real>(tile_buffer_size(job)));
   job.work = work.data();
-  const auto& loops = loops_of<real>(select_isa(options));
+  const auto &loops = loops_of<real>(select_isa(options));
   const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, tile_rows);
   for (int d = -1; d < (derivatives ? grid.n_dims : 0); ++d) {
     job.derivative = d;
@@ -167,8 +167,8 @@ void spread_tiles(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
 
 // Tiles serve Gaussians of one bandwidth on a grid that resolves it; their powers overflow on
 // grids coarser than a few bandwidths.
-bool fit_for_tiles(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-                   const cyfes_options& options) {
+bool fit_for_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options) {
   if (options.kernel != CYFES_GAUSSIAN || options.images != CYFES_ALL_IMAGES) return false;
   if (kernels.windows || kernels.n_bandwidths != 1 || kernels.n_scales != grid.n_dims) return false;
   if (grid.n_dims < 2 || kernels.n_kernels < 2) return false;
@@ -177,7 +177,7 @@ bool fit_for_tiles(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
   return true;
 }
 
-void check_grid(const cyfes_grid& grid) {
+void check_grid(const cyfes_grid &grid) {
   if (grid.n_dims < 1 || grid.n_dims > CYFES_MAX_DIMS)
     throw std::invalid_argument("a grid has 1 to 4 CVs, got " + std::to_string(grid.n_dims));
   for (int d = 0; d < grid.n_dims; ++d)
@@ -186,8 +186,8 @@ void check_grid(const cyfes_grid& grid) {
 }
 
 template <class real>
-void spread(const cyfes_grid& grid, const cyfes_kernel_list& kernels, const cyfes_options& options,
-            real* density, real* derivatives) {
+void spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfes_options &options,
+            real *density, real *derivatives) {
   check_grid(grid);
   check_kernels(grid.n_dims, kernels, options);
   if (kernels.n_kernels == 0) return;
@@ -198,13 +198,13 @@ void spread(const cyfes_grid& grid, const cyfes_kernel_list& kernels, const cyfe
 
 }  // namespace
 
-int spread_f64(const cyfes_grid* grid, const cyfes_kernel_list* kernels,
-               const cyfes_options* options, double* density, double* derivatives) {
+int spread_f64(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
+               const cyfes_options *options, double *density, double *derivatives) {
   return guarded([&] { spread(*grid, *kernels, *options, density, derivatives); });
 }
 
-int spread_f32(const cyfes_grid* grid, const cyfes_kernel_list* kernels,
-               const cyfes_options* options, float* density, float* derivatives) {
+int spread_f32(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
+               const cyfes_options *options, float *density, float *derivatives) {
   return guarded([&] { spread(*grid, *kernels, *options, density, derivatives); });
 }
 

@@ -16,8 +16,8 @@ namespace {
 
 using cyfes::stamp_buffers;
 
-inline index_range visited(const cyfes_grid& grid, const cyfes_options& options, int d,
-                           double center, double reach, const std::int32_t* window) {
+inline index_range visited(const cyfes_grid &grid, const cyfes_options &options, int d,
+                           double center, double reach, const std::int32_t *window) {
   const std::int64_t n = grid.shape[d];
   const double position = (center - grid.lower[d]) / grid.spacing[d];
   index_range r = indices_within(position, reach / grid.spacing[d]);
@@ -33,19 +33,19 @@ inline index_range visited(const cyfes_grid& grid, const cyfes_options& options,
 
 template <class real, int D, bool covariance>
 struct stamper {
-  const cyfes_grid& grid;
-  const cyfes_kernel_list& kernels;
-  const cyfes_options& options;
-  const stamp_buffers<real>& buffers;
+  const cyfes_grid &grid;
+  const cyfes_kernel_list &kernels;
+  const cyfes_options &options;
+  const stamp_buffers<real> &buffers;
   const band own;
-  real* const density;
-  real* const derivatives;
+  real *const density;
+  real *const derivatives;
   const cyfes_profile profile = cyfes_profile_of(options);
   std::int64_t size = 1;  // points of the grid: distance of two derivatives
 
   // Of the kernel at hand:
-  const double* center = nullptr;
-  const double* scales = nullptr;  // bandwidths or precision matrix
+  const double *center = nullptr;
+  const double *scales = nullptr;  // bandwidths or precision matrix
   bool whole_window = false;       // a Gaussian cut by its window alone
   bool fold = false;               // displacements need the minimum image
   double weight = 0;
@@ -65,7 +65,7 @@ struct stamper {
   // Calls body(offset, index, run) for the pieces of r that no border of CV d divides: `offset`
   // from the kernel's range, wrapped `index`.
   template <class Body>
-  void for_runs(int d, index_range r, const Body& body) const {
+  void for_runs(int d, index_range r, const Body &body) const {
     const std::int64_t n = grid.shape[d];
     for (std::int64_t i = r.begin; i < r.end;) {
       const std::int64_t at = wrapped(i, n);
@@ -78,11 +78,11 @@ struct stamper {
   // Displacements along CV d; for diagonal kernels also factors and moments.
   void prepare(int d) const {
     const std::int64_t n = range[d].end - range[d].begin;
-    double* const x = buffers.displacement[d];
+    double *const x = buffers.displacement[d];
     // From the grid's coordinates, so that no bit depends on where the range begins.
     if (grid.period[d] > 0 && options.images == CYFES_NEAREST_IMAGE) {
       for_runs(d, range[d], [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
-        const double* const axis = buffers.axis[d] + at;
+        const double *const axis = buffers.axis[d] + at;
         for (std::int64_t i = 0; i < run; ++i)
           x[offset + i] = -cyfes_nearest_image(center[d] - axis[i], grid.period[d]);
       });
@@ -137,21 +137,14 @@ struct stamper {
     });
   }
 
-<<<<<<< HEAD
-  void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real* __restrict factor,
-               const real* __restrict moment, real value_a, real value_b,
-               const real (&slope)[D][2]) const {
-    real* __restrict const v = density + to;
-=======
   void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *__restrict factor,
                const real *__restrict moment, real value_a, real value_b,
                const real (&slope)[D][2]) const {
     real *__restrict const v = density + to;
->>>>>>> house
     for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
     if (!derivatives) return;
     for (int d = 0; d < D; ++d) {
-      real* __restrict const g = derivatives + d * size + to;
+      real *__restrict const g = derivatives + d * size + to;
       const real s0 = slope[d][0], s1 = slope[d][1];
       if (!covariance && d < last) {
         for (std::int64_t i = begin; i < end; ++i) g[i] += s0 * factor[i];
@@ -164,7 +157,7 @@ struct stamper {
   }
 
   // One row: x holds the displacements along the other CVs, outer their factors' product.
-  void stamp_row(std::int64_t row, index_range r, const double* x, double q0, double q1,
+  void stamp_row(std::int64_t row, index_range r, const double *x, double q0, double q1,
                  double outer) const {
     r = clipped(r, range[last].begin, range[last].end);
     if (r.begin >= r.end) return;
@@ -187,7 +180,7 @@ struct stamper {
   // q0 = c0 + 2 c1 y + c2 y^2, q1 = b0 + b1 y.
   void extents(double c0, double c1, double c2, double b0, double b1) const {
     constexpr int d = D > 1 ? D - 2 : 0;
-    const double* const y = buffers.displacement[d];
+    const double *const y = buffers.displacement[d];
     double *const begin = buffers.row_begin, *const end = buffers.row_end;
     const double q2 = precision[last][last], reach2 = profile.reach2,
                  scale = 1 / grid.spacing[last];
@@ -203,7 +196,7 @@ struct stamper {
   }
 
   // All rows along CV D-2, at displacements x[0 .. D-3] along the CVs before it.
-  void stamp_plane(std::int64_t plane, double* x, double outer) const {
+  void stamp_plane(std::int64_t plane, double *x, double outer) const {
     constexpr int d = D > 1 ? D - 2 : 0;
     double c0 = 0, c1 = 0, b0 = 0;
     for (int i = 0; i < d; ++i) {
@@ -235,10 +228,10 @@ struct stamper {
   }
 
   // A row whose displacements are folded to the minimum image has its support in several pieces.
-  void stamp_folded_row(std::int64_t row, const double* x, double q0, double q1,
+  void stamp_folded_row(std::int64_t row, const double *x, double q0, double q1,
                         double outer) const {
     const double q2 = precision[last][last];
-    const double* const z = buffers.displacement[last];
+    const double *const z = buffers.displacement[last];
     for (std::int64_t i = range[last].begin; i < range[last].end;) {
       std::int64_t j = i;
       for (; j < range[last].end; ++j) {
@@ -252,7 +245,7 @@ struct stamper {
 
   // The CVs before D-2, one after another.
   template <int d>
-  void stamp_outer(std::int64_t plane, double* x, double outer) const {
+  void stamp_outer(std::int64_t plane, double *x, double outer) const {
     if constexpr (d >= D - 2) {
       stamp_plane(plane, x, outer);
     } else {
@@ -279,7 +272,7 @@ struct stamper {
     scales = kernels.bandwidths + (kernels.n_bandwidths == 1 ? 0 : k * n_scales);
     weight = kernels.weights[k];
     set_precision();
-    const std::int32_t* window = kernels.windows ? kernels.windows + k * D : nullptr;
+    const std::int32_t *window = kernels.windows ? kernels.windows + k * D : nullptr;
     fold = window != nullptr;
     whole_window = fold && options.kernel == CYFES_GAUSSIAN;
     double spread[D];
@@ -305,20 +298,20 @@ struct stamper {
 };
 
 template <class real, int D, bool covariance>
-void stamp_all(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-               const cyfes_options& options, band own, const stamp_buffers<real>& buffers,
-               real* density, real* derivatives) {
+void stamp_all(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+               const cyfes_options &options, band own, const stamp_buffers<real> &buffers,
+               real *density, real *derivatives) {
   stamper<real, D, covariance> s{grid, kernels, options, buffers, own, density, derivatives};
   for (int d = 0; d < D; ++d) s.size *= grid.shape[d];
   for (std::int64_t k = 0; k < kernels.n_kernels; ++k) s.stamp(k);
 }
 
 template <class real>
-void stamp_any(const cyfes_grid& grid, const cyfes_kernel_list& kernels,
-               const cyfes_options& options, band own, const stamp_buffers<real>& buffers,
-               real* density, real* derivatives) {
-  using all = void (*)(const cyfes_grid&, const cyfes_kernel_list&, const cyfes_options&, band,
-                       const stamp_buffers<real>&, real*, real*);
+void stamp_any(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+               const cyfes_options &options, band own, const stamp_buffers<real> &buffers,
+               real *density, real *derivatives) {
+  using all = void (*)(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
+                       const stamp_buffers<real> &, real *, real *);
   static constexpr all diagonal[] = {stamp_all<real, 1, false>, stamp_all<real, 2, false>,
                                      stamp_all<real, 3, false>, stamp_all<real, 4, false>};
   static constexpr all full[] = {nullptr, stamp_all<real, 2, true>, stamp_all<real, 3, true>,

@@ -25,8 +25,8 @@ using cyfes::tile_job;
 // to[r][0 .. cols) += sum_k left[k][r] right[k][0 .. cols) for `rows` <= 4 rows and as many
 // columns as `groups` vectors hold.
 template <class real, int rows, int groups>
-inline void multiply_tile(std::int64_t n, const real* left, std::int64_t left_stride,
-                          const real* right, std::int64_t right_stride, real* const* to) {
+inline void multiply_tile(std::int64_t n, const real *left, std::int64_t left_stride,
+                          const real *right, std::int64_t right_stride, real *const *to) {
   constexpr int width = simd<real>::width;
   vec_t<real> sum[rows][groups] = {};
   for (std::int64_t k = 0; k < n; ++k) {
@@ -42,11 +42,11 @@ inline void multiply_tile(std::int64_t n, const real* left, std::int64_t left_st
 }
 
 template <class real, int rows>
-inline void multiply_rows(std::int64_t n, const real* left, std::int64_t left_stride,
-                          const real* right, std::int64_t right_stride, std::int64_t columns,
-                          real* const* to) {
+inline void multiply_rows(std::int64_t n, const real *left, std::int64_t left_stride,
+                          const real *right, std::int64_t right_stride, std::int64_t columns,
+                          real *const *to) {
   constexpr int width = simd<real>::width;
-  real* at[rows];
+  real *at[rows];
   std::int64_t c = 0;
   for (; c + 2 * width < columns; c += 3 * width) {
     for (int r = 0; r < rows; ++r) at[r] = to[r] + c;
@@ -62,13 +62,8 @@ inline void multiply_rows(std::int64_t n, const real* left, std::int64_t left_st
 constexpr std::int64_t tile_rows = cyfes::tile_rows;
 
 template <class real>
-<<<<<<< HEAD
-void multiply(std::int64_t rows, std::int64_t n, const real* left, std::int64_t left_stride,
-              const real* right, std::int64_t right_stride, std::int64_t columns, real* const* to) {
-=======
 void multiply(std::int64_t rows, std::int64_t n, const real *left, std::int64_t left_stride,
               const real *right, std::int64_t right_stride, std::int64_t columns, real *const *to) {
->>>>>>> house
   static_assert(tile_rows == 4, "one case a row count");
   switch (rows) {
     case 1:
@@ -84,14 +79,14 @@ void multiply(std::int64_t rows, std::int64_t n, const real *left, std::int64_t 
 
 template <class real, int D>
 struct tiler {
-  const tile_job<real>& job;
+  const tile_job<real> &job;
   const band own;
   static constexpr int width = simd<real>::width;
   static constexpr int last = D - 1, rows_cv = D - 2;
 
-  real* shared[D];  // exp(-(i delta)^2 / 2) for |i| <= shared_reach[d]
-  real* factor[D];  // [tile_block][stride[d]]
-  real* scaled;     // [tile_block][stride[rows_cv]]
+  real *shared[D];  // exp(-(i delta)^2 / 2) for |i| <= shared_reach[d]
+  real *factor[D];  // [tile_block][stride[d]]
+  real *scaled;     // [tile_block][stride[rows_cv]]
   double delta[D];  // spacing in bandwidths
   std::int64_t shared_reach[D], stride[D];
 
@@ -100,7 +95,7 @@ struct tiler {
   std::int64_t base[D] = {};  // grid index that powers count from: the cell's middle
   double middle[D] = {};      // the same, not rounded
 
-  tiler(const tile_job<real>& j, band b, real* buffer) : job(j), own(b) {
+  tiler(const tile_job<real> &j, band b, real *buffer) : job(j), own(b) {
     for (int d = 0; d < D; ++d) {
       delta[d] = job.grid->spacing[d] / job.bandwidth[d];
       shared_reach[d] = cyfes::tile_reach(job, d) + job.cells->width[d] + 2 * width;
@@ -146,12 +141,12 @@ struct tiler {
   }
 
   // to[i] = weight exp(-(z + (first + i) delta)^2 / 2), with its derivative's factor on request.
-  void powers(int d, real* to, double z, double weight) const {
+  void powers(int d, real *to, double z, double weight) const {
     const std::int64_t first = range[d].begin - base[d], n = range[d].end - range[d].begin;
     const double step = delta[d];
     wide_t<real> lane;
     for (int i = 0; i < width; ++i) lane[i] = static_cast<double>(first + i) * step;
-    const real* const table = shared[d] + first + shared_reach[d];
+    const real *const table = shared[d] + first + shared_reach[d];
     vec_t<real> power = exponential(__builtin_convertvector(-z * (0.5 * z + lane), vec_t<real>));
     power *= static_cast<real>(weight);
     const vec_t<real> next =
@@ -171,7 +166,7 @@ struct tiler {
 
   // Adds the cell's block to the rows of one plane: CVs before D-2 fixed, their squared distance
   // to the cell `far2`, left factors in `left`.
-  void add_plane(std::int64_t plane, std::int64_t n, const real* left, double far2) const {
+  void add_plane(std::int64_t plane, std::int64_t n, const real *left, double far2) const {
     const std::int64_t n_rows = job.grid->shape[rows_cv];
     for (std::int64_t i = range[rows_cv].begin; i < range[rows_cv].end;) {
       const std::int64_t at = wrapped(i, n_rows);
@@ -186,7 +181,7 @@ struct tiler {
 
   // Rows i .. i + rows: their nearest one bounds the columns within the cutoff.
   void add_rows(std::int64_t row, std::int64_t i, std::int64_t rows, std::int64_t n,
-                const real* left, double far2) const {
+                const real *left, double far2) const {
     const double a = distance(rows_cv, i), b = distance(rows_cv, i + rows - 1);
     const bool inside = static_cast<double>(i) < middle[rows_cv] &&
                         static_cast<double>(i + rows - 1) > middle[rows_cv];
@@ -198,7 +193,7 @@ struct tiler {
     const index_range c =
         clipped(indices_within(middle[last], half), range[last].begin, range[last].end);
     if (c.begin >= c.end) return;
-    real* to[tile_rows];
+    real *to[tile_rows];
     for (std::int64_t r = 0; r < rows; ++r)
       to[r] = job.work + (row + r) * job.stride + job.margin + c.begin;
     multiply(rows, n, left + (i - range[rows_cv].begin), stride[rows_cv],
@@ -207,14 +202,14 @@ struct tiler {
 
   // CVs before D-2, one after another; coefficient[k] is the product of their factors.
   template <int d>
-  void add_outer(std::int64_t plane, std::int64_t n, double far2, const real* coefficient) const {
+  void add_outer(std::int64_t plane, std::int64_t n, double far2, const real *coefficient) const {
     if constexpr (d == rows_cv) {
       if (d == 0) return add_plane(plane, n, factor[rows_cv], far2);
       const std::int64_t length = range[rows_cv].end - range[rows_cv].begin;
       for (std::int64_t k = 0; k < n; ++k) {
         const real c = coefficient[k];
-        const real* const f = factor[rows_cv] + k * stride[rows_cv];
-        real* __restrict const to = scaled + k * stride[rows_cv];
+        const real *const f = factor[rows_cv] + k * stride[rows_cv];
+        real *__restrict const to = scaled + k * stride[rows_cv];
         for (std::int64_t i = 0; i < length; ++i) to[i] = c * f[i];
       }
       add_plane(plane, n, scaled, far2);
@@ -246,7 +241,7 @@ struct tiler {
 };
 
 template <class real>
-void tiles(const tile_job<real>& job, band own, real* buffer) {
+void tiles(const tile_job<real> &job, band own, real *buffer) {
   switch (job.grid->n_dims) {
     case 2:
       return tiler<real, 2>(job, own, buffer).run();
