@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from cyfes.compat.functions import DOUBLE, KBT, REACH, SINGLE, Array, write_clipped_cube
+from cyfes.compat.functions import DOUBLE, KBT, REACH, SINGLE, Array, read_out, write_clipped_cube
 from cyfes.density import Density
 from cyfes.errors import FileFormatError, InputError
 from cyfes.fes import FreeEnergySurface
