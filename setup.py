@@ -19,8 +19,10 @@ ISAS = (
     if platform.machine() in ("x86_64", "AMD64")
     else {"portable": []}
 )
+#: No fused multiply-adds: the same rounding for every instruction set, that of PLUMED.
+EXACT = ["-ffp-contract=off"]
 #: Sources compiled once per instruction set, and their own flags.
-PER_ISA = {"isa": [], "isa_stamp": ["-ffp-contract=off"]}
+PER_ISA = {"isa": [], "isa_stamp": EXACT}
 CXX_FLAGS = [
     "-std=c++17",
     "-O3",
@@ -45,7 +47,7 @@ def kernel_objects() -> list[tuple[str, str, list[str]]]:
     plain = sorted(str(p) for part in ("cpu", "text") for p in (KERNELS / part).glob("*.cpp"))
     count = f"-DCYFES_N_ISAS={len(ISAS)}"
     objects = [
-        ("plain", source, [count]) for source in plain if Path(source).stem not in PER_ISA
+        ("plain", source, [count, *EXACT]) for source in plain if Path(source).stem not in PER_ISA
     ]
     for index, (name, flags) in enumerate(ISAS.items()):
         defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"', count]

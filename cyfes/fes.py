@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyfes import gridfile
+from cyfes.bandwidth import automatic_bandwidth
 from cyfes.density import CUTOFF, Density, Progress
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid
-from cyfes.hills import (
-    GridRequest,
-    Hills,
-    choose_grid,
-    hills_grid,
-    plumed_differences,
-    read_hills,
-)
-from cyfes.reweight import Samples, Selection, read_samples, silverman_bandwidth
+from cyfes.gridrequest import GridRequest, choose_grid
+from cyfes.hills import Hills, hills_grid, plumed_differences, read_hills
+from cyfes.reweight import Samples, Selection, read_samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +110,7 @@ class FreeEnergySurface:
         """Return the reweighted F(s) = -kBT ln P(s) of frames or COLVAR files.
 
         P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
-        K of standard deviation ``bandwidth`` (CV units; None: Silverman's rule). ``choices`` are
+        K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). ``choices`` are
         the fields of ``reweight.Selection`` (cv=..., bias=..., start=...).
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
@@ -127,7 +122,9 @@ class FreeEnergySurface:
             else read_samples(paths, kbt, selection, n_threads)
         )
         if bandwidth is None:
-            bandwidth = silverman_bandwidth(samples.values, samples.log_weights, samples.periods)
+            bandwidth, _ = automatic_bandwidth(
+                samples.values, samples.log_weights, samples.periods
+            )
         h = _positive("bandwidth", bandwidth, len(samples.names))
         grid = samples_grid(samples, GridRequest(lower, upper, bins, spacing), h)
         density = Density(grid, derivatives=derivatives, n_threads=n_threads)
@@ -171,7 +168,7 @@ class FreeEnergySurface:
         log_w = _log_weights(len(values), weights, log_weights)
         periods = np.zeros(d) if period is None else np.broadcast_to(period, d).astype(float)
         if bandwidth is None:
-            bandwidth = silverman_bandwidth(values, log_w, periods)
+            bandwidth, _ = automatic_bandwidth(values, log_w, periods)
         h = _positive("bandwidth", np.broadcast_to(bandwidth, d), d)
         grid = _array_grid(values, h, periods, lower, upper, shape, names)
         density = Density(

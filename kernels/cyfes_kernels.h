@@ -108,10 +108,10 @@ typedef enum cyfes_row_fault {
 } cyfes_row_fault;
 
 typedef struct cyfes_bad_row {
-  int64_t offset;      /* of the line's first byte in text */
-  int32_t fault;       /* cyfes_row_fault */
-  int32_t n_columns;   /* fields on the line */
-  int32_t column;      /* 0-based faulty field (CYFES_ROW_NOT_A_NUMBER, _NOT_FINITE), else -1 */
+  int64_t offset;    /* of the line's first byte in text */
+  int32_t fault;     /* cyfes_row_fault */
+  int32_t n_columns; /* fields on the line */
+  int32_t column;    /* 0-based faulty field (CYFES_ROW_NOT_A_NUMBER, _NOT_FINITE), else -1 */
 } cyfes_bad_row;
 
 /* Data rows of a text: lines that are neither blank nor comments. */

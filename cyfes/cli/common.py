@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from cyfes.errors import InputError
-from cyfes.hills import GridRequest
+from cyfes.gridrequest import GridRequest
 from cyfes.units import parse_number
 
 

@@ -20,7 +20,8 @@ from cyfes.density import Density
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_surface
 from cyfes.grid import Grid
-from cyfes.hills import GridRequest, Hills, choose_grid, cv_names, hills_grid, read_hills
+from cyfes.gridrequest import GridRequest, choose_grid
+from cyfes.hills import Hills, cv_names, hills_grid, read_hills
 from cyfes.table import read_header, read_table
 
 

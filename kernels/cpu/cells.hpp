@@ -58,16 +58,16 @@ class sorted_cells {
     for (std::int64_t k = 0; k < n; ++k) key[k] = cell_of(grid, first, count, &folded[k * D]);
     std::vector<std::int64_t> order(n);
     std::iota(order.begin(), order.end(), std::int64_t{0});
-    order.erase(std::remove_if(order.begin(), order.end(),
-                               [&](std::int64_t k) { return key[k] < 0; }),
-                order.end());
+    order.erase(
+        std::remove_if(order.begin(), order.end(), [&](std::int64_t k) { return key[k] < 0; }),
+        order.end());
     std::stable_sort(order.begin(), order.end(),
                      [&](std::int64_t a, std::int64_t b) { return key[a] < key[b]; });
     gather(D, order, key, first, count, folded, samples.weights);
   }
 
-  std::int64_t cell_of(const cyfes_grid &grid, const std::int64_t *first,
-                       const std::int64_t *count, double *center) const {
+  std::int64_t cell_of(const cyfes_grid &grid, const std::int64_t *first, const std::int64_t *count,
+                       double *center) const {
     std::int64_t cell = 0;
     for (int d = 0; d < grid.n_dims; ++d) {
       if (grid.period[d] > 0) {
@@ -106,8 +106,7 @@ class sorted_cells {
     list_.weights = weights_.data();
   }
 
-  void push_corner(int D, std::int64_t cell, const std::int64_t *first,
-                   const std::int64_t *count) {
+  void push_corner(int D, std::int64_t cell, const std::int64_t *first, const std::int64_t *count) {
     corner_.resize(corner_.size() + D);
     for (int d = D - 1; d >= 0; --d) {
       corner_[corner_.size() - D + d] = (cell % count[d] + first[d]) * list_.width[d];

@@ -15,9 +15,10 @@ struct band {
   std::int64_t begin, end;
 };
 
-// Buffers for one thread: three arrays a CV, capacity[d] values each.
+// One thread's workspace: three arrays a CV, each as long as the longest range of a kernel.
 template <class real>
 struct stamp_buffers {
+  const double *axis[CYFES_MAX_DIMS];    // [shape[d]] coordinates of the grid's points
   double *displacement[CYFES_MAX_DIMS];  // x - center
   real *factor[CYFES_MAX_DIMS];          // exp(-z^2/2)
   real *moment[CYFES_MAX_DIMS];          // factor * displacement

@@ -59,12 +59,30 @@ std::int64_t longest_range(const cyfes_grid &grid, const cyfes_kernel_list &kern
   return 2 * static_cast<std::int64_t>(std::min(longest, 0x1p60)) + 4;
 }
 
+using axis_list = std::vector<std::vector<double>>;
+
+// Coordinates of the grid's points along each CV; those of periodic CVs folded as PLUMED does.
+axis_list axes_of(const cyfes_grid &grid) {
+  axis_list axes;
+  for (int d = 0; d < grid.n_dims; ++d) {
+    axes.emplace_back(grid.shape[d]);
+    for (std::int64_t i = 0; i < grid.shape[d]; ++i) {
+      double &x = axes[d][i] = grid.lower[d] + static_cast<double>(i) * grid.spacing[d];
+      if (grid.period[d] == 0) continue;
+      x = grid.lower[d] + cyfes_nearest_image(x - grid.lower[d], grid.period[d]);
+      if (x < grid.lower[d]) x += grid.period[d];
+    }
+  }
+  return axes;
+}
+
 // One thread's stamp_buffers and their memory.
 template <class real>
 class stamp_memory {
  public:
-  explicit stamp_memory(const std::vector<std::int64_t> &lengths) {
+  stamp_memory(const axis_list &axes, const std::vector<std::int64_t> &lengths) {
     for (std::size_t d = 0; d < lengths.size(); ++d) {
+      buffers_.axis[d] = axes[d].data();
       const std::size_t n = lengths[d] + 64;  // whole vectors may overshoot
       doubles_.emplace_back(n);
       buffers_.displacement[d] = doubles_.back().data();
@@ -91,10 +109,10 @@ template <class real>
 void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                    const cyfes_options &options, int n_threads, real *density, real *derivatives) {
   std::vector<std::int64_t> lengths;
-  for (int d = 0; d < grid.n_dims; ++d)
-    lengths.push_back(longest_range(grid, kernels, options, d));
+  for (int d = 0; d < grid.n_dims; ++d) lengths.push_back(longest_range(grid, kernels, options, d));
+  const axis_list axes = axes_of(grid);
   std::vector<stamp_memory<real>> memory;
-  for (int t = 0; t < n_threads; ++t) memory.emplace_back(lengths);
+  for (int t = 0; t < n_threads; ++t) memory.emplace_back(axes, lengths);
   const auto &loops = loops_of<real>(select_isa(options));
   // Four bands a thread even out crowded regions; more would prepare each kernel too often.
   const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, 1);
@@ -134,8 +152,7 @@ void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   job.stride = grid.shape[last] + 2 * job.margin + tile_slack;
   const std::int64_t size = points_of(grid);
   std::vector<real> work(size / grid.shape[last] * job.stride);
-  std::vector<std::vector<real>> buffers(n_threads,
-                                         std::vector<real>(tile_buffer_size(job)));
+  std::vector<std::vector<real>> buffers(n_threads, std::vector<real>(tile_buffer_size(job)));
   job.work = work.data();
   const auto &loops = loops_of<real>(select_isa(options));
   const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, tile_rows);

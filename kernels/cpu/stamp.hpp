@@ -79,22 +79,17 @@ struct stamper {
   void prepare(int d) const {
     const std::int64_t n = range[d].end - range[d].begin;
     double *const x = buffers.displacement[d];
-    const double step = grid.spacing[d], period = grid.period[d];
-    // Coordinates as the grid has them, so that no bit depends on where the range begins.
-    if (period > 0 && options.images == CYFES_NEAREST_IMAGE) {
-      const double inverse = 1 / period;
+    // From the grid's coordinates, so that no bit depends on where the range begins.
+    if (grid.period[d] > 0 && options.images == CYFES_NEAREST_IMAGE) {
       for_runs(d, range[d], [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
-        for (std::int64_t i = 0; i < run; ++i) {
-          // PLUMED folds u + 100, which rounds u to 2^-46; without the same rounding sums of
-          // many hills would differ from its own in the twelfth printed decimal.
-          const double u =
-              (center[d] - (grid.lower[d] + static_cast<double>(at + i) * step)) * inverse + 100;
-          x[offset + i] = -((u - __builtin_floor(u + 0.5)) * period);
-        }
+        const double *const axis = buffers.axis[d] + at;
+        for (std::int64_t i = 0; i < run; ++i)
+          x[offset + i] = -cyfes_nearest_image(center[d] - axis[i], grid.period[d]);
       });
     } else {
       for (std::int64_t i = 0; i < n; ++i)
-        x[i] = grid.lower[d] + static_cast<double>(range[d].begin + i) * step - center[d];
+        x[i] =
+            grid.lower[d] + static_cast<double>(range[d].begin + i) * grid.spacing[d] - center[d];
     }
     if (!covariance) factors(d, n);
   }
@@ -143,7 +138,8 @@ struct stamper {
   }
 
   void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *__restrict factor,
-               const real *__restrict moment, real value_a, real value_b, const real (&slope)[D][2]) const {
+               const real *__restrict moment, real value_a, real value_b,
+               const real (&slope)[D][2]) const {
     real *__restrict const v = density + to;
     for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
     if (!derivatives) return;
@@ -186,7 +182,8 @@ struct stamper {
     constexpr int d = D > 1 ? D - 2 : 0;
     const double *const y = buffers.displacement[d];
     double *const begin = buffers.row_begin, *const end = buffers.row_end;
-    const double q2 = precision[last][last], reach2 = profile.reach2, scale = 1 / grid.spacing[last];
+    const double q2 = precision[last][last], reach2 = profile.reach2,
+                 scale = 1 / grid.spacing[last];
     const double middle = (center[last] - grid.lower[last]) * scale;
     const std::int64_t n = range[d].end - range[d].begin;
     for (std::int64_t i = 0; i < n; ++i) {
@@ -282,7 +279,8 @@ struct stamper {
     if (covariance) cyfes_variances(scales, D, spread);
     for (int d = 0; d < D; ++d) {
       const double sigma = covariance ? __builtin_sqrt(spread[d]) : scales[d];
-      range[d] = visited(grid, options, d, center[d], sigma * __builtin_sqrt(profile.reach2), window);
+      range[d] =
+          visited(grid, options, d, center[d], sigma * __builtin_sqrt(profile.reach2), window);
     }
     if (!reaches_band()) return;
     if (D == 1 && grid.period[0] == 0) range[0] = clipped(range[0], own.begin, own.end);

@@ -38,8 +38,7 @@ inline void multiply_tile(std::int64_t n, const real *left, std::int64_t left_st
     }
   }
   for (int r = 0; r < rows; ++r)
-    for (int c = 0; c < groups; ++c)
-      store(to[r] + c * width, load(to[r] + c * width) + sum[r][c]);
+    for (int c = 0; c < groups; ++c) store(to[r] + c * width, load(to[r] + c * width) + sum[r][c]);
 }
 
 template <class real, int rows>
@@ -64,14 +63,17 @@ constexpr std::int64_t tile_rows = cyfes::tile_rows;
 
 template <class real>
 void multiply(std::int64_t rows, std::int64_t n, const real *left, std::int64_t left_stride,
-              const real *right, std::int64_t right_stride, std::int64_t columns,
-              real *const *to) {
+              const real *right, std::int64_t right_stride, std::int64_t columns, real *const *to) {
   static_assert(tile_rows == 4, "one case a row count");
   switch (rows) {
-    case 1: return multiply_rows<real, 1>(n, left, left_stride, right, right_stride, columns, to);
-    case 2: return multiply_rows<real, 2>(n, left, left_stride, right, right_stride, columns, to);
-    case 3: return multiply_rows<real, 3>(n, left, left_stride, right, right_stride, columns, to);
-    default: return multiply_rows<real, 4>(n, left, left_stride, right, right_stride, columns, to);
+    case 1:
+      return multiply_rows<real, 1>(n, left, left_stride, right, right_stride, columns, to);
+    case 2:
+      return multiply_rows<real, 2>(n, left, left_stride, right, right_stride, columns, to);
+    case 3:
+      return multiply_rows<real, 3>(n, left, left_stride, right, right_stride, columns, to);
+    default:
+      return multiply_rows<real, 4>(n, left, left_stride, right, right_stride, columns, to);
   }
 }
 
@@ -153,7 +155,8 @@ struct tiler {
     for (std::int64_t i = 0; i < n + width; i += width) {
       vec_t<real> f = power * load(table + i);
       if (differentiate) {
-        const wide_t<real> slope = (-1 / job.bandwidth[d]) * (lane + static_cast<double>(i) * step + z);
+        const wide_t<real> slope =
+            (-1 / job.bandwidth[d]) * (lane + static_cast<double>(i) * step + z);
         f *= __builtin_convertvector(slope, vec_t<real>);
       }
       store(to + i, f);
@@ -187,8 +190,8 @@ struct tiler {
     if (rest < 0) return;
     const double half =
         __builtin_sqrt(rest) / delta[last] + 0.5 * static_cast<double>(job.cells->width[last]);
-    const index_range c = clipped(indices_within(middle[last], half), range[last].begin,
-                                  range[last].end);
+    const index_range c =
+        clipped(indices_within(middle[last], half), range[last].begin, range[last].end);
     if (c.begin >= c.end) return;
     real *to[tile_rows];
     for (std::int64_t r = 0; r < rows; ++r)
@@ -240,9 +243,12 @@ struct tiler {
 template <class real>
 void tiles(const tile_job<real> &job, band own, real *buffer) {
   switch (job.grid->n_dims) {
-    case 2: return tiler<real, 2>(job, own, buffer).run();
-    case 3: return tiler<real, 3>(job, own, buffer).run();
-    case 4: return tiler<real, 4>(job, own, buffer).run();
+    case 2:
+      return tiler<real, 2>(job, own, buffer).run();
+    case 3:
+      return tiler<real, 3>(job, own, buffer).run();
+    case 4:
+      return tiler<real, 4>(job, own, buffer).run();
   }
 }
 

@@ -20,7 +20,7 @@ inline std::int64_t chunk_count(std::int32_t n_threads, std::int64_t work, std::
 
 // Calls body(chunk) for each chunk. An exception may not leave a parallel region, so it waits.
 template <class Body>
-void for_chunks(std::int64_t n_chunks, const Body& body) {
+void for_chunks(std::int64_t n_chunks, const Body &body) {
   std::exception_ptr failure;
   const int n_threads = static_cast<int>(n_chunks);
 #pragma omp parallel for num_threads(n_threads) schedule(static, 1) if (n_chunks > 1)

@@ -32,7 +32,7 @@ class fixed_format {
   std::int64_t room() const { return width_ + precision_ + 320; }
 
   // Writes `value` at `out` and returns the end.
-  char* write(char* out, double value) const {
+  char *write(char *out, double value) const {
     std::uint64_t number;
     if (!scale(value, number)) return write_exactly(out, value);
     if (static_cast<double>(number) < narrow_) {
@@ -42,15 +42,15 @@ class fixed_format {
       return out + width_;
     }
     char text[40];  // 16 digits or 1 + 22, a sign and a point
-    char* const end = text + sizeof text;
-    const char* const start = write_scaled(end, number, std::signbit(value));
+    char *const end = text + sizeof text;
+    const char *const start = write_scaled(end, number, std::signbit(value));
     std::memcpy(out, start, static_cast<std::size_t>(end - start));
     return align(out, out + (end - start));
   }
 
  private:
   // |value| 10^precision rounded to an integer; false if one product cannot tell.
-  bool scale(double value, std::uint64_t& number) const {
+  bool scale(double value, std::uint64_t &number) const {
     if (precision_ > 22) return false;
     const double scaled = std::fabs(value) * powers_of_ten[precision_];
     if (!(scaled < 0x1p52)) return false;  // also nan
@@ -61,13 +61,13 @@ class fixed_format {
   }
 
   // to_chars fails only for want of room, and room() is enough.
-  char* write_exactly(char* out, double value) const {
+  char *write_exactly(char *out, double value) const {
     constexpr auto fixed = std::chars_format::fixed;
     return align(out, std::to_chars(out, out + room(), value, fixed, precision_).ptr);
   }
 
   // Writes `number` / 10^precision to end at `p` and returns the start.
-  char* write_scaled(char* p, std::uint64_t number, bool negative) const {
+  char *write_scaled(char *p, std::uint64_t number, bool negative) const {
     if (precision_ > 0) {
       p = write_digits(p, number, precision_);
       *--p = '.';
@@ -81,7 +81,7 @@ class fixed_format {
   }
 
   // Writes the last n digits of `number` to end at `p` and takes them off.
-  static char* write_digits(char* p, std::uint64_t& number, int n) {
+  static char *write_digits(char *p, std::uint64_t &number, int n) {
     for (; n >= 8; n -= 8) {
       p -= 8;
       store8(p, split_digits(static_cast<std::uint32_t>(number % 100000000)));
@@ -95,7 +95,7 @@ class fixed_format {
   }
 
   // Moves the text [out, end) to the right of its field.
-  char* align(char* out, char* end) const {
+  char *align(char *out, char *end) const {
     const std::int64_t length = end - out;
     if (length >= width_) return end;
     std::memmove(out + width_ - length, out, static_cast<std::size_t>(length));

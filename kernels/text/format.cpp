@@ -16,7 +16,7 @@ using namespace cyfes;
 constexpr std::int64_t points_per_chunk = 2048;
 
 struct free_memory {
-  void operator()(char* memory) const { std::free(memory); }
+  void operator()(char *memory) const { std::free(memory); }
 };
 using memory_owner = std::unique_ptr<char, free_memory>;
 
@@ -24,21 +24,21 @@ using memory_owner = std::unique_ptr<char, free_memory>;
 class text_buffer {
  public:
   // Where to write at most n more bytes; commit() tells where they ended.
-  char* reserve(std::int64_t n) {
+  char *reserve(std::int64_t n) {
     if (capacity_ - size_ < n) grow(size_ + n);
     return memory_.get() + size_;
   }
-  void commit(const char* end) { size_ = end - memory_.get(); }
-  const char* data() const { return memory_.get(); }
+  void commit(const char *end) { size_ = end - memory_.get(); }
+  const char *data() const { return memory_.get(); }
   std::int64_t size() const { return size_; }
 
  private:
   void grow(std::int64_t least) {
     capacity_ = std::max(least, 2 * capacity_);
-    void* const moved = std::realloc(memory_.get(), static_cast<std::size_t>(capacity_));
+    void *const moved = std::realloc(memory_.get(), static_cast<std::size_t>(capacity_));
     if (moved == nullptr) throw std::bad_alloc();
     static_cast<void>(memory_.release());
-    memory_.reset(static_cast<char*>(moved));
+    memory_.reset(static_cast<char *>(moved));
   }
 
   memory_owner memory_;
@@ -48,7 +48,7 @@ class text_buffer {
 // A point in the order of the file (first CV fastest) and its place in arrays (last CV fastest).
 class grid_point {
  public:
-  grid_point(const cyfes_grid& grid, std::int64_t number) : grid_(grid) {
+  grid_point(const cyfes_grid &grid, std::int64_t number) : grid_(grid) {
     strides_[grid.n_dims - 1] = 1;
     for (int d = grid.n_dims - 1; d > 0; --d) strides_[d - 1] = strides_[d] * grid.shape[d];
     for (int d = 0; d < grid.n_dims; ++d) {
@@ -74,15 +74,15 @@ class grid_point {
   }
 
  private:
-  const cyfes_grid& grid_;
+  const cyfes_grid &grid_;
   std::array<std::int64_t, CYFES_MAX_DIMS> index_{}, strides_{};
   std::int64_t offset_ = 0;
 };
 
 struct grid_writer {
-  const cyfes_grid& grid;
+  const cyfes_grid &grid;
   std::int32_t n_fields;
-  const double* const* fields;
+  const double *const *fields;
   fixed_format format;
 
   text_buffer write(std::int64_t first, std::int64_t last) const {
@@ -90,7 +90,7 @@ struct grid_writer {
     text_buffer text;
     grid_point point(grid, first);
     for (std::int64_t number = first; number < last; ++number, point.advance()) {
-      char* out = text.reserve(line_room);
+      char *out = text.reserve(line_room);
       if (grid.n_dims > 1 && number > 0 && point.index(grid.n_dims - 2) == 0) *out++ = '\n';
       text.commit(write_line(out, point));
     }
@@ -98,7 +98,7 @@ struct grid_writer {
   }
 
  private:
-  char* write_line(char* out, const grid_point& point) const {
+  char *write_line(char *out, const grid_point &point) const {
     for (int d = 0; d < grid.n_dims; ++d) {
       *out++ = ' ';
       out = format.write(out, point.coordinate(d));
@@ -112,7 +112,7 @@ struct grid_writer {
   }
 };
 
-void check_range(const cyfes_grid& grid, std::int64_t first, std::int64_t n_points) {
+void check_range(const cyfes_grid &grid, std::int64_t first, std::int64_t n_points) {
   if (grid.n_dims < 1 || grid.n_dims > CYFES_MAX_DIMS) {
     throw std::invalid_argument("a grid has 1 to 4 CVs");
   }
@@ -124,11 +124,11 @@ void check_range(const cyfes_grid& grid, std::int64_t first, std::int64_t n_poin
   }
 }
 
-memory_owner join(const std::vector<text_buffer>& parts, std::int64_t& n_bytes) {
+memory_owner join(const std::vector<text_buffer> &parts, std::int64_t &n_bytes) {
   std::vector<std::int64_t> starts(1, 0);
-  for (const text_buffer& part : parts) starts.push_back(starts.back() + part.size());
+  for (const text_buffer &part : parts) starts.push_back(starts.back() + part.size());
   n_bytes = starts.back();
-  memory_owner text(static_cast<char*>(std::malloc(static_cast<std::size_t>(n_bytes) + 1)));
+  memory_owner text(static_cast<char *>(std::malloc(static_cast<std::size_t>(n_bytes) + 1)));
   if (!text) throw std::bad_alloc();
   for_chunks(static_cast<std::int64_t>(parts.size()), [&](std::int64_t i) {
     if (parts[i].size() > 0) std::memcpy(text.get() + starts[i], parts[i].data(), parts[i].size());
@@ -138,9 +138,9 @@ memory_owner join(const std::vector<text_buffer>& parts, std::int64_t& n_bytes) 
 
 }  // namespace
 
-int cyfes_format_grid(const cyfes_grid* grid, int32_t n_fields, const double* const* fields,
+int cyfes_format_grid(const cyfes_grid *grid, int32_t n_fields, const double *const *fields,
                       int64_t first, int64_t n_points, int32_t width, int32_t precision,
-                      int32_t n_threads, char** text, int64_t* n_bytes) {
+                      int32_t n_threads, char **text, int64_t *n_bytes) {
   return guarded([&] {
     check_range(*grid, first, n_points);
     const grid_writer writer{*grid, n_fields, fields, fixed_format(width, precision)};
@@ -155,4 +155,4 @@ int cyfes_format_grid(const cyfes_grid* grid, int32_t n_fields, const double* co
   });
 }
 
-void cyfes_free_text(char* text) { std::free(text); }
+void cyfes_free_text(char *text) { std::free(text); }

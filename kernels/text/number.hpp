@@ -26,7 +26,7 @@ constexpr std::uint64_t small_powers[] = {1,      10,      100,      1000,     1
 constexpr std::uint64_t every_byte(std::uint64_t byte) { return byte * 0x0101010101010101u; }
 
 // Eight bytes of text, the first one lowest.
-inline std::uint64_t load8(const char* text) {
+inline std::uint64_t load8(const char *text) {
   std::uint64_t word;
   std::memcpy(&word, text, sizeof word);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
@@ -35,7 +35,7 @@ inline std::uint64_t load8(const char* text) {
   return word;
 }
 
-inline void store8(char* text, std::uint64_t word) {
+inline void store8(char *text, std::uint64_t word) {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
   word = __builtin_bswap64(word);
 #endif
@@ -66,7 +66,7 @@ inline std::uint64_t split_digits(std::uint32_t number) {
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Appends the digits at `p` to `mantissa` (modulo 2^64) and returns their end.
-inline const char* read_digits(const char* p, const char* end, std::uint64_t& mantissa) {
+inline const char *read_digits(const char *p, const char *end, std::uint64_t &mantissa) {
   while (end - p >= 8) {
     const std::uint64_t digits = load8(p) ^ every_byte('0');
     // Marks bytes above 9. A carry only spoils bytes after the first mark.
@@ -86,10 +86,10 @@ inline const char* read_digits(const char* p, const char* end, std::uint64_t& ma
 }
 
 // Adds the exponent at `p` (after the 'e') to `power`; null if there is none.
-inline const char* read_exponent(const char* p, const char* end, std::int64_t& power) {
+inline const char *read_exponent(const char *p, const char *end, std::int64_t &power) {
   const bool negative = p < end && *p == '-';
   if (p < end && (*p == '-' || *p == '+')) ++p;
-  const char* const digits = p;
+  const char *const digits = p;
   std::int64_t exponent = 0;
   for (; p < end && is_digit(*p); ++p) {
     if (exponent < 1'000'000'000) exponent = exponent * 10 + (*p - '0');
@@ -99,8 +99,8 @@ inline const char* read_exponent(const char* p, const char* end, std::int64_t& p
 }
 
 // "inf", "infinity" or "nan" in any case; null if it is none of them.
-inline const char* read_word(const char* p, const char* end, double& magnitude) {
-  const auto starts_with = [&](const char* word, std::ptrdiff_t n) {
+inline const char *read_word(const char *p, const char *end, double &magnitude) {
+  const auto starts_with = [&](const char *word, std::ptrdiff_t n) {
     if (end - p < n) return false;
     for (std::ptrdiff_t i = 0; i < n; ++i) {
       if ((p[i] | 0x20) != word[i]) return false;
@@ -115,7 +115,7 @@ inline const char* read_word(const char* p, const char* end, double& magnitude) 
 }
 
 // Any unsigned decimal of n_digits digits, the last of which counts 10^power.
-inline double round_decimal(const char* p, const char* end, std::int64_t n_digits,
+inline double round_decimal(const char *p, const char *end, std::int64_t n_digits,
                             std::int64_t power) {
   double magnitude = 0.0;
   if (std::from_chars(p, end, magnitude).ec != std::errc::result_out_of_range) return magnitude;
@@ -125,7 +125,7 @@ inline double round_decimal(const char* p, const char* end, std::int64_t n_digit
 
 // The exact case of the comment above: false if it is not one.
 inline bool scale_exactly(std::uint64_t mantissa, std::int64_t n_digits, std::int64_t power,
-                          double& magnitude) {
+                          double &magnitude) {
   constexpr std::uint64_t largest = std::uint64_t{1} << 53;
   if (n_digits > 19 || mantissa > largest || power < -22 || power > 22) return false;
   const double digits = static_cast<double>(mantissa);
@@ -134,12 +134,12 @@ inline bool scale_exactly(std::uint64_t mantissa, std::int64_t n_digits, std::in
 }
 
 // Reads the unsigned decimal at `text` and returns its end, or null if there is none.
-inline const char* read_decimal(const char* text, const char* end, double& magnitude) {
+inline const char *read_decimal(const char *text, const char *end, double &magnitude) {
   std::uint64_t mantissa = 0;
-  const char* p = read_digits(text, end, mantissa);
+  const char *p = read_digits(text, end, mantissa);
   std::int64_t n_digits = p - text, power = 0;
   if (p < end && *p == '.') {
-    const char* const fraction = p + 1;
+    const char *const fraction = p + 1;
     p = read_digits(fraction, end, mantissa);
     power = fraction - p;
     n_digits -= power;
@@ -154,12 +154,12 @@ inline const char* read_decimal(const char* text, const char* end, double& magni
 
 // Reads the number at `text` (what Python's float() accepts, but for underscores) and returns its
 // end, or null if there is none.
-inline const char* read_number(const char* text, const char* end, double& value) {
+inline const char *read_number(const char *text, const char *end, double &value) {
   const bool negative = text < end && *text == '-';
   text += negative || (text < end && *text == '+');
   double magnitude = 0.0;
   const bool is_decimal = text < end && (is_digit(*text) || *text == '.');
-  const char* const after =
+  const char *const after =
       is_decimal ? read_decimal(text, end, magnitude) : read_word(text, end, magnitude);
   value = negative ? -magnitude : magnitude;
   return after;
