@@ -9,6 +9,18 @@ KERNELS: dict[str, int]
 IMAGES: dict[str, int]
 ROW_FAULTS: tuple[str, ...]
 
+class Backend:
+    name: str
+    path: str | None
+    @staticmethod
+    def cpu() -> Backend: ...
+    @staticmethod
+    def load(path: str) -> Backend: ...
+    def device_count(self) -> int: ...
+
+CPU: Backend
+
+def max_threads() -> int: ...
 def isas() -> list[tuple[str, bool]]: ...
 def selected_isa() -> str: ...
 def spread(
@@ -24,6 +36,8 @@ def spread(
     cutoff: float = 10.0,
     images: str = "all",
     n_threads: int = 0,
+    backend: Backend = ...,
+    device: int = 0,
 ) -> None: ...
 def evaluate(
     points: np.ndarray,
@@ -38,6 +52,8 @@ def evaluate(
     cutoff: float = 10.0,
     images: str = "nearest",
     n_threads: int = 0,
+    backend: Backend = ...,
+    device: int = 0,
 ) -> None: ...
 def count_rows(text: bytes | memoryview | mmap, n_threads: int = 0) -> int: ...
 def parse_rows(

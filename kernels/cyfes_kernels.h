@@ -24,8 +24,9 @@ typedef enum cyfes_status {
   CYFES_INTERNAL_ERROR = 4,
   CYFES_NO_DEVICE = 5,
   CYFES_DRIVER_TOO_OLD = 6,
-  CYFES_BAD_DEVICE = 7,    /* no device of that index */
-  CYFES_DEVICE_FAILURE = 8 /* a kernel failed; the process has lost the device */
+  CYFES_BAD_DEVICE = 7,     /* no device of that index */
+  CYFES_DEVICE_FAILURE = 8, /* a kernel failed; the process has lost the device */
+  CYFES_DEVICE_MEMORY = 9
 } cyfes_status;
 
 /* Shape of one kernel as a function of its reduced distance r. */

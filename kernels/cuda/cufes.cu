@@ -136,8 +136,8 @@ void sum_on_device(const job &j, const cyfes_kernel_list &kernels, const cyfes_o
     try {
       sum_some<real>(j, kernels, first, n, sets, stream.get(), total.data());
       first += n;
-    } catch (const std::bad_alloc &) {
-      if (chunk <= least_slice) throw;
+    } catch (const cyfes::device_error &error) {
+      if (error.status != CYFES_DEVICE_MEMORY || chunk <= least_slice) throw;
       chunk /= 2;
     }
   }

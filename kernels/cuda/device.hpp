@@ -5,7 +5,6 @@
 #include <cuda_runtime.h>
 
 #include <cstdint>
-#include <new>
 #include <string>
 
 #include "status.hpp"
@@ -20,7 +19,7 @@ inline void check(cudaError_t error, const char *doing) {
   switch (error) {
     case cudaErrorMemoryAllocation:
       cudaGetLastError();  // not sticky: the device goes on
-      throw std::bad_alloc();
+      throw cyfes::device_error(CYFES_DEVICE_MEMORY, text);
     case cudaErrorNoDevice:
       throw cyfes::device_error(CYFES_NO_DEVICE, text);
     case cudaErrorInsufficientDriver:
