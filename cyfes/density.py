@@ -107,7 +107,9 @@ class Density:
             raise InputError(f"centers must be [n, {self.grid.n_dims}], got {centers.shape}")
         bandwidths = np.asarray(bandwidths, np.float64)
         if bandwidths.ndim != 2 or len(bandwidths) not in (1, len(centers)):
-            raise InputError(f"bandwidths must be [1 or {len(centers)}, ...], got {bandwidths.shape}")
+            raise InputError(
+                f"bandwidths must be [1 or {len(centers)}, ...], got {bandwidths.shape}"
+            )
         n = len(centers)
         chunk = CHUNK if len(bandwidths) == 1 else HILL_CHUNK
         scaled = self._scaled_weights(n, weights, log_weights)
