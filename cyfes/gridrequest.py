@@ -11,6 +11,10 @@ from cyfes.grid import Grid
 from cyfes.units import parse_number
 
 
+#: Steps along a CV beyond which no computer has a grid.
+MOST_STEPS = 1e15
+
+
 @dataclass(frozen=True)
 class GridRequest:
     """What a user asks of a grid: each None or one entry a CV; bounds as text or numbers."""
@@ -57,7 +61,12 @@ class GridRequest:
         if self.bins is not None:
             counts.append(int(self.bins[index]))
         if self.spacing is not None:
-            counts.append(math.ceil(length / self.spacing[index]))
+            steps = length / self.spacing[index]
+            if not steps < MOST_STEPS:
+                raise InputError(
+                    f"--spacing is too fine: {self.spacing[index]:g} for a length of {length:g}"
+                )
+            counts.append(math.ceil(steps))
         return max(counts, default=None)
 
 
@@ -77,7 +86,7 @@ def choose_grid(
     ``extents`` (lowest, highest) and ``steps`` (automatic bin width): float64[d]. A periodic CV
     always gets its full period; other bounds are the requested ones, else the extents rounded to
     six digits; bins are counted from the unrounded bounds. Source: PLUMED 2.10 sum_hills.
-    Raises InputError for a request that cannot be met.
+    Raises InputError for a request that cannot be met, GridTooLargeError.
     """
     request.check(names)
     bounds, texts, bins = [], [], []
@@ -102,7 +111,7 @@ def choose_grid(
         bins.append(_automatic_bins(name, high - low, steps[i]) if count is None else count)
         texts.append(text)
         bounds.append(tuple(parse_number(t, f"bounds of {name}") for t in text))
-    return Grid.from_bins(
+    grid = Grid.from_bins(
         names,
         [b[0] for b in bounds],
         [b[1] for b in bounds],
@@ -110,6 +119,8 @@ def choose_grid(
         [period is not None for period in periods],
         texts,
     )
+    grid.check_memory(1)
+    return grid
 
 
 def _automatic_bins(name: str, length: float, step: float) -> int:

@@ -247,10 +247,12 @@ def _keep_rows(
     return keep
 
 
-def _bounds(
-    path: str, header: Header, name: str, selection: Selection
-) -> tuple[str, str] | None:
-    if name in selection.period:
-        return selection.period[name]
-    low, high = header.constants.get(f"min_{name}"), header.constants.get(f"max_{name}")
-    return (low, high) if low is not None and high is not None else None
+def _bounds(path: str, header: Header, name: str, selection: Selection) -> tuple[str, str] | None:
+    low, high = selection.period.get(
+        name, (header.constants.get(f"min_{name}"), header.constants.get(f"max_{name}"))
+    )
+    if low is None or high is None:
+        return None
+    if not parse_number(low, f"period of {name}") < parse_number(high, f"period of {name}"):
+        raise InputError(f"{path}: the period of {name} must be MIN < MAX, got {low} and {high}")
+    return low, high

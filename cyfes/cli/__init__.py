@@ -4,6 +4,7 @@ Only the command that runs is imported, after its options were read, so that ``-
 """
 
 import argparse
+import os
 import signal
 import sys
 import warnings
@@ -48,19 +49,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            return run(arguments)
+            try:
+                return run(arguments)
+            finally:
+                sys.stdout.flush()  # now, while a failure can still be answered
     except CyfesError as error:
         print(f"cyfes: error: {error}", file=sys.stderr)
         return 2
     except MemoryError as error:
         print(f"cyfes: error: {str(error) or 'out of memory'}", file=sys.stderr)
         return 2
-    except BrokenPipeError:
-        # The reader of our output has gone; there is nobody left to tell.
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader of the report has gone
+        _discard_stdout()
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        _discard_stdout()
+        print(f"cyfes: error: {error}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print("cyfes: interrupted, nothing written", file=sys.stderr)
+        print("cyfes: interrupted; the file at work was not written", file=sys.stderr)
         return 128 + signal.SIGINT
 
 
@@ -79,6 +86,11 @@ def _run_compat(arguments: list[str]) -> int:
 def _is_compat(arguments: list[str]) -> bool:
     """CyFES 2-4 had no commands, only flags with one dash."""
     return bool(arguments) and arguments[0] not in COMMANDS and "-i" in arguments
+
+
+def _discard_stdout() -> None:
+    """Let what is left of the report vanish, or Python complains when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

@@ -1,6 +1,7 @@
 """What the commands share: reading option values, progress, and the report."""
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,10 @@ def split(text: str | None) -> list[str] | None:
 
 def number(text: str | None, option: str) -> float | None:
     """Return the value of a numeric option, None if it was not given."""
-    return None if text is None else parse_number(text, option)
+    value = None if text is None else parse_number(text, option)
+    if value is not None and math.isnan(value):
+        raise InputError(f"{option}: {text!r} is not a number")
+    return value
 
 
 def positive(text: str | None, option: str) -> float | None:
