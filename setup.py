@@ -87,7 +87,7 @@ setup(
             language="c++",
             extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden"],
             extra_link_args=["-fopenmp"],
-            depends=[str(p) for p in KERNELS.rglob("*.h*")],
+            depends=[str(p) for p in KERNELS.rglob("*.[ch]*")],
         )
     ],
     cmdclass={"build_ext": BuildKernels},

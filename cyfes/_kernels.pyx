@@ -75,6 +75,7 @@ cdef extern from "cyfes_kernels.h" nogil:
 
 KERNELS = {"gaussian": 0, "stretched-gaussian": 1}
 IMAGES = {"nearest": 0, "all": 1}
+MOST_THREADS = 1024
 ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite")
 
 
@@ -124,6 +125,17 @@ def selected_isa():
     return wanted
 
 
+cdef _input(what, values, n_axes, dtype=np.float64):
+    """The C-contiguous array of an input argument."""
+    try:
+        array = np.ascontiguousarray(values, dtype)
+    except (TypeError, ValueError):
+        raise InputError(f"{what} must be numbers, got {type(values).__name__}") from None
+    if np.ndim(values) != n_axes:
+        raise InputError(f"{what} must have {n_axes} axes, got shape {np.shape(values)}")
+    return array
+
+
 cdef class _Kernels:
     """Owns the arrays behind one cyfes_kernel_list."""
 
@@ -131,9 +143,9 @@ cdef class _Kernels:
     cdef object _keep
 
     def __cinit__(self, centers, bandwidths, weights, windows=None):
-        centers = np.ascontiguousarray(centers, np.float64)
-        bandwidths = np.ascontiguousarray(bandwidths, np.float64)
-        weights = np.ascontiguousarray(weights, np.float64)
+        centers = _input("centers", centers, 2)
+        bandwidths = _input("bandwidths", bandwidths, 2)
+        weights = _input("weights", weights, 1)
         cdef const double[:, ::1] c = centers
         cdef const double[:, ::1] b = bandwidths
         cdef const double[::1] w = weights
@@ -151,10 +163,11 @@ cdef class _Kernels:
             self.list.bandwidths = &b[0, 0]
             self.list.weights = &w[0]
             if windows is not None:
-                windows = np.ascontiguousarray(windows, np.int32)
+                windows = _input("windows", windows, 2, np.int32)
                 v = windows
                 if v.shape[0] != c.shape[0] or v.shape[1] != c.shape[1]:
-                    raise InputError("windows must have the shape of centers")
+                    raise InputError(f"windows must have the shape of centers, {centers.shape}, "
+                                     f"got {windows.shape}")
                 self.list.windows = &v[0, 0]
         self._keep = (centers, bandwidths, weights, windows)
 
@@ -181,14 +194,23 @@ cdef class _Grid:
         self.grid.period = self.period
 
 
+cdef int32_t _n_threads(n_threads) except -1:
+    """Threads to start; 0 = all. More than there are processors would only cost memory."""
+    if n_threads < 0:
+        raise InputError(f"n_threads must be at least 0, got {n_threads}")
+    return min(n_threads, MOST_THREADS)
+
+
 cdef cyfes_options _options(kernel, cutoff, images, n_threads):
     cdef cyfes_options options
     if kernel not in KERNELS:
         raise InputError(f"unknown kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
     options.cutoff = cutoff
+    if images not in IMAGES:
+        raise InputError(f"unknown images {images!r}; expected one of {', '.join(IMAGES)}")
     options.kernel = KERNELS[kernel]
     options.images = IMAGES[images]
-    options.n_threads = n_threads
+    options.n_threads = _n_threads(n_threads)
     options.isa = 1 + [name for name, _ in isas()].index(selected_isa())
     options.device = 0
     return options
@@ -235,8 +257,8 @@ def evaluate(points, period, centers, bandwidths, weights, density, derivatives=
     points float64[m, d]; period float64[d] (0 = not periodic); density float64 or float32[m];
     derivatives the same dtype, [d, m]; the rest as in ``spread``.
     """
-    points = np.ascontiguousarray(points, np.float64)
-    period = np.ascontiguousarray(period, np.float64)
+    points = _input("points", points, 2)
+    period = _input("period", period, 1)
     cdef const double[:, ::1] x = points
     cdef const double[::1] p = period
     cdef _Kernels k = _Kernels(centers, bandwidths, weights)
@@ -266,6 +288,8 @@ def evaluate(points, period, centers, bandwidths, weights, density, derivatives=
 
 
 cdef bint _is_single(density) except -1:
+    if not isinstance(density, np.ndarray):
+        raise InputError(f"density must be an array, got {type(density).__name__}")
     if density.dtype not in (np.float64, np.float32):
         raise InputError(f"density must be float64 or float32, got {density.dtype}")
     return density.dtype == np.float32
@@ -276,9 +300,12 @@ cdef void *_data(what, array, dtype, shape) except? NULL:
     cdef uint8_t[::1] view
     if array is None:
         return NULL
-    if array.shape != tuple(shape) or array.dtype != dtype or not array.flags.c_contiguous:
-        raise InputError(f"{what} must be C-contiguous {dtype}{tuple(shape)}, "
-                         f"got {array.dtype}{array.shape}")
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{what} must be an array, got {type(array).__name__}")
+    if array.shape != tuple(shape) or array.dtype != dtype or not array.flags.carray:
+        layout = "" if array.flags.carray else " that is strided or read-only"
+        raise InputError(f"{what} must be C-contiguous, writable {dtype}{tuple(shape)}, "
+                         f"got {array.dtype}{array.shape}{layout}")
     view = array.reshape(-1).view(np.uint8)
     return &view[0]
 
@@ -287,7 +314,7 @@ def count_rows(text, n_threads=0):
     """Return the number of data rows (neither blank nor comment) in a bytes-like object."""
     cdef const uint8_t[::1] t = text
     cdef int64_t n_rows = 0
-    cdef int32_t threads = n_threads
+    cdef int32_t threads = _n_threads(n_threads)
     cdef int status
     if t.shape[0] == 0:
         return 0
@@ -316,7 +343,7 @@ def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False):
     cdef cyfes_bad_row first
     cdef int64_t n_faults = 0
     cdef int32_t width = n_columns
-    cdef int32_t threads = n_threads
+    cdef int32_t threads = _n_threads(n_threads)
     cdef int32_t nonfinite = bool(allow_nonfinite)
     cdef int status
     with nogil:
@@ -341,7 +368,7 @@ def format_grid(grid, fields, first, n_points, width, precision, n_threads=0):
     cdef char *text = NULL
     cdef int64_t n_bytes = 0
     cdef int64_t start = first, count = n_points
-    cdef int32_t w = width, p = precision, threads = n_threads
+    cdef int32_t w = width, p = precision, threads = _n_threads(n_threads)
     cdef int status
     if pointers == NULL:
         raise MemoryError

@@ -108,9 +108,7 @@ class Density:
         for start in range(0, n, CHUNK):
             rows = slice(start, min(start + CHUNK, n))
             some = bandwidths if len(bandwidths) == 1 else bandwidths[rows]
-            self._sum(
-                centers[rows], some, scaled[rows], None if windows is None else windows[rows]
-            )
+            self._sum(centers[rows], some, scaled[rows], None if windows is None else windows[rows])
             self._count(scaled[rows])
             if progress is not None:
                 progress(rows.stop, n)
@@ -139,16 +137,18 @@ class Density:
             raise InputError("give weights or log_weights, not both")
         given = weights if weights is not None else log_weights
         if given is None:
-            return np.full(n, math.ldexp(1.0, -self.exponent))
+            weights = given = np.ones(n)
         given = np.asarray(given, np.float64)
         if given.shape != (n,):
             raise InputError(f"weights must be [{n}], got {given.shape}")
-        if not np.all(np.isfinite(given)):
+        # A logarithm of -inf is a weight of zero.
+        if not np.all(np.isfinite(given) | (np.isneginf(given) if weights is None else False)):
             raise InputError("weights must be finite")
         if weights is not None:
+            self._raise_exponent(max(0, self.exponent))
             return np.ldexp(given, -self.exponent)
-        if n:
-            self._raise_exponent(math.ceil(float(given.max()) / _LN2))
+        if np.isfinite(highest := float(given.max(initial=-math.inf))):
+            self._raise_exponent(math.ceil(highest / _LN2))
         return np.exp2(given / _LN2 - self.exponent)
 
     def _raise_exponent(self, exponent: int) -> None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyfes import gridfile
+from cyfes.bandwidth import automatic_bandwidth
 from cyfes.density import CUTOFF, Density, Progress
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.grid import Grid
+from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridrequest import GridRequest, choose_grid
 from cyfes.hills import Hills, hills_grid, plumed_differences, read_hills
-from cyfes.reweight import Samples, Selection, read_samples, silverman_bandwidth
+from cyfes.reweight import Samples, Selection, read_samples
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,25 +110,21 @@ class FreeEnergySurface:
         """Return the reweighted F(s) = -kBT ln P(s) of frames or COLVAR files.
 
         P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
-        K of standard deviation ``bandwidth`` (CV units; None: Silverman's rule). ``choices`` are
+        K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). ``choices`` are
         the fields of ``reweight.Selection`` (cv=..., bias=..., start=...).
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         if selection is None:
             selection = Selection(**choices)
         samples = (
-            paths
-            if isinstance(paths, Samples)
-            else read_samples(paths, kbt, selection, n_threads)
+            paths if isinstance(paths, Samples) else read_samples(paths, kbt, selection, n_threads)
         )
         if bandwidth is None:
-            bandwidth = silverman_bandwidth(samples.values, samples.log_weights, samples.periods)
+            bandwidth, _ = automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
         h = _positive("bandwidth", bandwidth, len(samples.names))
         grid = samples_grid(samples, GridRequest(lower, upper, bins, spacing), h)
         density = Density(grid, derivatives=derivatives, n_threads=n_threads)
-        density.add(
-            samples.values, h[None, :], log_weights=samples.log_weights, progress=progress
-        )
+        density.add(samples.values, h[None, :], log_weights=samples.log_weights, progress=progress)
         return cls.from_density(density, h, kbt, units)
 
     @classmethod
@@ -162,11 +159,15 @@ class FreeEnergySurface:
         if values.ndim != 2 or not len(values) or not np.all(np.isfinite(values)):
             raise InputError(f"samples must be finite [n, d] with n > 0, got {values.shape}")
         d = values.shape[1]
+        if not 1 <= d <= MAX_DIMS:
+            raise InputError(f"samples must have 1 to {MAX_DIMS} CVs, got {d}")
         log_w = _log_weights(len(values), weights, log_weights)
-        periods = np.zeros(d) if period is None else np.broadcast_to(period, d).astype(float)
+        periods = np.zeros(d) if period is None else _per_cv("period", period, d)
+        if not (np.all(periods >= 0) and np.all(np.isfinite(periods))):
+            raise InputError(f"period must be positive, or 0 for none, got {periods}")
         if bandwidth is None:
-            bandwidth = silverman_bandwidth(values, log_w, periods)
-        h = _positive("bandwidth", np.broadcast_to(bandwidth, d), d)
+            bandwidth, _ = automatic_bandwidth(values, log_w, periods)
+        h = _positive("bandwidth", _per_cv("bandwidth", bandwidth, d), d)
         grid = _array_grid(values, h, periods, lower, upper, shape, names)
         density = Density(
             grid, cutoff=cutoff, derivatives=derivatives, dtype=dtype, n_threads=n_threads
@@ -181,10 +182,10 @@ class FreeEnergySurface:
         """Return F = -kBT ln P of a summed density of Gaussians of one ``bandwidth`` float64[d].
 
         P is normalised: the kernels by their volume, the weights by their sum.
-        Raises InputError if nothing was added.
+        Raises InputError if nothing was added, or only weights of zero.
         """
-        if not density.n_kernels:
-            raise InputError("the density is empty: add samples first")
+        if not density.log_sum_weights > -np.inf:
+            raise InputError("the density is empty: add samples whose weights are not all zero")
         volume = np.prod(np.sqrt(2 * np.pi) * np.asarray(bandwidth))
         shift = density.log_scale - density.log_sum_weights - np.log(volume)
         values, slopes = _minus_kbt_log(density, kbt)
@@ -293,9 +294,7 @@ class FreeEnergySurface:
         """Read a file of ``to_npz``."""
         data = gridfile.read_npz(path)
         name = str(data.extra.get("value_name", "file.free"))
-        return cls(
-            data.grid, data.values, data.kbt, data.derivatives, data.units or "kj/mol", name
-        )
+        return cls(data.grid, data.values, data.kbt, data.derivatives, data.units or "kj/mol", name)
 
     def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
         """Draw the surface on matplotlib Axes and return them (see plot.plot_surface)."""
@@ -401,9 +400,9 @@ def _array_grid(
     low = np.where(periods > 0, -periods / 2, values.min(axis=0) - 3 * h)
     high = values.max(axis=0) + 3 * h
     if lower is not None:
-        low = np.broadcast_to(np.asarray(lower, float), d)
+        low = _per_cv("lower", lower, d)
     if upper is not None:
-        high = np.broadcast_to(np.asarray(upper, float), d)
+        high = _per_cv("upper", upper, d)
     high = np.where(periods > 0, low + periods, high)
     wraps = periods > 0
     if shape is None:
@@ -413,9 +412,17 @@ def _array_grid(
         tuple(names) if names is not None else tuple(f"s{i + 1}" for i in range(d)),
         tuple(map(float, low)),
         tuple(map(float, high)),
-        tuple(int(n) for n in np.broadcast_to(shape, d)),
+        tuple(int(n) for n in _per_cv("shape", shape, d)),
         tuple(map(bool, wraps)),
     )
+
+
+def _per_cv(what: str, given: Sequence[float] | np.ndarray | float, n_dims: int) -> np.ndarray:
+    """One number a CV, float64[n_dims], from as many or from one for all."""
+    array = np.asarray(given, np.float64)
+    if array.ndim and array.shape != (n_dims,):
+        raise InputError(f"{what} has {array.size} values, expected {n_dims}")
+    return np.broadcast_to(array, n_dims)
 
 
 def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.ndarray:
@@ -427,21 +434,21 @@ def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.nda
     return array
 
 
-def _log_weights(
-    n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
-) -> np.ndarray:
+def _log_weights(n: int, weights: np.ndarray | None, log_weights: np.ndarray | None) -> np.ndarray:
     if weights is not None and log_weights is not None:
         raise InputError("give weights or log_weights, not both")
     if weights is None:
         result = np.zeros(n) if log_weights is None else np.asarray(log_weights, np.float64)
     else:
         given = np.asarray(weights, np.float64)
-        if not np.all(given >= 0) or not np.any(given > 0):
-            raise InputError("weights must not be negative, and not all zero")
+        if not np.all(given >= 0):
+            raise InputError("weights must not be negative")
         with np.errstate(divide="ignore"):
             result = np.log(given)
     if result.shape != (n,):
         raise InputError(f"weights must be [{n}], got {result.shape}")
+    if not np.all(result < np.inf) or not np.any(result > -np.inf):
+        raise InputError("weights must be finite, and not all zero")
     return result
 
 

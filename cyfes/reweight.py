@@ -1,19 +1,16 @@
-"""Reweighting: what a frame of a COLVAR file weighs, and how wide its kernel should be."""
+"""Reweighting: which frames of a COLVAR file count, and what each weighs."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
+from typing import Literal
 
 import numpy as np
 
-from cyfes.errors import CyfesWarning, InputError
+from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS
 from cyfes.table import Header, Table, read_header, read_table
 from cyfes.units import parse_number
-
-#: How the automatic bandwidth is chosen, as it is named in the output.
-BANDWIDTH_RULE = "Silverman's normal reference rule"
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class Selection:
     stop: float | None = None
     skip: int = 0
     every: int = 1
-    on_bad: str = "raise"
+    on_bad: Literal["raise", "skip"] = "raise"
     period: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -193,7 +190,7 @@ def _read_file(
     wanted = list(dict.fromkeys([*(["time"] if timed else []), *names, *biases]))
     table = read_table(path, wanted, on_bad=selection.on_bad, n_threads=n_threads)
     dropped, notes = dict(table.dropped), list(table.notes)
-    keep = _keep_rows(table, timed, selection, dropped, notes)
+    keep = _keep_rows(table, names, timed, selection, dropped, notes)
     total = np.sum([table.columns[name][keep] for name in biases], axis=0)
     log_weights = np.zeros(int(keep.sum())) if not biases else np.asarray(total)
     return Samples(
@@ -208,7 +205,12 @@ def _read_file(
 
 
 def _keep_rows(
-    table: Table, timed: bool, selection: Selection, dropped: dict[str, int], notes: list[str]
+    table: Table,
+    names: Sequence[str],
+    timed: bool,
+    selection: Selection,
+    dropped: dict[str, int],
+    notes: list[str],
 ) -> np.ndarray:
     """Mask of the rows to use; the reasons of the others are added to ``dropped``."""
     keep = np.ones(table.n_rows, bool)
@@ -221,7 +223,8 @@ def _keep_rows(
 
     if timed:
         time = table.columns["time"]
-        columns = np.array([table.columns[name] for name in table.columns])
+        # The bias of the repeated frame may differ by the hills added in between.
+        columns = np.array([time, *(table.columns[name] for name in names)])
         repeated = np.zeros(table.n_rows, bool)
         repeated[1:] = np.all(columns[:, 1:] == columns[:, :-1], axis=0)
         drop(repeated, "repeated at a restart")
@@ -251,48 +254,3 @@ def _bounds(
         return selection.period[name]
     low, high = header.constants.get(f"min_{name}"), header.constants.get(f"max_{name}")
     return (low, high) if low is not None and high is not None else None
-
-
-def effective_sample_size(log_weights: np.ndarray) -> float:
-    """Return Kish's (sum w)^2 / sum w^2 for ln w float64[n]."""
-    weights = np.exp(log_weights - log_weights.max())
-    return float(weights.sum() ** 2 / (weights @ weights))
-
-
-def silverman_bandwidth(
-    values: np.ndarray, log_weights: np.ndarray, periods: np.ndarray
-) -> np.ndarray:
-    """Return Silverman's normal reference bandwidth for weighted samples, float64[d] (CV units).
-
-    h_i = s_i (4 / ((d + 2) n))^(1 / (d + 4)), with the weighted standard deviation s_i and Kish's
-    effective sample size n. Along a periodic CV of period L, s = L / (2 pi) sqrt(-2 ln R), where R
-    is the length of the mean of exp(2 pi i s / L), but never more than the uniform distribution's
-    L / sqrt(12). The rule suits one basin; several basins want a smaller bandwidth.
-    Sources: B. W. Silverman, Density Estimation (1986), eq. 4.14; K. V. Mardia and P. E. Jupp,
-    Directional Statistics (2000), eq. 2.3.14.
-    Raises InputError if a CV does not vary.
-    """
-    weights = np.exp(log_weights - log_weights.max())
-    weights /= weights.sum()
-    n, d = effective_sample_size(log_weights), values.shape[1]
-    spread = np.empty(d)
-    for i, period in enumerate(periods):
-        x = values[:, i]
-        if period > 0:
-            length = min(1.0, abs(weights @ np.exp(2j * np.pi * x / period)))
-            wrapped = period / (2 * np.pi) * np.sqrt(-2 * np.log(max(length, 1e-300)))
-            spread[i] = min(wrapped, period / np.sqrt(12))
-        else:
-            spread[i] = np.sqrt(weights @ (x - weights @ x) ** 2)
-    if not np.all(spread > 0):
-        raise InputError(
-            f"no automatic bandwidth: CV number {int(np.argmin(spread)) + 1} does not vary; "
-            "give --sigma"
-        )
-    if n < 10:
-        warnings.warn(
-            f"only {n:.1f} effective samples: a few frames carry all the weight",
-            CyfesWarning,
-            stacklevel=2,
-        )
-    return spread * (4 / ((d + 2) * n)) ** (1 / (d + 4))

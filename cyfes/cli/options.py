@@ -90,8 +90,8 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "--sigma",
         metavar="S,...",
         default="auto",
-        help="bandwidth of each CV in its unit, or auto (default): Silverman's normal reference "
-        "rule with the effective sample size, circular for periodic CVs",
+        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
+        "with the effective sample size, aware of periods",
     )
     _add_grid(parser)
     rows = parser.add_argument_group("rows")

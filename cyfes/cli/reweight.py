@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 
+from cyfes.bandwidth import automatic_bandwidth, effective_sample_size
 from cyfes.cli.common import (
     ProgressBar,
     check_backend,
@@ -19,14 +20,7 @@ from cyfes.cli.common import (
 from cyfes.cli.sum_hills import describe_minima
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
-from cyfes.reweight import (
-    BANDWIDTH_RULE,
-    Samples,
-    Selection,
-    effective_sample_size,
-    read_samples,
-    silverman_bandwidth,
-)
+from cyfes.reweight import Samples, Selection, read_samples
 from cyfes.units import UNIT_LABELS, thermal_energy
 
 
@@ -118,8 +112,7 @@ def _periods(text: str | None, cv: list[str] | None) -> dict[str, tuple[str, str
 
 def _bandwidth(arguments: argparse.Namespace, samples: Samples) -> tuple[np.ndarray, str]:
     if arguments.sigma == "auto":
-        rule = silverman_bandwidth(samples.values, samples.log_weights, samples.periods)
-        return rule, BANDWIDTH_RULE
+        return automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
     widths = [positive(s, "--sigma") for s in arguments.sigma.split(",")]
     if len(widths) != len(samples.names):
         raise InputError(

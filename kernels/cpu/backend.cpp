@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <cmath>
+#include <cstdio>
 
 #include "cpu/isa.hpp"
 #include "gaussian.hpp"
@@ -37,6 +38,12 @@ bool runs_here(int index) {
   return index == 0;
 }
 
+std::string text_of(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%g", value);
+  return text;
+}
+
 std::string at_kernel(std::int64_t k) { return " of kernel " + std::to_string(k); }
 
 void check_bandwidth(int n_dims, const double *row, int n_scales, std::int64_t k) {
@@ -44,9 +51,9 @@ void check_bandwidth(int n_dims, const double *row, int n_scales, std::int64_t k
   if (n_scales != n_dims && !cyfes_variances(row, n_dims, variances))
     throw std::invalid_argument("covariance" + at_kernel(k) + " is not positive definite");
   for (int d = 0; n_scales == n_dims && d < n_dims; ++d)
-    if (!(row[d] > 0) || !std::isfinite(row[d]))
+    if (!(row[d] > 0) || !std::isfinite(row[d]) || !std::isnormal(1 / (row[d] * row[d])))
       throw std::invalid_argument("bandwidth" + at_kernel(k) +
-                                  " must be positive and finite, got " + std::to_string(row[d]));
+                                  " must be positive and finite, got " + text_of(row[d]));
 }
 
 }  // namespace
@@ -71,6 +78,7 @@ void check_kernels(int n_dims, const cyfes_kernel_list &kernels, const cyfes_opt
   if (options.kernel == CYFES_GAUSSIAN && !(options.cutoff > 0 && options.cutoff <= 37))
     throw std::invalid_argument("cutoff must be between 0 and 37 bandwidths, got " +
                                 std::to_string(options.cutoff));
+  if (kernels.n_kernels == 0) return;  // a shared bandwidth may still be counted
   for (std::int64_t k = 0; k < kernels.n_bandwidths; ++k)
     check_bandwidth(n_dims, kernels.bandwidths + k * kernels.n_scales, kernels.n_scales, k);
   for (std::int64_t k = 0; k < kernels.n_kernels; ++k) {

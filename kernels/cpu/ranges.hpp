@@ -26,8 +26,10 @@ inline index_range clipped(index_range r, std::int64_t begin, std::int64_t end) 
 
 // Indices within `reach` of a center that lies `position` grid steps above the lower bound.
 inline index_range indices_within(double position, double reach) {
-  return {static_cast<std::int64_t>(__builtin_ceil(position - reach)),
-          static_cast<std::int64_t>(__builtin_floor(position + reach)) + 1};
+  constexpr double most = 0x1p60;  // far beyond any grid, but still an index
+  const double begin = __builtin_ceil(position - reach), end = __builtin_floor(position + reach);
+  return {static_cast<std::int64_t>(begin < -most ? -most : begin > most ? most : begin),
+          static_cast<std::int64_t>(end < -most ? -most : end > most ? most : end) + 1};
 }
 
 // Whether a range along a CV of n points, wrapped, meets a band.

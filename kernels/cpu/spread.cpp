@@ -56,7 +56,7 @@ std::int64_t longest_range(const cyfes_grid &grid, const cyfes_kernel_list &kern
     if (kernels.n_scales != D) cyfes_variances(row, D, variances);
     longest = std::max(longest, reach * (kernels.n_scales == D ? row[d] : std::sqrt(variances[d])));
   }
-  return 2 * static_cast<std::int64_t>(longest) + 4;
+  return 2 * static_cast<std::int64_t>(std::min(longest, 0x1p60)) + 4;
 }
 
 using axis_list = std::vector<std::vector<double>>;
@@ -172,9 +172,32 @@ bool fit_for_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   if (options.kernel != CYFES_GAUSSIAN || options.images != CYFES_ALL_IMAGES) return false;
   if (kernels.windows || kernels.n_bandwidths != 1 || kernels.n_scales != grid.n_dims) return false;
   if (grid.n_dims < 2 || kernels.n_kernels < 2) return false;
-  for (int d = 0; d < grid.n_dims; ++d)
+  for (int d = 0; d < grid.n_dims; ++d) {
     if (grid.spacing[d] > 4 * kernels.bandwidths[d]) return false;
+    // A cell's block is not clipped to the grid before its factors are.
+    if (kernels.bandwidths[d] > 16 * grid.spacing[d] * static_cast<double>(grid.shape[d]))
+      return false;
+  }
   return true;
+}
+
+// Along a periodic CV a kernel's indices are visited before they wrap: there must not be too many,
+// and the wrapped position must mean something.
+void check_wraps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                 const cyfes_options &options) {
+  constexpr double most_periods = 0x1p30;
+  constexpr std::int64_t most_copies = 512;
+  for (int d = 0; d < grid.n_dims; ++d) {
+    if (grid.period[d] == 0) continue;
+    for (std::int64_t k = 0; k < kernels.n_kernels; ++k)
+      if (!(std::abs(kernels.centers[k * grid.n_dims + d] - grid.lower[d]) <
+            most_periods * grid.period[d]))
+        throw std::invalid_argument("center of kernel " + std::to_string(k) +
+                                    " is too many periods away from the grid");
+    if (longest_range(grid, kernels, options, d) > most_copies * (grid.shape[d] + 4))
+      throw std::invalid_argument("a bandwidth is over 20 times wider than the period of CV " +
+                                  std::to_string(d));
+  }
 }
 
 void check_grid(const cyfes_grid &grid) {
@@ -191,6 +214,7 @@ void spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfe
   check_grid(grid);
   check_kernels(grid.n_dims, kernels, options);
   if (kernels.n_kernels == 0) return;
+  check_wraps(grid, kernels, options);
   const int n_threads = threads_of(options);
   const auto run = fit_for_tiles(grid, kernels, options) ? spread_tiles<real> : spread_stamps<real>;
   run(grid, kernels, options, n_threads, density, derivatives);

@@ -1,0 +1,226 @@
+"""``spread`` and ``evaluate`` against the NumPy oracle, on every instruction set."""
+
+import itertools
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles import CUTOFF, grid_points, grid_sum, kernel_sum, precisions
+
+from cyfes import _kernels
+from cyfes.errors import BackendError
+from cyfes.grid import Grid
+
+ISAS = [name for name, supported in _kernels.isas() if supported]
+SHAPES = {1: (61,), 2: (19, 33), 3: (7, 10, 13), 4: (4, 3, 5, 6)}
+NEGLECTED = np.exp(-(CUTOFF**2) / 2)
+
+
+def make_grid(shape, periodic, lower=-1.0, upper=1.5):
+    d = len(shape)
+    bins = [n - (not wraps) for n, wraps in zip(shape, periodic)]
+    return Grid.from_bins([f"s{i}" for i in range(d)], [lower] * d, [upper] * d, bins, periodic)
+
+
+def make_bandwidths(rng, form, n, d, low, high):
+    """Random bandwidths in each of the forms the kernels take."""
+    sigma = rng.uniform(low, high, (1 if form == "shared" else n, d))
+    if form != "covariance" or d == 1:
+        return sigma
+    factors = (np.tril(rng.normal(0, 0.4, (n, d, d)), -1) + np.eye(d)) * sigma[:, :, None]
+    rows, columns = np.tril_indices(d)
+    return np.linalg.inv(factors @ factors.transpose(0, 2, 1))[:, rows, columns]
+
+
+def spread(grid, *kernels, dtype=np.float64, **options):
+    """(values, gradient) of ``_kernels.spread``."""
+    values, gradient = np.zeros(grid.shape, dtype), np.zeros((grid.n_dims, *grid.shape), dtype)
+    _kernels.spread(grid, *kernels, values, gradient, **{"cutoff": CUTOFF, **options})
+    return values, gradient
+
+
+def evaluate(points, period, *kernels, dtype=np.float64, **options):
+    """(values, gradient) of ``_kernels.evaluate``."""
+    values, gradient = np.zeros(len(points), dtype), np.zeros((points.shape[1], len(points)), dtype)
+    _kernels.evaluate(
+        points, period, *kernels, values, gradient, **{"cutoff": CUTOFF, "images": "all", **options}
+    )
+    return values, gradient
+
+
+def assert_close(got, want, kernels, kernel):
+    """Errors within what each precision promises, against the peak and in the tails.
+
+    A Gaussian keeps its relative accuracy down to what the cutoff neglects; a stretched one is a
+    difference that ends in zero.
+    """
+    (values, gradient), (exact, slopes) = got, want
+    _, bandwidths, weights = kernels
+    d, total = len(slopes), np.abs(weights).sum()
+    diagonals = precisions(bandwidths, d)[:, range(d), range(d)]
+    sharpness = np.sqrt(diagonals.max(initial=1.0))
+    assert values.dtype == gradient.dtype
+    single = values.dtype == np.float32
+    peak = max(exact.max(initial=0.0), np.abs(weights).max(initial=0.0))
+    error, slope_error = np.abs(values - exact), np.abs(gradient - slopes)
+    assert error.max() <= (1e-5 if single else 1e-12) * peak
+    assert slope_error.max() <= (1e-5 if single else 1e-12) * peak * 10 * sharpness
+    if kernel != "gaussian":
+        return
+    # Below exp(-25) of the peak single precision comes near its least number.
+    seen = exact > peak * np.exp(-25) if single else np.ones(exact.shape, bool)
+    allowed = (2e-5 if single else 1e-10) * exact + 100 * NEGLECTED * total
+    assert np.all((error <= allowed)[seen])
+    assert np.all((slope_error <= 20 * sharpness * allowed)[:, seen])
+
+
+CASES = [
+    pytest.param(d, periodic, form, kernel, images, id=f"{d}d-{periodic}-{form}-{kernel}-{images}")
+    for d, periodic, form, kernel, images in itertools.product(
+        (1, 2, 3, 4),
+        ("open", "periodic", "mixed"),
+        ("shared", "each", "covariance"),
+        ("gaussian", "stretched-gaussian"),
+        ("all", "nearest"),
+    )
+    if (d > 1 or (form != "covariance" and periodic != "mixed"))
+    and not (images == "nearest" and periodic == "open")
+]
+
+
+@pytest.mark.parametrize(("d", "periodic", "form", "kernel", "images"), CASES)
+def test_spread_and_evaluate_are_the_sum(d, periodic, form, kernel, images, monkeypatch):
+    rng = np.random.default_rng(d)
+    wraps = [periodic == "periodic" or (periodic == "mixed" and i % 2 == 0) for i in range(d)]
+    grid, n = make_grid(SHAPES[d], wraps), 24 if d < 4 else 8
+    bandwidths = make_bandwidths(rng, form, n, d, 0.15, 0.3)
+    kernels = rng.uniform(-1.3, 1.8, (n, d)), bandwidths, rng.uniform(0.1, 1, n)
+    options = {"kernel": kernel, "images": images}
+    want = grid_sum(grid, *kernels, **options)
+    points = rng.uniform(-2, 3, (70 if d < 4 else 35, d))
+    want_points = kernel_sum(points, grid.period, *kernels, **options)
+    for isa, dtype in itertools.product(ISAS, (np.float64, np.float32)):
+        monkeypatch.setenv("CYFES_ISA", isa)
+        assert_close(spread(grid, *kernels, dtype=dtype, **options), want, kernels, kernel)
+        found = evaluate(points, grid.period, *kernels, dtype=dtype, **options)
+        assert_close(found, want_points, kernels, kernel)
+
+
+@st.composite
+def odd_cases(draw):
+    """Tiny and coarse grids, kernels wider than the period, outside the grid, without weight."""
+    d = draw(st.integers(1, 4))
+    shape = [draw(st.integers(1, 3 if d > 2 else 12)) for _ in range(d)]
+    wraps = [draw(st.booleans()) for _ in range(d)]
+    grid = make_grid([max(n, 2 - w) for n, w in zip(shape, wraps)], wraps)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n = draw(st.sampled_from([0, 1, 2, 40]))
+    form = draw(st.sampled_from(["shared", "each", "covariance"]))
+    width = draw(st.sampled_from([0.2, 0.6, 2.0, 3.0] if d < 4 else [0.2, 0.6]))
+    low = width * float(grid.spacing.min())
+    far = draw(st.sampled_from([1.0, 4.0]))
+    centers = 0.25 + rng.uniform(-far, far, (n, d))
+    weights = rng.uniform(0.1, 1, n) * rng.choice([0.0, 1.0], n)
+    return grid, (centers, make_bandwidths(rng, form, n, d, low, 1.3 * low), weights)
+
+
+@settings(max_examples=120, deadline=None)
+@given(odd_cases(), st.sampled_from([("gaussian", "all"), ("gaussian", "nearest"),
+                                     ("stretched-gaussian", "nearest")]))  # fmt: skip
+def test_odd_grids_and_kernels(case, choice):
+    grid, kernels = case
+    options = dict(zip(("kernel", "images"), choice))
+    want = grid_sum(grid, *kernels, **options)
+    assert_close(spread(grid, *kernels, **options), want, kernels, choice[0])
+    values, slopes = evaluate(grid_points(grid), grid.period, *kernels, **options)
+    found = values.reshape(grid.shape), slopes.reshape(want[1].shape)
+    assert_close(found, want, kernels, choice[0])
+
+
+def test_a_grid_of_five_bandwidths_a_step_and_a_kernel_wider_than_the_period():
+    rng = np.random.default_rng(5)
+    for d, width in itertools.product((1, 2, 3), (0.2, 30.0)):
+        grid = make_grid((11, 9, 8)[:d], [True] * d)
+        bandwidths = np.full((1, d), width * grid.spacing.max())
+        kernels = rng.uniform(-1, 1.5, (9, d)), bandwidths, np.ones(9)
+        if d == 3 and width > 1:
+            continue  # the oracle's copies would be too many
+        assert_close(spread(grid, *kernels), grid_sum(grid, *kernels), kernels, "gaussian")
+
+
+def test_many_samples_fill_every_kind_of_tile():
+    rng = np.random.default_rng(6)
+    for periodic in itertools.product((True, False), repeat=2):
+        grid = make_grid((41, 30), periodic)
+        kernels = rng.normal(0.2, 0.8, (900, 2)), np.array([[0.1, 0.15]]), rng.exponential(size=900)
+        assert_close(spread(grid, *kernels), grid_sum(grid, *kernels), kernels, "gaussian")
+
+
+def test_outputs_accumulate():
+    rng = np.random.default_rng(7)
+    grid = make_grid((8, 9), [True, False])
+    for form in ("shared", "each"):
+        kernels = rng.normal(size=(9, 2)), make_bandwidths(rng, form, 9, 2, 0.3, 0.4), np.ones(9)
+        once, values, gradient = spread(grid, *kernels), np.ones(grid.shape), np.ones((2, 8, 9))
+        _kernels.spread(grid, *kernels, values, gradient, cutoff=CUTOFF)
+        np.testing.assert_allclose(values, 1 + once[0], rtol=1e-14)
+        np.testing.assert_allclose(gradient, 1 + once[1], rtol=0, atol=1e-12)
+        alone = np.ones(grid.shape)  # without derivatives: the same bits
+        _kernels.spread(grid, *kernels, alone, cutoff=CUTOFF)
+        np.testing.assert_array_equal(alone, values)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("form", ["shared", "each", "covariance"])
+@pytest.mark.parametrize("d", [1, 2, 3, 4])
+def test_the_bits_do_not_depend_on_the_threads(d, form, dtype):
+    rng = np.random.default_rng(8)
+    grid = make_grid(SHAPES[d], [i % 2 == 0 for i in range(d)])
+    kernels = (
+        rng.uniform(-1.5, 2, (300, d)),
+        make_bandwidths(rng, form, 300, d, 0.1, 0.2),
+        rng.uniform(size=300),
+    )
+    points = rng.uniform(-2, 3, (301, d))
+    one = (
+        *spread(grid, *kernels, dtype=dtype, n_threads=1),
+        *evaluate(points, grid.period, *kernels, dtype=dtype, n_threads=1),
+    )
+    for n_threads in (2, 3, 8):
+        many = (
+            *spread(grid, *kernels, dtype=dtype, n_threads=n_threads),
+            *evaluate(points, grid.period, *kernels, dtype=dtype, n_threads=n_threads),
+        )
+        for a, b in zip(one, many, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_other_python_threads_run_during_a_sum():
+    """A reader sees the sum grow: with the GIL held it could see only its begin and its end."""
+    grid = make_grid((400, 400), [True, True])
+    rng = np.random.default_rng(9)
+    centers, bandwidths = rng.uniform(-1, 1.5, (3000, 2)), np.full((3000, 2), 0.2)
+    density = np.zeros(grid.shape)
+    seen = set()
+    work = threading.Thread(
+        target=_kernels.spread,
+        args=(grid, centers, bandwidths, np.ones(3000), density),
+        kwargs={"n_threads": 1},
+    )
+    work.start()
+    while work.is_alive():
+        seen.add(float(density[200, 200]))
+    seen.add(float(density[200, 200]))
+    assert len(seen) > 2
+
+
+def test_an_unknown_instruction_set_is_refused(monkeypatch):
+    monkeypatch.setenv("CYFES_ISA", "nonsense")
+    with pytest.raises(BackendError, match=f"CYFES_ISA=nonsense.*{ISAS[0]}"):
+        spread(make_grid((3,), [False]), np.zeros((1, 1)), np.ones((1, 1)), np.ones(1))
+    with pytest.raises(BackendError, match="nonsense"):
+        _kernels.selected_isa()
+    monkeypatch.setenv("CYFES_ISA", ISAS[0])
+    assert _kernels.selected_isa() == ISAS[0]
