@@ -29,7 +29,7 @@ struct unsupported : std::runtime_error {
 
 // What a GPU refuses, under the status that tells its cause.
 struct device_error : std::runtime_error {
-  device_error(cyfes_status s, const std::string& text) : std::runtime_error(text), status(s) {}
+  device_error(cyfes_status s, const std::string &text) : std::runtime_error(text), status(s) {}
   cyfes_status status;
 };
 
@@ -43,7 +43,7 @@ int guarded(Body &&body) noexcept {
     return fail(CYFES_INVALID_ARGUMENT, error.what());
   } catch (const std::bad_alloc &) {
     return fail(CYFES_OUT_OF_MEMORY, "not enough memory for this computation");
-  } catch (const device_error& error) {
+  } catch (const device_error &error) {
     return fail(error.status, error.what());
   } catch (const unsupported &error) {
     return fail(CYFES_UNSUPPORTED, error.what());
