@@ -26,7 +26,9 @@ import numpy as np
 from cyfes import _kernels
 from cyfes.grid import Grid
 
-SHARED = Path(os.environ.get("CYFES_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared/data"))
+SHARED = Path(
+    os.environ.get("CYFES_SHARED_DATA", Path(__file__).resolve().parents[2] / "shared/data")
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def write_hills(path: Path, n_dims: int, n: int) -> None:
     """Write well-tempered hills, 0.3 rad wide, all over periodic CVs."""
     rng = np.random.default_rng(n)
     names = ["phi", "psi", "omega"][:n_dims]
-    header = f"#! FIELDS time {' '.join(names)} {' '.join(f'sigma_{x}' for x in names)} height biasf\n"
+    header = (
+        f"#! FIELDS time {' '.join(names)} {' '.join(f'sigma_{x}' for x in names)} height biasf\n"
+    )
     header += "#! SET multivariate false\n#! SET kerneltype stretched-gaussian\n"
     header += "".join(f"#! SET min_{x} -pi\n#! SET max_{x} pi\n" for x in names)
     rows = np.column_stack(
@@ -219,8 +223,12 @@ def bench_text(rounds: int) -> None:
     _print_times(
         medians(
             {
-                "cyfes, 1 thread": lambda: _kernels.format_grid(grid, fields, 0, grid.size, 14, 9, 1),
-                "cyfes, 2 threads": lambda: _kernels.format_grid(grid, fields, 0, grid.size, 14, 9, 2),
+                "cyfes, 1 thread": lambda: _kernels.format_grid(
+                    grid, fields, 0, grid.size, 14, 9, 1
+                ),
+                "cyfes, 2 threads": lambda: _kernels.format_grid(
+                    grid, fields, 0, grid.size, 14, 9, 2
+                ),
                 "Python %": lambda: "\n".join([row % tuple(line) for line in lines.tolist()]),
             },
             rounds,
@@ -240,7 +248,9 @@ def describe_machine() -> str:
     if info.exists():
         lines = [x for x in info.read_text().splitlines() if x.startswith("model name")]
         model = lines[0].partition(": ")[2] if lines else model
-    return f"{model}, {os.cpu_count()} cores, {_kernels.selected_isa()}, {time.strftime('%Y-%m-%d')}"
+    return (
+        f"{model}, {os.cpu_count()} cores, {_kernels.selected_isa()}, {time.strftime('%Y-%m-%d')}"
+    )
 
 
 def main() -> None:

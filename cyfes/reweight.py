@@ -247,9 +247,7 @@ def _keep_rows(
     return keep
 
 
-def _bounds(
-    path: str, header: Header, name: str, selection: Selection
-) -> tuple[str, str] | None:
+def _bounds(path: str, header: Header, name: str, selection: Selection) -> tuple[str, str] | None:
     if name in selection.period:
         return selection.period[name]
     low, high = header.constants.get(f"min_{name}"), header.constants.get(f"max_{name}")

@@ -340,7 +340,7 @@ def test_arguments_that_disagree_are_named():
     with pytest.raises(InputError, match=r"centers must be \[n, 2\]"):
         Density(cloud.grid).add(np.zeros((3, 1)), np.ones((1, 2)))
     huge = Grid.from_bins(["a", "b"], [0, 0], [1, 1], [10**7, 10**7], [True, True])
-    with pytest.raises(GridTooLargeError, match="GiB.*bins that fit"):
+    with pytest.raises(GridTooLargeError, match=r"GiB.*bins that fit"):
         Density(huge)
 
 
