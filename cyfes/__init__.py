@@ -28,7 +28,7 @@ _EXPORTS = {
     "save_dat": "cyfes.compat",
 }
 
-__all__ = ["__version__", *_EXPORTS]
+__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -224,7 +224,7 @@ def _save_rows(file: Path, values: Array, separator: str) -> None:
             stream.write((separator.join(map(repr, row)) + "\n").encode())
 
 
-def save_cube(  # noqa: PLR0917
+def save_cube(
     file: Path,
     origin: Sequence[float],
     nx: int,
