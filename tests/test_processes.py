@@ -23,7 +23,13 @@ def folder(tmp_path):
 
 def cyfes(folder, *arguments, **options):
     return subprocess.run(
-        [*CYFES, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, **options
+        [*CYFES, *arguments],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **options,
     )
 
 
@@ -88,7 +94,12 @@ def test_a_full_disk_leaves_the_old_file(folder):
 def test_a_report_that_cannot_be_written_is_an_error(folder):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*CYFES, "info"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60
+            [*CYFES, "info"],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
         )
     assert done.returncode == 2
     assert re.fullmatch("cyfes: error: .*No space left on device\n", done.stderr)
@@ -103,7 +114,12 @@ def test_a_closed_pipe_is_no_error_worth_a_traceback(folder, arguments):
     os.close(reader)
     try:
         done = subprocess.run(
-            [*CYFES, *arguments], cwd=folder, stdout=writer, stderr=subprocess.PIPE, timeout=60
+            [*CYFES, *arguments],
+            check=False,
+            cwd=folder,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            timeout=60,
         )
     finally:
         os.close(writer)
@@ -142,7 +158,9 @@ def test_help_loads_neither_numpy_nor_the_extension(arguments):
         "heavy = {'numpy', 'cyfes._kernels', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], check=False, capture_output=True
+    )
     assert done.returncode == 0, done.stderr
 
 
