@@ -15,9 +15,20 @@ _EXPORTS = {
     "Hills": "cyfes.hills",
     "read_hills": "cyfes.hills",
     "read_samples": "cyfes.reweight",
+    "PathFES": "cyfes.compat",
+    "FastPathFES": "cyfes.compat",
+    "StreamPathFES": "cyfes.compat",
+    "DevicePathFES": "cyfes.compat",
+    "PathFES_f32": "cyfes.compat",
+    "FastPathFES_f32": "cyfes.compat",
+    "FastBias": "cyfes.compat",
+    "read_out": "cyfes.compat",
+    "save_fes": "cyfes.compat",
+    "save_cube": "cyfes.compat",
+    "save_dat": "cyfes.compat",
 }
 
-__all__ = ["__version__", *_EXPORTS]
+__all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

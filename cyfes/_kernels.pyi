@@ -9,8 +9,21 @@ KERNELS: dict[str, int]
 IMAGES: dict[str, int]
 ROW_FAULTS: tuple[str, ...]
 
+class Backend:
+    name: str
+    path: str | None
+    @staticmethod
+    def cpu() -> Backend: ...
+    @staticmethod
+    def load(path: str) -> Backend: ...
+    def device_count(self) -> int: ...
+
+CPU: Backend
+
+def max_threads() -> int: ...
 def isas() -> list[tuple[str, bool]]: ...
 def selected_isa() -> str: ...
+def max_threads() -> int: ...
 def spread(
     grid: Grid,
     centers: np.ndarray,
@@ -24,6 +37,8 @@ def spread(
     cutoff: float = 10.0,
     images: str = "all",
     n_threads: int = 0,
+    backend: Backend = ...,
+    device: int = 0,
 ) -> None: ...
 def evaluate(
     points: np.ndarray,
@@ -38,6 +53,8 @@ def evaluate(
     cutoff: float = 10.0,
     images: str = "nearest",
     n_threads: int = 0,
+    backend: Backend = ...,
+    device: int = 0,
 ) -> None: ...
 def count_rows(text: bytes | memoryview | mmap, n_threads: int = 0) -> int: ...
 def parse_rows(

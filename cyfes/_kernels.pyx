@@ -7,7 +7,25 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.stdlib cimport free, malloc
 
-from cyfes.errors import BackendError, InputError
+from cyfes.errors import (
+    BackendError,
+    BackendLibraryError,
+    DeviceFailureError,
+    DeviceIndexError,
+    DeviceMemoryError,
+    DriverError,
+    InputError,
+    NoDeviceError,
+)
+
+
+cdef extern from "<dlfcn.h>" nogil:
+    enum:
+        RTLD_NOW
+        RTLD_LOCAL
+    void *dlopen(const char *path, int flags)
+    void *dlsym(void *handle, const char *name)
+    char *dlerror()
 
 
 cdef extern from "cyfes_kernels.h" nogil:
@@ -16,6 +34,12 @@ cdef extern from "cyfes_kernels.h" nogil:
         CYFES_INVALID_ARGUMENT
         CYFES_OUT_OF_MEMORY
         CYFES_UNSUPPORTED
+        CYFES_NO_DEVICE
+        CYFES_DRIVER_TOO_OLD
+        CYFES_BAD_DEVICE
+        CYFES_DEVICE_FAILURE
+        CYFES_DEVICE_MEMORY
+        CYFES_ABI_VERSION
         CYFES_MAX_DIMS
 
     ctypedef struct cyfes_grid:
@@ -43,7 +67,9 @@ cdef extern from "cyfes_kernels.h" nogil:
         int32_t device
 
     ctypedef struct cyfes_backend:
+        int32_t abi_version
         const char *name
+        int (*device_count)(int32_t *) noexcept nogil
         int (*spread_f64)(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
                           double *, double *) noexcept nogil
         int (*spread_f32)(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
@@ -79,17 +105,81 @@ MOST_THREADS = 1024
 ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite")
 
 
+#: Status -> exception; the texts come from C.
+_EXCEPTIONS = {
+    CYFES_INVALID_ARGUMENT: InputError,
+    CYFES_OUT_OF_MEMORY: MemoryError,
+    CYFES_UNSUPPORTED: BackendError,
+    CYFES_NO_DEVICE: NoDeviceError,
+    CYFES_DRIVER_TOO_OLD: DriverError,
+    CYFES_BAD_DEVICE: DeviceIndexError,
+    CYFES_DEVICE_FAILURE: DeviceFailureError,
+    CYFES_DEVICE_MEMORY: DeviceMemoryError,
+}
+
+
 cdef _check(int status, const char *text):
-    if status == CYFES_OK:
-        return
-    message = text.decode()
-    if status == CYFES_INVALID_ARGUMENT:
-        raise InputError(message)
-    if status == CYFES_OUT_OF_MEMORY:
-        raise MemoryError(message)
-    if status == CYFES_UNSUPPORTED:
-        raise BackendError(message)
-    raise RuntimeError(message)
+    if status != CYFES_OK:
+        raise _EXCEPTIONS.get(status, RuntimeError)(text.decode())
+
+
+ctypedef const cyfes_backend *(*backend_getter)() noexcept nogil
+
+
+cdef class Backend:
+    """A table of sums: the CPU's own, or that of a plug-in library."""
+
+    cdef const cyfes_backend *table
+    cdef readonly str name
+    cdef readonly object path
+
+    @staticmethod
+    def cpu():
+        """Return the CPU backend."""
+        cdef Backend backend = Backend.__new__(Backend)
+        backend.table = cyfes_cpu_backend()
+        backend.name = backend.table.name.decode()
+        return backend
+
+    @staticmethod
+    def load(path):
+        """Return the backend of a library, given by its absolute path.
+
+        Raises BackendLibraryError with the dynamic linker's own words if it cannot be loaded, or
+        if it is of another version.
+        """
+        cdef Backend backend = Backend.__new__(Backend)
+        encoded = os.fsencode(path)
+        cdef const char *name = encoded
+        cdef void *handle
+        cdef void *symbol
+        with nogil:
+            handle = dlopen(name, RTLD_NOW | RTLD_LOCAL)
+        if handle == NULL:
+            raise BackendLibraryError(dlerror().decode(errors="replace"))
+        symbol = dlsym(handle, b"cyfes_cuda_backend")
+        if symbol == NULL:
+            raise BackendLibraryError(f"{path} is not a library of cyfes")
+        backend.table = (<backend_getter>symbol)()
+        if backend.table.abi_version != CYFES_ABI_VERSION:
+            raise BackendLibraryError(
+                f"{path} speaks version {backend.table.abi_version} of the kernels' contract, "
+                f"expected {CYFES_ABI_VERSION}")
+        backend.name = backend.table.name.decode()
+        backend.path = path
+        return backend
+
+    def device_count(self):
+        """Return the number of devices; raises the BackendError that tells why there is none."""
+        cdef int32_t count = 0
+        cdef int status
+        with nogil:
+            status = self.table.device_count(&count)
+        _check(status, self.table.error_text())
+        return count
+
+
+CPU = Backend.cpu()
 
 
 def isas():
@@ -201,7 +291,7 @@ cdef int32_t _n_threads(n_threads) except -1:
     return min(n_threads, MOST_THREADS)
 
 
-cdef cyfes_options _options(kernel, cutoff, images, n_threads):
+cdef cyfes_options _options(kernel, cutoff, images, n_threads, device):
     cdef cyfes_options options
     if kernel not in KERNELS:
         raise InputError(f"unknown kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
@@ -212,12 +302,13 @@ cdef cyfes_options _options(kernel, cutoff, images, n_threads):
     options.images = IMAGES[images]
     options.n_threads = _n_threads(n_threads)
     options.isa = 1 + [name for name, _ in isas()].index(selected_isa())
-    options.device = 0
+    options.device = device
     return options
 
 
 def spread(grid, centers, bandwidths, weights, density, derivatives=None, windows=None, *,
-           kernel="gaussian", cutoff=10.0, images="all", n_threads=0):
+           kernel="gaussian", cutoff=10.0, images="all", n_threads=0, Backend backend=CPU,
+           device=0):
     """Add a sum of kernels to ``density`` (and its gradient to ``derivatives``) on ``grid``.
 
     density += sum_k weights[k] K(x - centers[k]), K(0) = 1 (not normalised).
@@ -225,13 +316,14 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     centers float64[n, d]; bandwidths float64[1 or n, d] standard deviations or, for d > 1,
     float64[1 or n, d (d + 1) / 2] inverse covariances (lower triangle, row by row); weights
     float64[n]; density float64 or float32[grid.shape], C-contiguous; derivatives the same dtype,
-    [d, *grid.shape]; windows int32[n, d] or None (see cyfes_kernels.h).
-    Raises InputError for a bad shape or value, BackendError if CYFES_ISA cannot be used.
+    [d, *grid.shape]; windows int32[n, d] or None (see cyfes_kernels.h). ``backend`` and
+    ``device`` choose where to compute; ``n_threads`` concerns the CPU only.
+    Raises InputError for a bad shape or value, BackendError if CYFES_ISA or a device cannot be used.
     """
     cdef _Grid g = _Grid(grid)
     cdef _Kernels k = _Kernels(centers, bandwidths, weights, windows)
-    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads)
-    cdef const cyfes_backend *backend = cyfes_cpu_backend()
+    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads, device)
+    cdef const cyfes_backend *table = backend.table
     cdef bint single = _is_single(density)
     cdef void *values
     cdef void *gradient
@@ -242,16 +334,17 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     gradient = _data("derivatives", derivatives, density.dtype, (grid.n_dims, *grid.shape))
     with nogil:
         if single:
-            status = backend.spread_f32(&g.grid, &k.list, &options, <float *>values,
+            status = table.spread_f32(&g.grid, &k.list, &options, <float *>values,
                                         <float *>gradient)
         else:
-            status = backend.spread_f64(&g.grid, &k.list, &options, <double *>values,
+            status = table.spread_f64(&g.grid, &k.list, &options, <double *>values,
                                         <double *>gradient)
-    _check(status, backend.error_text())
+    _check(status, table.error_text())
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,
-             kernel="gaussian", cutoff=10.0, images="nearest", n_threads=0):
+             kernel="gaussian", cutoff=10.0, images="nearest", n_threads=0, Backend backend=CPU,
+             device=0):
     """Add a sum of kernels at arbitrary points: the sum of ``spread`` without a grid.
 
     points float64[m, d]; period float64[d] (0 = not periodic); density float64 or float32[m];
@@ -262,8 +355,8 @@ def evaluate(points, period, centers, bandwidths, weights, density, derivatives=
     cdef const double[:, ::1] x = points
     cdef const double[::1] p = period
     cdef _Kernels k = _Kernels(centers, bandwidths, weights)
-    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads)
-    cdef const cyfes_backend *backend = cyfes_cpu_backend()
+    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads, device)
+    cdef const cyfes_backend *table = backend.table
     cdef int32_t n_dims = <int32_t>x.shape[1]
     cdef int64_t n_points = x.shape[0]
     cdef bint single = _is_single(density)
@@ -279,12 +372,12 @@ def evaluate(points, period, centers, bandwidths, weights, density, derivatives=
     gradient = _data("derivatives", derivatives, density.dtype, (n_dims, n_points))
     with nogil:
         if single:
-            status = backend.evaluate_f32(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
+            status = table.evaluate_f32(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
                                           <float *>values, <float *>gradient)
         else:
-            status = backend.evaluate_f64(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
+            status = table.evaluate_f64(n_dims, &p[0], &k.list, n_points, &x[0, 0], &options,
                                           <double *>values, <double *>gradient)
-    _check(status, backend.error_text())
+    _check(status, table.error_text())
 
 
 cdef bint _is_single(density) except -1:
@@ -327,9 +420,10 @@ def count_rows(text, n_threads=0):
 def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False):
     """Parse the data rows of a bytes-like object.
 
-    wanted: ascending 0-based columns; nan and inf are a fault unless allow_nonfinite. Returns (columns float64[len(wanted), n_rows],
-    faults uint8[n_rows] (index into ROW_FAULTS), first) with first None or the first bad row as
-    (offset of its line, fault, columns found, faulty column or -1).
+    wanted: ascending 0-based columns; nan and inf are a fault unless allow_nonfinite. Returns
+    (columns float64[len(wanted), n_rows], faults uint8[n_rows] (index into ROW_FAULTS), first),
+    with first None or the first bad row as (offset of its line, fault, columns found, faulty
+    column or -1).
     """
     cdef int64_t n_rows = count_rows(text, n_threads)
     cdef const uint8_t[::1] t = text

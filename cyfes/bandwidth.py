@@ -81,7 +81,7 @@ def _spread(x: np.ndarray, weights: np.ndarray, period: float) -> float:
     """Weighted standard deviation, circular where there is a period."""
     if period == 0:
         return math.sqrt(weights @ (x - weights @ x) ** 2)
-    length = min(1.0, abs(weights @ np.exp(2j * np.pi * x / period)))
+    length = min(1.0, float(np.abs(weights @ np.exp(2j * np.pi * x / period))))
     wrapped = period / (2 * np.pi) * math.sqrt(-2 * math.log(max(length, 1e-300)))
     return min(wrapped, period / math.sqrt(12))
 

@@ -64,7 +64,7 @@ class Density:
         self._sum_weights = 0.0
         self._sum_squares = 0.0
         self._interval = interval
-        self._options = {
+        self._options: dict[str, Any] = {
             "kernel": kernel,
             "cutoff": cutoff,
             "images": images,
@@ -130,7 +130,7 @@ class Density:
             self._raise_exponent(other.exponent)
             shift = other.exponent - self.exponent
             self.values += np.ldexp(other.values, shift)
-            if self.derivatives is not None:
+            if self.derivatives is not None and other.derivatives is not None:
                 self.derivatives += np.ldexp(other.derivatives, shift)
             self._sum_weights += math.ldexp(other._sum_weights, shift)
             self._sum_squares += math.ldexp(other._sum_squares, 2 * shift)
@@ -154,7 +154,7 @@ class Density:
             raise InputError("weights must be finite")
         if weights is not None:
             self._raise_exponent(max(0, self.exponent))
-            return np.ldexp(given, -self.exponent)
+            return np.asarray(np.ldexp(given, -self.exponent))
         if np.isfinite(highest := float(given.max(initial=-math.inf))):
             self._raise_exponent(math.ceil(highest / _LN2))
         return np.exp2(given / _LN2 - self.exponent)

@@ -32,5 +32,29 @@ class BackendError(CyfesError, RuntimeError):
     """A compute backend cannot be used; the text gives the cause and the remedy."""
 
 
+class BackendLibraryError(BackendError):
+    """The library of a backend is missing, broken, of another version, or lacks one it needs."""
+
+
+class DriverError(BackendError):
+    """The GPU driver is older than the CUDA runtime of libcufes.so."""
+
+
+class NoDeviceError(BackendError):
+    """There is no GPU, or no driver for it."""
+
+
+class DeviceIndexError(BackendError):
+    """There is no GPU of the given index."""
+
+
+class DeviceMemoryError(BackendError, MemoryError):
+    """The GPU's memory does not suffice, even for small batches."""
+
+
+class DeviceFailureError(BackendError):
+    """A kernel failed on the GPU; this process has lost the device."""
+
+
 class CyfesWarning(UserWarning):
     """Something a user should know; the command line prints it as one line on stderr."""

@@ -97,7 +97,8 @@ class Grid:
     @property
     def spacing(self) -> np.ndarray:
         """Distance of neighbouring points along each CV, float64[n_dims]."""
-        return (np.array(self.upper) - np.array(self.lower)) / np.array(self.bins)
+        lengths = np.array(self.upper) - np.array(self.lower)
+        return np.asarray(lengths / np.array(self.bins))
 
     @property
     def period(self) -> np.ndarray:

@@ -93,17 +93,19 @@ class Hills:
         eigenvector of the largest eigenvalue of C, which is too short (``plumed_compat``).
         """
         if self.covariances is None:
-            return REACH * self.sigmas
+            return np.asarray(REACH * self.sigmas)
         if not plumed_compat:
-            return REACH * np.sqrt(np.einsum("nii->ni", self.covariances))
+            return np.asarray(REACH * np.sqrt(np.einsum("nii->ni", self.covariances)))
         values, vectors = np.linalg.eigh(self.covariances)
         largest = np.argmax(values, axis=1)[:, None]  # the first of equal ones, as PLUMED
         vector = np.take_along_axis(vectors, largest[:, None, :], axis=2)[:, :, 0]
-        return REACH * np.sqrt(np.take_along_axis(values, largest, axis=1)) * np.abs(vector)
+        longest = np.sqrt(np.take_along_axis(values, largest, axis=1))
+        return np.asarray(REACH * longest * np.abs(vector))
 
     def plumed_windows(self, grid: Grid) -> np.ndarray:
         """Return the grid steps PLUMED visits on each side of a hill, int32[n, d]."""
-        return np.ceil(self.supports(plumed_compat=True) / grid.spacing).astype(np.int32)
+        steps = np.ceil(self.supports(plumed_compat=True) / grid.spacing)
+        return np.asarray(steps.astype(np.int32))
 
 
 def read_hills(
@@ -202,7 +204,7 @@ def _check_header(path: str, header: Header) -> tuple[str, ...]:
     if header.line == 0:
         raise FileFormatError(
             f"{path}:1: no '#! FIELDS' header; expected one such as "
-            "'#! FIELDS time phi psi sigma_phi sigma_psi height biasf' (PLUMED 1 wrote none: add it)"
+            "'#! FIELDS time phi psi sigma_phi sigma_psi height biasf' (PLUMED 1 wrote none)"
         )
     action = header.constants.get("action", "")
     if "logweight" in header.fields or action.startswith("OPES"):

@@ -3,6 +3,8 @@
 import ast
 import math
 import operator
+from collections.abc import Callable
+from typing import Any
 
 from cyfes.errors import InputError
 
@@ -15,7 +17,7 @@ ENERGY_UNITS = {"kj/mol": 1.0, "kcal/mol": 4.184}
 #: How a unit is written on an axis.
 UNIT_LABELS = {"kj/mol": "kJ/mol", "kcal/mol": "kcal/mol", "kt": "kT"}
 
-_OPERATORS = {
+_OPERATORS: dict[type, Callable[..., Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,

@@ -21,7 +21,12 @@ typedef enum cyfes_status {
   CYFES_INVALID_ARGUMENT = 1,
   CYFES_OUT_OF_MEMORY = 2,
   CYFES_UNSUPPORTED = 3, /* e.g. an instruction set this processor lacks */
-  CYFES_INTERNAL_ERROR = 4
+  CYFES_INTERNAL_ERROR = 4,
+  CYFES_NO_DEVICE = 5,
+  CYFES_DRIVER_TOO_OLD = 6,
+  CYFES_BAD_DEVICE = 7,     /* no device of that index */
+  CYFES_DEVICE_FAILURE = 8, /* a kernel failed; the process has lost the device */
+  CYFES_DEVICE_MEMORY = 9
 } cyfes_status;
 
 /* Shape of one kernel as a function of its reduced distance r. */

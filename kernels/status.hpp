@@ -6,6 +6,7 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
+#include <string>
 
 #include "cyfes_kernels.h"
 
@@ -26,6 +27,12 @@ struct unsupported : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// What a GPU refuses, under the status that tells its cause.
+struct device_error : std::runtime_error {
+  device_error(cyfes_status s, const std::string &text) : std::runtime_error(text), status(s) {}
+  cyfes_status status;
+};
+
 // Runs body() and turns whatever it throws into a status and a text.
 template <class Body>
 int guarded(Body &&body) noexcept {
@@ -36,6 +43,8 @@ int guarded(Body &&body) noexcept {
     return fail(CYFES_INVALID_ARGUMENT, error.what());
   } catch (const std::bad_alloc &) {
     return fail(CYFES_OUT_OF_MEMORY, "not enough memory for this computation");
+  } catch (const device_error &error) {
+    return fail(error.status, error.what());
   } catch (const unsupported &error) {
     return fail(CYFES_UNSUPPORTED, error.what());
   } catch (const std::exception &error) {

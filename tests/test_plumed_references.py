@@ -118,6 +118,7 @@ def test_shared_case(case, shared_data, tmp_path, monkeypatch, record_property):
     assert found[0] > 0
 
 
+@pytest.mark.filterwarnings("ignore::cyfes.errors.CyfesWarning")
 @pytest.mark.parametrize("case", sorted(p.name for p in OWN.glob("*") if (p / "ref").is_dir()))
 def test_own_case(case, tmp_path, monkeypatch):
     assert check_case(OWN / case, tmp_path, monkeypatch)[0] > 0

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = _run_compat if _is_compat(arguments) else _run
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             try:
                 return run(arguments)
             finally:

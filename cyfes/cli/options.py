@@ -36,16 +36,16 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     sums.add_argument(
         "--kt", metavar="E", help="kBT in the energy unit of the file; for --idw and --histo"
     )
-    sums.add_argument(
-        "--sigma", metavar="S,...", help="widths for --histo, one a CV, in CV units"
-    )
+    sums.add_argument("--sigma", metavar="S,...", help="widths for --histo, one a CV, in CV units")
     sums.add_argument(
         "--plumed-compat",
         action="store_true",
         help="reproduce PLUMED's known faults (see docs) instead of being right",
     )
-    output = _add_output(parser, "fes.dat; with --stride the prefix fes_; with --negbias "
-                         "negativebias.dat or negativebias_")
+    output = _add_output(
+        parser,
+        "fes.dat; with --stride the prefix fes_; with --negbias negativebias.dat or negativebias_",
+    )
     output.add_argument(
         "--outhisto", metavar="FILE", help="output of --histo (default histo.dat or histo_)"
     )
@@ -97,7 +97,12 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     rows = parser.add_argument_group("rows")
     rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
     rows.add_argument("--stop", metavar="T", help="last time used (time column; default: all)")
-    rows.add_argument("--skip", metavar="N", default="0", help="rows left out at the beginning of each file (default 0)")
+    rows.add_argument(
+        "--skip",
+        metavar="N",
+        default="0",
+        help="rows left out at the beginning of each file (default 0)",
+    )
     rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
     output = _add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
@@ -136,8 +141,12 @@ def _add_on_bad(group: argparse._ArgumentGroup) -> None:
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("grid")
-    group.add_argument("--min", metavar="X,...", help="lower bounds in CV units (default: automatic)")
-    group.add_argument("--max", metavar="X,...", help="upper bounds in CV units (default: automatic)")
+    group.add_argument(
+        "--min", metavar="X,...", help="lower bounds in CV units (default: automatic)"
+    )
+    group.add_argument(
+        "--max", metavar="X,...", help="upper bounds in CV units (default: automatic)"
+    )
     group.add_argument("--bin", metavar="N,...", help="number of bins (default: automatic)")
     group.add_argument(
         "--spacing", metavar="D,...", help="bin width in CV units; with --bin the finer one counts"
@@ -148,7 +157,9 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._Argu
     group = parser.add_argument_group("output")
     group.add_argument("--outfile", metavar="FILE", help=f"output file (default {default})")
     group.add_argument(
-        "--fmt", default="%14.9f", metavar="FORMAT",
+        "--fmt",
+        default="%14.9f",
+        metavar="FORMAT",
         help="printf format of every number (default %%14.9f)",
     )
     group.add_argument(

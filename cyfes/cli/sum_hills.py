@@ -101,9 +101,7 @@ def _histogram(
         raise InputError(
             f"--histo needs --sigma with {len(names)} values ({','.join(names)}), got {len(sigma)}"
         )
-    tables = [
-        read_table(path, names, on_bad=arguments.on_bad, n_threads=threads) for path in paths
-    ]
+    tables = [read_table(path, names, on_bad=arguments.on_bad, n_threads=threads) for path in paths]
     samples = np.concatenate(
         [np.column_stack([table.columns[name] for name in names]) for table in tables]
     )
@@ -190,6 +188,8 @@ def _note_full_periods(hills: Hills, request: GridRequest) -> None:
         wanted = request.bounds_of(i, name)
         if period is not None and wanted is not None and wanted != period:
             notes(
-                [f"{name} is periodic: the grid spans {period[0]} to {period[1]}, not "
-                 f"{wanted[0]} to {wanted[1]}"]
+                [
+                    f"{name} is periodic: the grid spans {period[0]} to {period[1]}, not "
+                    f"{wanted[0]} to {wanted[1]}"
+                ]
             )

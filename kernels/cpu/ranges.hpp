@@ -28,8 +28,13 @@ inline index_range clipped(index_range r, std::int64_t begin, std::int64_t end) 
 inline index_range indices_within(double position, double reach) {
   constexpr double most = 0x1p60;  // far beyond any grid, but still an index
   const double begin = __builtin_ceil(position - reach), end = __builtin_floor(position + reach);
-  return {static_cast<std::int64_t>(begin < -most ? -most : begin > most ? most : begin),
-          static_cast<std::int64_t>(end < -most ? -most : end > most ? most : end) + 1};
+  return {static_cast<std::int64_t>(begin < -most  ? -most
+                                    : begin > most ? most
+                                                   : begin),
+          static_cast<std::int64_t>(end < -most  ? -most
+                                    : end > most ? most
+                                                 : end) +
+              1};
 }
 
 // Whether a range along a CV of n points, wrapped, meets a band.

@@ -1,0 +1,70 @@
+# One verb a chore. Everything made here lies in .venv*, build and demo, which git ignores.
+PYTHON ?= python3
+DATA := tests/data/gen-2d-per-wt
+SOURCES := Makefile setup.py pyproject.toml README.md $(shell find cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.[ch]pp' -not -name _kernels.cpp)
+CXX_FILES := $(shell find kernels tests/native -name '*.h*' -o -name '*.cpp')
+
+# Without this, `python -m` would find the checkout, which has no compiled kernels, before the
+# installed package.
+export PYTHONSAFEPATH := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lint format bench sanitize clean
+.DEFAULT_GOAL := help
+
+help:  ## list these verbs
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+demo: .venv/installed  ## surfaces and pictures of a shipped simulation, in demo/
+	@mkdir -p demo && rm -f demo/fes.* demo/reweighted.*
+	.venv/bin/cyfes sum_hills --hills $(DATA)/HILLS.gz --mintozero --outfile demo/fes.dat
+	.venv/bin/cyfes plot demo/fes.dat --units kt --vmax 16 --outfile demo/fes.png
+	.venv/bin/cyfes reweight $(DATA)/COLVAR.gz --rbias --kt 1 --units kt --sigma 0.15,0.15 --mintozero \
+	  --outfile demo/reweighted.dat --plot demo/reweighted.png
+	@ls -l demo/fes.dat demo/fes.png demo/reweighted.dat demo/reweighted.png
+
+test: .venv-test/installed  ## install into a clean environment and run the tests (ARGS="-k text")
+	.venv-test/bin/python -m pytest $(ARGS)
+
+lint: .venv-lint/installed  ## style, types, layers; changes nothing
+	.venv-lint/bin/ruff check .
+	.venv-lint/bin/ruff format --check .
+	.venv-lint/bin/clang-format --dry-run -Werror $(CXX_FILES)
+	.venv-lint/bin/mypy
+	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache
+
+format: .venv-lint/installed  ## what lint asks for and a machine can do
+	.venv-lint/bin/ruff check --fix .
+	.venv-lint/bin/ruff format .
+	.venv-lint/bin/clang-format -i $(CXX_FILES)
+
+bench: .venv-test/installed  ## against PLUMED's times; see benchmarks/README.md
+	.venv-test/bin/python benchmarks/run.py $(ARGS)
+
+sanitize:  ## the kernels alone under the address, undefined-behaviour and thread sanitizers
+	tests/native/run
+
+clean:  ## remove what the verbs above made
+	rm -rf .venv .venv-test .venv-lint build demo
+
+# A normal install: the package is built as users build it and runs from site-packages. An old
+# build folder would put modules that no longer exist into it.
+.venv/installed: $(SOURCES)
+	@$(call environment,.venv)
+	rm -rf build/lib* && .venv/bin/python -m pip install --quiet '.[plot]'
+	@touch $@
+
+# Warnings of our own kernels are errors here, not for users with other compilers.
+.venv-test/installed: $(SOURCES)
+	@$(call environment,.venv-test)
+	rm -rf build/lib* && CYFES_WERROR=1 .venv-test/bin/python -m pip install --quiet '.[test]'
+	@touch $@
+
+.venv-lint/installed: pyproject.toml
+	@$(call environment,.venv-lint)
+	.venv-lint/bin/python -m pip install --quiet --group lint
+	@touch $@
+
+environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+	"cyfes needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=...")' \
+	&& { test -x $(1)/bin/python || $(PYTHON) -m venv $(1); }

@@ -1,0 +1,262 @@
+"""The functions of CyFES 2 to 4: energies in kcal/mol, kT that of 300 K."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cyfes import _kernels
+from cyfes.errors import FileFormatError, InputError
+from cyfes.grid import MAX_DIMS, Grid
+from cyfes.gridfile import atomic_write, write_cube
+from cyfes.gridfile.data import missing_file
+
+#: kB T at 300 K in kcal/mol, with the digits that CyFES used.
+KBT = 0.596128107
+BOHR_PER_ANGSTROM = 1.889716164632
+#: What a cube file may hold, kcal/mol.
+LARGEST = 450.0
+
+#: Samples a call of the kernel: between two calls Ctrl-C is answered, and single precision is
+#: added up in double.
+CHUNK = 4096
+
+SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
+#: Reach of a Gaussian in bandwidths, and the smallest sum, per sample, that is right with it: what
+#: is cut off or underflows is below 2e-37 (5e-298 in double) of the largest weight for each sample.
+REACH = {SINGLE: 13.0, DOUBLE: 37.0}
+SMALLEST = {SINGLE: 1e-30, DOUBLE: 1e-286}
+
+Path = str | PathLike[str]
+Array = npt.NDArray[Any]
+Values = npt.ArrayLike
+DType = np.dtype[Any]
+
+
+def PathFES(crd: Values, cv: Values, bw: Values, bias: Values, *, kbt: float = KBT) -> Array:
+    """Return the reweighted free energy at points, its minimum at zero: float64[M].
+
+    F(x_i) = -kBT ln( sum_j exp(V_j / kBT) exp(-|x_i - s_j|^2 / 2) / (N prod_k sqrt(2 pi) bw_k) )
+    - min F; the divisor, the same everywhere, goes with the minimum. 1 to 4 CVs.
+
+    ``crd`` [M, d] and ``cv`` [N, d]: points and samples, each CV already divided by its bandwidth;
+    ``bw`` [d] the bandwidths in CV units; ``bias`` [N] V_j of any size, in the unit of ``kbt``.
+    F is finite and right to 1e-10 kBT everywhere; points where double precision underflows, as
+    37 bandwidths from every sample, are summed as logarithms, which is slower.
+    Raises InputError for shapes that disagree or values that are not finite.
+    ``FastPathFES`` and ``StreamPathFES`` are other names of this function. Formula: CyFES 4.5.
+    """
+    return _free_energy(_checked(crd, cv, bw, bias, kbt), kbt, DOUBLE)
+
+
+FastPathFES = StreamPathFES = PathFES
+
+
+def PathFES_f32(crd: Values, cv: Values, bw: Values, bias: Values, *, kbt: float = KBT) -> Array:
+    """Return ``PathFES`` as float32[M], Gaussians summed in single precision.
+
+    Right to 1e-5 kBT and the rounding of the result. Points that single precision cannot tell from
+    zero, about 60 kBT above the minimum, are summed in double precision. Errors as PathFES.
+    ``FastPathFES_f32`` is another name of this function.
+    """
+    return _free_energy(_checked(crd, cv, bw, bias, kbt), kbt, SINGLE).astype(np.float32)
+
+
+FastPathFES_f32 = PathFES_f32
+
+
+def DevicePathFES(
+    crd: Values, cv: Values, bw: Values, bias: Values, device_ids: Values, *, kbt: float = KBT
+) -> Array:
+    """Return ``PathFES``; this build has no GPU library, so the CPU computes it.
+
+    ``device_ids`` int[n]: the GPUs to use, checked and otherwise ignored.
+    Raises InputError as PathFES, and unless ``device_ids`` are integers >= 0.
+    """
+    ids = np.atleast_1d(np.asarray(device_ids))
+    if ids.ndim != 1 or not ids.size or ids.dtype.kind not in "iu" or (ids < 0).any():
+        raise InputError(f"device_ids must be integers >= 0, got {device_ids!r}")
+    return PathFES(crd, cv, bw, bias, kbt=kbt)
+
+
+def FastBias(crd: Values, cv: Values, bw: Values, bias: Values, *, kbt: float = KBT) -> Array:
+    """Return a sum of equal Gaussians at points, V(x) = w sum_t exp(-|x - mu_t|^2 / 2), w = kBT.
+
+    Arguments and errors as PathFES; V float64[M] in the unit of ``kbt``, not shifted. CyFES read
+    past the end of ``bw`` here, so that its values were undefined; this is the formula of its
+    documentation, in which ``bw`` (in ``crd`` and ``cv`` already) and ``bias`` do not occur.
+    """
+    points, centers, _ = _checked(crd, cv, bw, bias, kbt)
+    return kbt * _sums(points, centers, np.ones(len(centers)), DOUBLE)
+
+
+def _free_energy(problem: tuple[Array, Array, Array], kbt: float, dtype: DType) -> Array:
+    """F at the points, its minimum at zero, of what ``_checked`` returns."""
+    points, samples, bias = problem
+    values = -kbt * _log_sums(points, samples, (bias - bias.max()) / kbt, dtype)
+    return np.asarray(values - values.min(initial=math.inf))
+
+
+def _checked(
+    crd: Values, cv: Values, bw: Values, bias: Values, kbt: float
+) -> tuple[Array, Array, Array]:
+    """``crd``, ``cv`` and ``bias`` as finite float64 arrays of shapes that agree."""
+    given = {"crd": crd, "cv": cv, "bw": bw, "bias": bias}
+    arrays = {name: np.asarray(values, np.float64) for name, values in given.items()}
+    samples = arrays["cv"]
+    if samples.ndim != 2 or not len(samples) or not 1 <= samples.shape[1] <= MAX_DIMS:
+        raise InputError(f"cv must be [N, 1 to {MAX_DIMS}] with N > 0, got {samples.shape}")
+    n, d = samples.shape
+    expected = {"crd": (*arrays["crd"].shape[:1], d), "bw": (d,), "bias": (n,)}
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise InputError(f"{name} has shape {arrays[name].shape}, expected {shape}")
+    for name, values in arrays.items():
+        if not np.isfinite(values).all():
+            raise InputError(f"{name} must be finite")
+    if not (arrays["bw"] > 0).all() or not 0 < kbt < math.inf:
+        raise InputError(f"bw and kbt must be positive, got {arrays['bw'].tolist()} and {kbt}")
+    return arrays["crd"], samples, arrays["bias"]
+
+
+def _log_sums(points: Array, samples: Array, log_weights: Array, dtype: DType) -> Array:
+    """ln sum_j exp(log_weights_j - |x_i - s_j|^2 / 2), for log-weights of at most 0.
+
+    Each precision sums what it can represent and leaves the rest to the next.
+    """
+    sums = _sums(points, samples, np.exp(log_weights), dtype)
+    small = sums < SMALLEST[dtype] * len(samples)
+    result = np.log(np.where(small, 1.0, sums))
+    if small.any() and dtype == np.float32:
+        result[small] = _log_sums(points[small], samples, log_weights, DOUBLE)
+    elif small.any():
+        result[small] = _exact_log_sums(points[small], samples, log_weights)
+    return result
+
+
+def _sums(points: Array, samples: Array, weights: Array, dtype: DType) -> Array:
+    """sum_j weights_j exp(-|x_i - s_j|^2 / 2)."""
+    total, d, reach = np.zeros(len(points)), samples.shape[1], REACH[dtype]
+    unit, no_period = np.ones((1, d)), np.zeros(d)
+    for first in range(0, len(samples), CHUNK):
+        part, rows = np.zeros(len(points), dtype), slice(first, first + CHUNK)
+        chunk = samples[rows], unit, weights[rows]
+        _kernels.evaluate(points, no_period, *chunk, part, cutoff=reach)
+        total += part
+    return total
+
+
+def _exact_log_sums(points: Array, samples: Array, log_weights: Array) -> Array:
+    """The same without leaving logarithms, which nothing can underflow."""
+    result = np.empty(len(points))
+    for i, point in enumerate(points):
+        exponents = log_weights - 0.5 * ((point - samples) ** 2).sum(axis=1)
+        peak = exponents.max()
+        result[i] = peak + np.log(np.exp(exponents - peak).sum())
+    return result
+
+
+# Files
+
+
+def read_out(
+    file: Path,
+    idx: int | Sequence[int] = 0,
+    hat_lines: int = 1,
+    max_size: int | None = None,
+    dlm: str | None = None,
+) -> Array:
+    """Return columns of a text file, float64[n] for one ``idx`` (from 0) and [n, k] for several.
+
+    The first ``hat_lines`` lines and what follows a ``#`` are skipped; at most ``max_size`` rows
+    are read; ``dlm`` separates columns (None: blanks).
+    Raises FileMissingError, or FileFormatError for a row that lacks a column or holds no number.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*input contained no data")
+            values = np.loadtxt(
+                file,
+                skiprows=hat_lines,
+                usecols=idx,
+                max_rows=max_size,
+                delimiter=dlm,
+                ndmin=1 if np.ndim(idx) == 0 else 2,
+            )
+    except OSError as error:
+        raise missing_file(file, error) from error
+    except ValueError as error:
+        raise FileFormatError(f"{file}: {error}".splitlines()[0]) from error
+    if not values.size:
+        raise FileFormatError(f"{file}: no data rows after the first {hat_lines} lines")
+    return np.asarray(values)
+
+
+def save_fes(file: Path, Z: Values) -> None:
+    """Write values as CSV, every digit of them: one a line, or lines along the last axis of Z.
+
+    Raises OutputError if the file cannot be written.
+    """
+    values = np.atleast_1d(np.asarray(Z, np.float64))
+    _save_rows(file, values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1), ",")
+
+
+def save_dat(file: Path, path: Values, Z: Values) -> None:
+    """Write a line for each point: its coordinates and its value, every digit of them.
+
+    ``path`` [M, d] points in CV units (or [M] for one CV), ``Z`` M values.
+    Raises InputError if they disagree in number, OutputError if the file cannot be written.
+    """
+    points, values = np.asarray(path, np.float64), np.asarray(Z, np.float64).ravel()
+    points = points[:, None] if points.ndim == 1 else points
+    if points.ndim != 2 or len(points) != len(values):
+        raise InputError(f"path must be [M, d] for M = {len(values)} values, got {points.shape}")
+    _save_rows(file, np.column_stack([points, values]), " ")
+
+
+def _save_rows(file: Path, values: Array, separator: str) -> None:
+    with atomic_write(file) as stream:
+        for row in values.tolist():
+            stream.write((separator.join(map(repr, row)) + "\n").encode())
+
+
+def save_cube(
+    file: Path,
+    origin: Sequence[float],
+    nx: int,
+    dx: float,
+    ny: int,
+    dy: float,
+    nz: int,
+    dz: float,
+    Z: Values,
+    use_bohr: bool = True,
+) -> None:
+    """Write a surface over three CVs as a Gaussian cube file, clipped to +-450 kcal/mol.
+
+    ``origin`` [3] the first point, ``nx ny nz`` points (two or more) ``dx dy dz`` apart, in
+    angstrom if ``use_bohr`` (written as bohr) and else written as they are; ``Z`` nx ny nz values
+    in kcal/mol, the first CV slowest.
+    Raises InputError if they disagree, OutputError if the file cannot be written.
+    """
+    shape, steps = (nx, ny, nz), np.array([dx, dy, dz], np.float64)
+    lower, values = np.asarray(origin, np.float64), np.asarray(Z, np.float64)
+    if lower.shape != (3,) or values.size != math.prod(shape):
+        raise InputError(
+            f"expected an origin of 3 numbers and {nx} x {ny} x {nz} values, "
+            f"got {lower.shape} and {values.shape}"
+        )
+    upper = lower + steps * (np.array(shape) - 1)
+    grid = Grid(("x", "y", "z"), tuple(lower), tuple(upper), shape, (False,) * 3)
+    write_clipped_cube(file, grid, values.reshape(shape), BOHR_PER_ANGSTROM if use_bohr else 1.0)
+
+
+def write_clipped_cube(
+    file: Path, grid: Grid, values: Array, scale: float = BOHR_PER_ANGSTROM
+) -> None:
+    """Write a cube labelled kcal/mol with values clipped to +-450; ``scale`` in bohr a CV unit."""
+    write_cube(file, grid, np.clip(values, -LARGEST, LARGEST), units="kcal/mol", scale=scale)
