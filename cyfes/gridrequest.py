@@ -123,9 +123,9 @@ def choose_grid(
 
 
 def _automatic_bins(name: str, length: float, step: float) -> int:
-    count = math.ceil(length / step) if step > 0 else math.inf
-    if count > 10**9:
+    count = length / step if step > 0 else math.inf
+    if not count <= 10**9:
         raise InputError(
             f"no automatic grid for {name}: {length:g} in steps of {step:g}; give --bin"
         )
-    return max(1, int(count))
+    return max(1, math.ceil(count))
