@@ -10,6 +10,8 @@ import time
 import pytest
 from plumed_files import write_colvar, write_hills
 
+import cyfes as package
+
 CYFES = [sys.executable, "-m", "cyfes"]
 
 
@@ -40,7 +42,7 @@ def files(folder):
 @pytest.fixture(scope="module", autouse=True)
 def importable():
     """Processes in other folders find this package."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    root = os.path.dirname(os.path.dirname(os.path.abspath(package.__file__)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
         patch.setenv("OMP_NUM_THREADS", "1")
@@ -125,7 +127,8 @@ def test_a_closed_pipe_is_no_error_worth_a_traceback(folder, arguments):
         os.close(writer)
     assert done.stderr == b""
     # argparse itself forgives a closed pipe.
-    assert done.returncode == (0 if "--help" in arguments else 128 + signal.SIGPIPE)
+    # argparse swallows the error of an unbuffered stdout (PYTHONUNBUFFERED).
+    assert done.returncode in {128 + signal.SIGPIPE, *([0] if "--help" in arguments else [])}
 
 
 def test_ctrl_c_stops_a_long_sum(folder):
