@@ -1,16 +1,53 @@
 """What several test files share."""
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+
+from cyfes import _kernels
+from cyfes.backend import load_cuda
+from cyfes.errors import BackendError
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real simulation outputs, beside the repository or in CYFES_SHARED_DATA."""
-    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("CYFES_SHARED_DATA", beside))
+    folder = Path(os.environ.get("CYFES_SHARED_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(f"no simulation outputs at {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def host_library(tmp_path_factory) -> Path:
+    """The GPU's blocks compiled for the host (tests/native/cuda_on_host.cpp)."""
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    source = ROOT / "tests" / "native" / "cuda_on_host.cpp"
+    if compiler is None or not source.exists():
+        pytest.skip("no C++ compiler, or no kernel sources beside the tests")
+    library = tmp_path_factory.mktemp("cuda-on-host") / "libcufes.so"
+    flags = ["-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(
+        [compiler, *flags, f"-I{ROOT / 'kernels'}", str(source), "-o", str(library)], check=True
+    )
+    return library
+
+
+@pytest.fixture(scope="session", params=["cpu", "cuda-on-host", "cuda"])
+def backend(request) -> _kernels.Backend:
+    """Each backend that there is; CYFES_REQUIRE_CUDA=1 makes a missing GPU a failure."""
+    if request.param == "cpu":
+        return _kernels.CPU
+    if request.param == "cuda-on-host":
+        return load_cuda(request.getfixturevalue("host_library"))[0]
+    try:
+        return load_cuda()[0]
+    except BackendError as error:
+        if os.environ.get("CYFES_REQUIRE_CUDA") == "1":
+            raise
+        pytest.skip(str(error))

@@ -91,7 +91,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("d", "periodic", "form", "kernel", "images"), CASES)
-def test_spread_and_evaluate_are_the_sum(d, periodic, form, kernel, images, monkeypatch):
+def test_spread_and_evaluate_are_the_sum(d, periodic, form, kernel, images, backend, monkeypatch):
     rng = np.random.default_rng(d)
     wraps = [periodic == "periodic" or (periodic == "mixed" and i % 2 == 0) for i in range(d)]
     grid, n = make_grid(SHAPES[d], wraps), 24 if d < 4 else 8
@@ -101,7 +101,9 @@ def test_spread_and_evaluate_are_the_sum(d, periodic, form, kernel, images, monk
     want = grid_sum(grid, *kernels, **options)
     points = rng.uniform(-2, 3, (70 if d < 4 else 35, d))
     want_points = kernel_sum(points, grid.period, *kernels, **options)
-    for isa, dtype in itertools.product(ISAS, (np.float64, np.float32)):
+    options["backend"] = backend
+    isas = ISAS if backend is _kernels.CPU else ISAS[-1:]
+    for isa, dtype in itertools.product(isas, (np.float64, np.float32)):
         monkeypatch.setenv("CYFES_ISA", isa)
         assert_close(spread(grid, *kernels, dtype=dtype, **options), want, kernels, kernel)
         found = evaluate(points, grid.period, *kernels, dtype=dtype, **options)
@@ -129,17 +131,18 @@ def odd_cases(draw):
 @settings(max_examples=120, deadline=None)
 @given(odd_cases(), st.sampled_from([("gaussian", "all"), ("gaussian", "nearest"),
                                      ("stretched-gaussian", "nearest")]))  # fmt: skip
-def test_odd_grids_and_kernels(case, choice):
+def test_odd_grids_and_kernels(backend, case, choice):
     grid, kernels = case
     options = dict(zip(("kernel", "images"), choice))
     want = grid_sum(grid, *kernels, **options)
+    options["backend"] = backend
     assert_close(spread(grid, *kernels, **options), want, kernels, choice[0])
     values, slopes = evaluate(grid_points(grid), grid.period, *kernels, **options)
     found = values.reshape(grid.shape), slopes.reshape(want[1].shape)
     assert_close(found, want, kernels, choice[0])
 
 
-def test_a_grid_of_five_bandwidths_a_step_and_a_kernel_wider_than_the_period():
+def test_a_grid_of_five_bandwidths_a_step_and_a_kernel_wider_than_the_period(backend):
     rng = np.random.default_rng(5)
     for d, width in itertools.product((1, 2, 3), (0.2, 30.0)):
         grid = make_grid((11, 9, 8)[:d], [True] * d)
@@ -147,28 +150,31 @@ def test_a_grid_of_five_bandwidths_a_step_and_a_kernel_wider_than_the_period():
         kernels = rng.uniform(-1, 1.5, (9, d)), bandwidths, np.ones(9)
         if d == 3 and width > 1:
             continue  # the oracle's copies would be too many
-        assert_close(spread(grid, *kernels), grid_sum(grid, *kernels), kernels, "gaussian")
+        found = spread(grid, *kernels, backend=backend)
+        assert_close(found, grid_sum(grid, *kernels), kernels, "gaussian")
 
 
-def test_many_samples_fill_every_kind_of_tile():
+def test_many_samples_fill_every_kind_of_tile(backend):
     rng = np.random.default_rng(6)
     for periodic in itertools.product((True, False), repeat=2):
         grid = make_grid((41, 30), periodic)
         kernels = rng.normal(0.2, 0.8, (900, 2)), np.array([[0.1, 0.15]]), rng.exponential(size=900)
-        assert_close(spread(grid, *kernels), grid_sum(grid, *kernels), kernels, "gaussian")
+        found = spread(grid, *kernels, backend=backend)
+        assert_close(found, grid_sum(grid, *kernels), kernels, "gaussian")
 
 
-def test_outputs_accumulate():
+def test_outputs_accumulate(backend):
     rng = np.random.default_rng(7)
     grid = make_grid((8, 9), [True, False])
     for form in ("shared", "each"):
         kernels = rng.normal(size=(9, 2)), make_bandwidths(rng, form, 9, 2, 0.3, 0.4), np.ones(9)
-        once, values, gradient = spread(grid, *kernels), np.ones(grid.shape), np.ones((2, 8, 9))
-        _kernels.spread(grid, *kernels, values, gradient, cutoff=CUTOFF)
+        once = spread(grid, *kernels, backend=backend)
+        values, gradient = np.ones(grid.shape), np.ones((2, 8, 9))
+        _kernels.spread(grid, *kernels, values, gradient, cutoff=CUTOFF, backend=backend)
         np.testing.assert_allclose(values, 1 + once[0], rtol=1e-14)
         np.testing.assert_allclose(gradient, 1 + once[1], rtol=0, atol=1e-12)
         alone = np.ones(grid.shape)  # without derivatives: the same bits
-        _kernels.spread(grid, *kernels, alone, cutoff=CUTOFF)
+        _kernels.spread(grid, *kernels, alone, cutoff=CUTOFF, backend=backend)
         np.testing.assert_array_equal(alone, values)
 
 

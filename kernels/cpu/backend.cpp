@@ -1,4 +1,4 @@
-// The CPU's table of functions, its instruction sets and the checks of its arguments.
+// The CPU's table of functions and its instruction sets.
 #include "cpu/backend.hpp"
 
 #include <omp.h>
@@ -38,24 +38,6 @@ bool runs_here(int index) {
   return index == 0;
 }
 
-std::string text_of(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%g", value);
-  return text;
-}
-
-std::string at_kernel(std::int64_t k) { return " of kernel " + std::to_string(k); }
-
-void check_bandwidth(int n_dims, const double *row, int n_scales, std::int64_t k) {
-  double variances[CYFES_MAX_DIMS];
-  if (n_scales != n_dims && !cyfes_variances(row, n_dims, variances))
-    throw std::invalid_argument("covariance" + at_kernel(k) + " is not positive definite");
-  for (int d = 0; n_scales == n_dims && d < n_dims; ++d)
-    if (!(row[d] > 0) || !std::isfinite(row[d]) || !std::isnormal(1 / (row[d] * row[d])))
-      throw std::invalid_argument("bandwidth" + at_kernel(k) +
-                                  " must be positive and finite, got " + text_of(row[d]));
-}
-
 }  // namespace
 
 const isa_table &select_isa(const cyfes_options &options) {
@@ -69,25 +51,6 @@ const isa_table &select_isa(const cyfes_options &options) {
 
 int threads_of(const cyfes_options &options) {
   return options.n_threads > 0 ? options.n_threads : omp_get_max_threads();
-}
-
-void check_kernels(int n_dims, const cyfes_kernel_list &kernels, const cyfes_options &options) {
-  if (kernels.n_scales != n_dims && kernels.n_scales != n_dims * (n_dims + 1) / 2)
-    throw std::invalid_argument("bandwidths have " + std::to_string(kernels.n_scales) +
-                                " columns for " + std::to_string(n_dims) + " CVs");
-  if (options.kernel == CYFES_GAUSSIAN && !(options.cutoff > 0 && options.cutoff <= 37))
-    throw std::invalid_argument("cutoff must be between 0 and 37 bandwidths, got " +
-                                std::to_string(options.cutoff));
-  if (kernels.n_kernels == 0) return;  // a shared bandwidth may still be counted
-  for (std::int64_t k = 0; k < kernels.n_bandwidths; ++k)
-    check_bandwidth(n_dims, kernels.bandwidths + k * kernels.n_scales, kernels.n_scales, k);
-  for (std::int64_t k = 0; k < kernels.n_kernels; ++k) {
-    if (!std::isfinite(kernels.weights[k]))
-      throw std::invalid_argument("weight" + at_kernel(k) + " is not finite");
-    for (int d = 0; d < n_dims; ++d)
-      if (!std::isfinite(kernels.centers[k * n_dims + d]))
-        throw std::invalid_argument("center" + at_kernel(k) + " is not finite");
-  }
 }
 
 }  // namespace cyfes

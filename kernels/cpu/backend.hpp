@@ -2,14 +2,10 @@
 #ifndef CYFES_CPU_BACKEND_HPP
 #define CYFES_CPU_BACKEND_HPP
 
-#include <string>
-
+#include "checks.hpp"
 #include "status.hpp"
 
 namespace cyfes {
-
-// Throws std::invalid_argument that names the first kernel, what was got and what was expected.
-void check_kernels(int n_dims, const cyfes_kernel_list &kernels, const cyfes_options &options);
 
 int threads_of(const cyfes_options &options);
 

@@ -1,7 +1,4 @@
 // Sums of kernels at arbitrary points: checks and threads.
-#include <cmath>
-#include <string>
-
 #include "cpu/backend.hpp"
 #include "cpu/isa.hpp"
 
@@ -10,16 +7,7 @@ namespace {
 
 template <class real>
 void evaluate(const evaluate_job &job, real *density, real *derivatives) {
-  if (job.n_dims < 1 || job.n_dims > CYFES_MAX_DIMS)
-    throw std::invalid_argument("points have 1 to 4 CVs, got " + std::to_string(job.n_dims));
-  check_kernels(job.n_dims, *job.kernels, *job.options);
-  for (int d = 0; d < job.n_dims; ++d)
-    if (!(job.period[d] >= 0) || !std::isfinite(job.period[d]))
-      throw std::invalid_argument("period of CV " + std::to_string(d) +
-                                  " must be finite and at least 0");
-  for (std::int64_t i = 0; i < job.n_points * job.n_dims; ++i)
-    if (!std::isfinite(job.points[i]))
-      throw std::invalid_argument("point " + std::to_string(i / job.n_dims) + " is not finite");
+  check_evaluate(job.n_dims, job.period, *job.kernels, job.n_points, job.points, *job.options);
   const auto &loops = loops_of<real>(select_isa(*job.options));
   // A block is a whole number of vectors of any width, so the bits do not depend on the threads.
   constexpr std::int64_t block = 64;

@@ -181,40 +181,11 @@ bool fit_for_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   return true;
 }
 
-// Along a periodic CV a kernel's indices are visited before they wrap: there must not be too many,
-// and the wrapped position must mean something.
-void check_wraps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                 const cyfes_options &options) {
-  constexpr double most_periods = 0x1p30;
-  constexpr std::int64_t most_copies = 512;
-  for (int d = 0; d < grid.n_dims; ++d) {
-    if (grid.period[d] == 0) continue;
-    for (std::int64_t k = 0; k < kernels.n_kernels; ++k)
-      if (!(std::abs(kernels.centers[k * grid.n_dims + d] - grid.lower[d]) <
-            most_periods * grid.period[d]))
-        throw std::invalid_argument("center of kernel " + std::to_string(k) +
-                                    " is too many periods away from the grid");
-    if (longest_range(grid, kernels, options, d) > most_copies * (grid.shape[d] + 4))
-      throw std::invalid_argument("a bandwidth is over 20 times wider than the period of CV " +
-                                  std::to_string(d));
-  }
-}
-
-void check_grid(const cyfes_grid &grid) {
-  if (grid.n_dims < 1 || grid.n_dims > CYFES_MAX_DIMS)
-    throw std::invalid_argument("a grid has 1 to 4 CVs, got " + std::to_string(grid.n_dims));
-  for (int d = 0; d < grid.n_dims; ++d)
-    if (grid.shape[d] < 1 || !(grid.spacing[d] > 0) || !std::isfinite(grid.lower[d]))
-      throw std::invalid_argument("CV " + std::to_string(d) + " of the grid has no points");
-}
-
 template <class real>
 void spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfes_options &options,
             real *density, real *derivatives) {
-  check_grid(grid);
-  check_kernels(grid.n_dims, kernels, options);
+  check_spread(grid, kernels, options);
   if (kernels.n_kernels == 0) return;
-  check_wraps(grid, kernels, options);
   const int n_threads = threads_of(options);
   const auto run = fit_for_tiles(grid, kernels, options) ? spread_tiles<real> : spread_stamps<real>;
   run(grid, kernels, options, n_threads, density, derivatives);

@@ -159,7 +159,7 @@ int evaluate(int32_t n_dims, const double *period, const cyfes_kernel_list *kern
              int64_t n_points, const double *points, const cyfes_options *options, real *density,
              real *derivatives) {
   return cyfes::guarded([&] {
-    job j = points_job(n_dims, period, n_points, *kernels, *options);
+    job j = points_job(n_dims, period, n_points, points, *kernels, *options);
     const device_guard device(options->device);
     const stream_guard stream;
     const device_array<double> on_device(stream.get(), points, n_points * n_dims);

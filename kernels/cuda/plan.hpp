@@ -3,9 +3,8 @@
 #define CYFES_CUDA_PLAN_HPP
 
 #include <algorithm>
-#include <stdexcept>
-#include <string>
 
+#include "checks.hpp"
 #include "cuda/tile.hpp"
 #include "status.hpp"
 
@@ -13,8 +12,6 @@ namespace cyfes_cuda {
 
 inline job common_job(int n_dims, const double *period, const cyfes_kernel_list &kernels,
                       const cyfes_options &options) {
-  if (n_dims < 1 || n_dims > CYFES_MAX_DIMS)
-    throw std::invalid_argument("1 to 4 CVs, got " + std::to_string(n_dims));
   if (kernels.windows)
     throw cyfes::unsupported("windows (PLUMED's visiting rule) are summed on the CPU only");
   job j{};
@@ -28,6 +25,7 @@ inline job common_job(int n_dims, const double *period, const cyfes_kernel_list 
 
 inline job grid_job(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                     const cyfes_options &options) {
+  cyfes::check_spread(grid, kernels, options);
   job j = common_job(grid.n_dims, grid.period, kernels, options);
   j.n_points = 1;
   for (int d = 0; d < j.n_dims; ++d) {
@@ -39,8 +37,9 @@ inline job grid_job(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   return j;
 }
 
-inline job points_job(int n_dims, const double *period, int64_t n_points,
+inline job points_job(int n_dims, const double *period, int64_t n_points, const double *points,
                       const cyfes_kernel_list &kernels, const cyfes_options &options) {
+  cyfes::check_evaluate(n_dims, period, kernels, n_points, points, options);
   job j = common_job(n_dims, period, kernels, options);
   j.n_points = n_points;
   return j;

@@ -45,6 +45,7 @@ void run(const job &j, int sets, real *parts) {
 
 template <class real>
 void sum(job j, const cyfes_kernel_list &kernels, real *density, real *derivatives) {
+  if (kernels.n_kernels == 0) return;
   const int sets = derivatives ? j.n_dims + 1 : 1;
   std::vector<double> reach(kernels.n_bandwidths * j.n_dims);
   find_reaches(j.n_dims, kernels, j.profile.reach2, reach.data());
@@ -87,7 +88,7 @@ int evaluate(int32_t n_dims, const double *period, const cyfes_kernel_list *kern
              int64_t n_points, const double *points, const cyfes_options *options, real *density,
              real *derivatives) {
   return cyfes::guarded([&] {
-    job j = points_job(n_dims, period, n_points, *kernels, *options);
+    job j = points_job(n_dims, period, n_points, points, *kernels, *options);
     j.points = points;
     sum(j, *kernels, density, derivatives);
   });
