@@ -1,12 +1,14 @@
 """Sums of weighted kernels on a grid: everything a free energy surface is made of."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from cyfes import _kernels
+from cyfes.backend import Choice, choose
 from cyfes.errors import InputError
 from cyfes.grid import Grid
 
@@ -14,6 +16,7 @@ from cyfes.grid import Grid
 #: bandwidth, which are the quicker the more there are, and those with one each.
 CHUNK = 1 << 17
 HILL_CHUNK = 1 << 13
+GPU_CHUNK = 1 << 24
 
 #: Reach of a Gaussian in bandwidths. What is neglected is below exp(-60.5) = 5e-27 of the samples'
 #: total, so that F is right to 1e-10 kBT even 30 kBT above a peak that holds 1 % of them.
@@ -34,7 +37,8 @@ class Density:
     "stretched-gaussian"; ``images`` "all" (a periodic kernel is wrapped, so it stays normalised)
     or "nearest" (PLUMED's rule for hills); ``derivatives`` also sum the gradient; ``dtype`` float64
     or float32; ``n_threads`` 0 = all. ``interval`` (lower, upper) evaluates one CV at the nearest
-    point inside, with zero gradient outside, as METAD's INTERVAL does.
+    point inside, with zero gradient outside, as METAD's INTERVAL does. ``backend`` "auto", "cpu" or
+    "cuda" and ``devices`` (GPU indices) choose where to compute; ``choice`` tells what was chosen.
 
     The bits of the result do not depend on ``n_threads``.
     Raises GridTooLargeError if the arrays would not fit in memory.
@@ -51,6 +55,8 @@ class Density:
         dtype: Any = np.float64,
         n_threads: int = 0,
         interval: tuple[float, float] | None = None,
+        backend: str = "auto",
+        devices: Sequence[int] = (0,),
     ) -> None:
         # Twice: the work array of tiles, or the copy that becomes F.
         grid.check_memory(2 * (1 + grid.n_dims * derivatives), np.dtype(dtype).itemsize)
@@ -64,6 +70,9 @@ class Density:
         self._sum_weights = 0.0
         self._sum_squares = 0.0
         self._interval = interval
+        self._wanted = backend, tuple(devices)
+        #: Where the last sum was computed, and why there.
+        self.choice = Choice(_kernels.CPU, (), "nothing was summed yet")
         self._options: dict[str, Any] = {
             "kernel": kernel,
             "cutoff": cutoff,
@@ -111,7 +120,10 @@ class Density:
                 f"bandwidths must be [1 or {len(centers)}, ...], got {bandwidths.shape}"
             )
         n = len(centers)
+        self.choice = self._choose(n, bandwidths, windows)
         chunk = CHUNK if len(bandwidths) == 1 else HILL_CHUNK
+        if self.choice.devices:
+            chunk = GPU_CHUNK
         scaled = self._scaled_weights(n, weights, log_weights)
         for start in range(0, n, chunk):
             rows = slice(start, min(start + chunk, n))
@@ -187,6 +199,9 @@ class Density:
         if self._interval is not None:
             self._sum_clamped(centers, bandwidths, weights)
             return
+        if self.choice.devices:
+            self._sum_on_devices(centers, bandwidths, weights)
+            return
         _kernels.spread(
             self.grid,
             centers,
@@ -197,6 +212,47 @@ class Density:
             windows,
             **self._options,
         )
+
+    def _choose(self, n: int, bandwidths: np.ndarray, windows: np.ndarray | None) -> Choice:
+        wanted, devices = self._wanted
+        cpu_only = ""
+        if windows is not None:
+            cpu_only = "PLUMED's visiting rule is summed on the CPU"
+        elif self._interval is not None:
+            cpu_only = "an interval is summed on the CPU"
+        reach = self._options["cutoff"] * float(bandwidths.max(initial=0.0))
+        points = np.minimum(self.grid.shape, 2 * reach / self.grid.spacing + 1)
+        return choose(wanted, devices, n * float(np.prod(points)), cpu_only)
+
+    def _sum_on_devices(
+        self, centers: np.ndarray, bandwidths: np.ndarray, weights: np.ndarray
+    ) -> None:
+        """Divide the kernels among the devices, a host thread each, and add up in their order."""
+        choice = self.choice
+        cuts = np.linspace(0, len(weights), len(choice.devices) + 1).astype(int)
+
+        def run(part: int) -> tuple[np.ndarray, np.ndarray | None]:
+            rows = slice(cuts[part], cuts[part + 1])
+            values = np.zeros_like(self.values)
+            slopes = None if self.derivatives is None else np.zeros_like(self.derivatives)
+            _kernels.spread(
+                self.grid,
+                centers[rows],
+                bandwidths if len(bandwidths) == 1 else bandwidths[rows],
+                weights[rows],
+                values,
+                slopes,
+                backend=choice.backend,
+                device=choice.devices[part],
+                **self._options,
+            )
+            return values, slopes
+
+        with ThreadPoolExecutor(len(choice.devices)) as pool:
+            for values, slopes in pool.map(run, range(len(choice.devices))):
+                self.values += values
+                if self.derivatives is not None:
+                    self.derivatives += slopes
 
     def _sum_clamped(
         self, centers: np.ndarray, bandwidths: np.ndarray, weights: np.ndarray

@@ -36,6 +36,14 @@ class BackendLibraryError(BackendError):
     """The library of a backend is missing, broken, of another version, or lacks one it needs."""
 
 
+class LibraryMissingError(BackendLibraryError):
+    """libcufes.so is not there: a build without CUDA."""
+
+
+class CudaRuntimeError(BackendLibraryError):
+    """libcufes.so is there, the CUDA runtime that it needs is not."""
+
+
 class DriverError(BackendError):
     """The GPU driver is older than the CUDA runtime of libcufes.so."""
 

@@ -1,6 +1,5 @@
 """Free energy surfaces: made from hills, from COLVAR files or from samples."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -11,22 +10,16 @@ import numpy as np
 from cyfes import gridfile
 from cyfes.bandwidth import automatic_bandwidth
 from cyfes.density import CUTOFF, Density, Progress
-from cyfes.errors import CyfesWarning, InputError
+from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid
-from cyfes.gridrequest import GridRequest, choose_grid
-from cyfes.hills import Hills, hills_grid, plumed_differences, read_hills
+from cyfes.gridrequest import GridRequest
+from cyfes.hills import Hills, hills_grid, read_hills
+from cyfes.hillsum import hill_densities
 from cyfes.reweight import Samples, Selection, read_samples
+from cyfes.samplegrid import array_grid, per_cv, samples_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-#: Hills of kerneltype gaussian are summed to this many sigma: each neglected term is below 1e-16
-#: of its height.
-HILL_CUTOFF = 8.6
-
-#: Points per bandwidth, and the most points a CV, of an automatic grid for samples.
-POINTS_PER_BANDWIDTH = 3
-MOST_BINS = {1: 1000, 2: 300, 3: 100, 4: 40}
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,8 @@ class FreeEnergySurface:
 
     ``grid``; ``values`` float64[grid.shape], inf where no sample is within reach; ``derivatives``
     None or dF/ds, float64[d, *grid.shape]; ``kbt`` None if it was not needed; ``units``
-    "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own.
+    "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own. ``computed_on`` tells
+    where the sum was computed and why there.
     """
 
     grid: Grid
@@ -44,6 +38,7 @@ class FreeEnergySurface:
     derivatives: np.ndarray | None = None
     units: str = "kj/mol"
     value_name: str = "file.free"
+    computed_on: str = ""
 
     def __post_init__(self) -> None:
         if self.values.shape != self.grid.shape:
@@ -66,6 +61,8 @@ class FreeEnergySurface:
         kbt: float | None = None,
         units: str = "kj/mol",
         n_threads: int = 0,
+        backend: str = "auto",
+        devices: Sequence[int] = (0,),
     ) -> "FreeEnergySurface":
         """Return F(s) = -sum_t h_t K(s - s_t) of hills or HILLS files.
 
@@ -86,6 +83,8 @@ class FreeEnergySurface:
             plumed_compat=plumed_compat,
             derivatives=derivatives,
             n_threads=n_threads,
+            backend=backend,
+            devices=devices,
         )
         return replace(next(blocks), kbt=kbt, units=units)
 
@@ -104,6 +103,8 @@ class FreeEnergySurface:
         derivatives: bool = True,
         units: str = "kj/mol",
         n_threads: int = 0,
+        backend: str = "auto",
+        devices: Sequence[int] = (0,),
         progress: Progress | None = None,
         **choices: Any,
     ) -> "FreeEnergySurface":
@@ -123,7 +124,9 @@ class FreeEnergySurface:
             bandwidth, _ = automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
         h = _positive("bandwidth", bandwidth, len(samples.names))
         grid = samples_grid(samples, GridRequest(lower, upper, bins, spacing), h)
-        density = Density(grid, derivatives=derivatives, n_threads=n_threads)
+        density = Density(
+            grid, derivatives=derivatives, n_threads=n_threads, backend=backend, devices=devices
+        )
         density.add(samples.values, h[None, :], log_weights=samples.log_weights, progress=progress)
         return cls.from_density(density, h, kbt, units)
 
@@ -146,6 +149,8 @@ class FreeEnergySurface:
         derivatives: bool = True,
         dtype: Any = np.float64,
         n_threads: int = 0,
+        backend: str = "auto",
+        devices: Sequence[int] = (0,),
     ) -> "FreeEnergySurface":
         """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
 
@@ -162,15 +167,21 @@ class FreeEnergySurface:
         if not 1 <= d <= MAX_DIMS:
             raise InputError(f"samples must have 1 to {MAX_DIMS} CVs, got {d}")
         log_w = _log_weights(len(values), weights, log_weights)
-        periods = np.zeros(d) if period is None else _per_cv("period", period, d)
+        periods = np.zeros(d) if period is None else per_cv("period", period, d)
         if not (np.all(periods >= 0) and np.all(np.isfinite(periods))):
             raise InputError(f"period must be positive, or 0 for none, got {periods}")
         if bandwidth is None:
             bandwidth, _ = automatic_bandwidth(values, log_w, periods)
-        h = _positive("bandwidth", _per_cv("bandwidth", bandwidth, d), d)
-        grid = _array_grid(values, h, periods, lower, upper, shape, names)
+        h = _positive("bandwidth", per_cv("bandwidth", bandwidth, d), d)
+        grid = array_grid(values, h, periods, lower, upper, shape, names)
         density = Density(
-            grid, cutoff=cutoff, derivatives=derivatives, dtype=dtype, n_threads=n_threads
+            grid,
+            cutoff=cutoff,
+            derivatives=derivatives,
+            dtype=dtype,
+            n_threads=n_threads,
+            backend=backend,
+            devices=devices,
         )
         density.add(values, h[None, :], log_weights=log_w)
         return cls.from_density(density, h, kbt, units)
@@ -189,7 +200,14 @@ class FreeEnergySurface:
         volume = np.prod(np.sqrt(2 * np.pi) * np.asarray(bandwidth))
         shift = density.log_scale - density.log_sum_weights - np.log(volume)
         values, slopes = _minus_kbt_log(density, kbt)
-        return cls(density.grid, values - kbt * shift, kbt, slopes, units)
+        return cls(
+            density.grid,
+            values - kbt * shift,
+            kbt,
+            slopes,
+            units,
+            computed_on=str(density.choice),
+        )
 
     # Using it
 
@@ -243,7 +261,9 @@ class FreeEnergySurface:
         values = -kbt * _log_sum_exp(-self.values / kbt, others)
         order = np.argsort(np.argsort(kept))
         values = np.ascontiguousarray(np.transpose(values, order))
-        return FreeEnergySurface(grid, values, kbt, None, self.units, "projection")
+        return FreeEnergySurface(
+            grid, values, kbt, None, self.units, "projection", self.computed_on
+        )
 
     # Files and pictures
 
@@ -303,58 +323,13 @@ class FreeEnergySurface:
         return plot_surface(self, ax, **kwargs)
 
 
-def hill_blocks(
-    hills: Hills,
-    grid: Grid,
-    *,
-    stride: int = 0,
-    nohistory: bool = False,
-    negbias: bool = False,
-    plumed_compat: bool = False,
-    derivatives: bool = True,
-    n_threads: int = 0,
-    progress: Progress | None = None,
-) -> Iterator[FreeEnergySurface]:
-    """Yield the surface after every ``stride`` hills (0: once) and always the final one.
-
-    As in PLUMED, if ``stride`` divides the number of hills the final state comes twice (with
-    ``nohistory``, which forgets the blocks before, the last one is empty). Warns where PLUMED's
-    own answer is known to differ.
-    """
-    differences = plumed_differences(hills, grid, negbias)
-    for line in differences:
-        what = "reproduced" if plumed_compat else "not reproduced (--plumed-compat does)"
-        warnings.warn(f"{line}: {what}", CyfesWarning, stacklevel=2)
-    heights = hills.bias_heights(plumed_compat) if negbias else hills.heights
-    bandwidths = hills.bandwidths
-    windows = hills.plumed_windows(grid) if plumed_compat and differences else None
-
-    def empty() -> Density:
-        return Density(
-            grid,
-            kernel=hills.kernel,
-            cutoff=HILL_CUTOFF,
-            images="nearest",
-            derivatives=derivatives,
-            n_threads=n_threads,
-            interval=hills.interval,
-        )
-
-    density, n = empty(), len(hills)
-    starts = range(0, n + 1, stride) if stride > 0 else [0]
-    for start in starts:
-        rows = slice(start, start + stride if stride > 0 else n)
-        if nohistory and start:
-            density = empty()
-        density.add(
-            hills.centers[rows],
-            bandwidths[rows],
-            weights=heights[rows],
-            windows=None if windows is None else windows[rows],
-            progress=progress,
-        )
+def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergySurface]:
+    """Yield the surface of each density of ``hillsum.hill_densities``, whose options it takes."""
+    for density in hill_densities(hills, grid, **options):
         slopes = None if density.derivatives is None else -density.derivatives
-        yield FreeEnergySurface(grid, -density.values, derivatives=slopes)
+        yield FreeEnergySurface(
+            grid, -density.values, derivatives=slopes, computed_on=str(density.choice)
+        )
 
 
 def histogram_surface(
@@ -368,61 +343,7 @@ def histogram_surface(
     if plumed_compat and density.derivatives is not None:
         with np.errstate(divide="ignore"):
             slopes = -kbt / density.derivatives
-    return FreeEnergySurface(density.grid, values, kbt, slopes)
-
-
-def samples_grid(samples: Samples, request: GridRequest, bandwidth: np.ndarray) -> Grid:
-    """Return the grid for reweighted samples: automatic bounds lie three bandwidths outside.
-
-    Automatic bins: a third of a bandwidth wide, at most MOST_BINS a CV.
-    """
-    low, high = samples.values.min(axis=0), samples.values.max(axis=0)
-    extents = low - 3 * bandwidth, high + 3 * bandwidth
-    lengths = np.where(samples.periods > 0, samples.periods, extents[1] - extents[0])
-    steps = np.maximum(bandwidth / POINTS_PER_BANDWIDTH, lengths / MOST_BINS[len(bandwidth)])
-    if request.bins is None and request.spacing is None:
-        counts = np.ceil(lengths / steps - 1e-9).astype(int)
-        request = replace(request, bins=[int(n) for n in counts])
-    return choose_grid(samples.names, samples.bounds, request, extents, steps)
-
-
-def _array_grid(
-    values: np.ndarray,
-    h: np.ndarray,
-    periods: np.ndarray,
-    lower: Sequence[float] | None,
-    upper: Sequence[float] | None,
-    shape: Sequence[int] | None,
-    names: Sequence[str] | None,
-) -> Grid:
-    """Grid of from_samples."""
-    d = len(h)
-    low = np.where(periods > 0, -periods / 2, values.min(axis=0) - 3 * h)
-    high = values.max(axis=0) + 3 * h
-    if lower is not None:
-        low = _per_cv("lower", lower, d)
-    if upper is not None:
-        high = _per_cv("upper", upper, d)
-    high = np.where(periods > 0, low + periods, high)
-    wraps = periods > 0
-    if shape is None:
-        steps = np.maximum(h / POINTS_PER_BANDWIDTH, (high - low) / MOST_BINS[d])
-        shape = [int(n) + (not w) for n, w in zip(np.ceil((high - low) / steps), wraps)]
-    return Grid(
-        tuple(names) if names is not None else tuple(f"s{i + 1}" for i in range(d)),
-        tuple(map(float, low)),
-        tuple(map(float, high)),
-        tuple(int(n) for n in _per_cv("shape", shape, d)),
-        tuple(map(bool, wraps)),
-    )
-
-
-def _per_cv(what: str, given: Sequence[float] | np.ndarray | float, n_dims: int) -> np.ndarray:
-    """One number a CV, float64[n_dims], from as many or from one for all."""
-    array = np.asarray(given, np.float64)
-    if array.ndim and array.shape != (n_dims,):
-        raise InputError(f"{what} has {array.size} values, expected {n_dims}")
-    return np.broadcast_to(array, n_dims)
+    return FreeEnergySurface(density.grid, values, kbt, slopes, computed_on=str(density.choice))
 
 
 def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.ndarray:

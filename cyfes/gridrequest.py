@@ -10,7 +10,6 @@ from cyfes.errors import InputError
 from cyfes.grid import Grid
 from cyfes.units import parse_number
 
-
 #: Steps along a CV beyond which no computer has a grid.
 MOST_STEPS = 1e15
 

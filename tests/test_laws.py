@@ -309,9 +309,9 @@ def test_a_density_of_hills_against_the_oracle(seed, d):
     values, slopes = grid_sum(
         cloud.grid, cloud.values, sigma, heights, kernel="stretched-gaussian", images="nearest"
     )
-    # Displacements are rounded to 2^-46 of the period, as PLUMED's are.
-    np.testing.assert_allclose(density.values, values, rtol=0, atol=1e-11)
-    np.testing.assert_allclose(density.derivatives, slopes, rtol=0, atol=1e-10)
+    # The nearest image is rounded to 2^-46 of a period, as PLUMED rounds it.
+    np.testing.assert_allclose(density.values, values, rtol=0, atol=2e-11)
+    np.testing.assert_allclose(density.derivatives, slopes, rtol=0, atol=2e-10)
 
 
 def test_arguments_that_disagree_are_named():

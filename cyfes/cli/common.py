@@ -5,7 +5,9 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+from cyfes.backend import choose
 from cyfes.errors import InputError
 from cyfes.gridrequest import GridRequest
 from cyfes.units import parse_number
@@ -54,10 +56,16 @@ def grid_request(arguments: argparse.Namespace) -> GridRequest:
     )
 
 
-def check_backend(arguments: argparse.Namespace) -> None:
-    """Refuse a backend that this build has not."""
+def where(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return --threads, --backend and --device as keywords; fail early where there is no GPU."""
+    devices = [integer(index, "--device") for index in arguments.device.split(",")]
     if arguments.backend == "cuda":
-        raise InputError("--backend cuda: this build has no CUDA library; use --backend cpu")
+        choose("cuda", devices)
+    return {
+        "n_threads": integer(arguments.threads, "--threads"),
+        "backend": arguments.backend,
+        "devices": devices,
+    }
 
 
 def report(lines: Mapping[str, object] | Sequence[tuple[str, object]]) -> None:

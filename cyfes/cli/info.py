@@ -8,7 +8,9 @@ import sys
 import numpy as np
 
 from cyfes import __version__, _kernels
+from cyfes.backend import cuda
 from cyfes.cli.common import report
+from cyfes.errors import BackendError, LibraryMissingError
 
 #: Libraries worth naming among those mapped into this process.
 LIBRARIES = ("libgomp", "libomp", "libcudart", "libcuda.", "libcufes", "libstdc++")
@@ -26,11 +28,21 @@ def run(arguments: argparse.Namespace) -> None:
             "instruction sets": _describe_isas(),
             "threads": f"{_kernels.max_threads()} of {os.cpu_count()} processors",
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
-            "CUDA": "not in this build",
+            "CUDA": _describe_cuda(),
         }
     )
     for path in mapped_libraries():
         report({"library": path})
+
+
+def _describe_cuda() -> str:
+    found = cuda()
+    if isinstance(found, LibraryMissingError):
+        return "not in this build"
+    if isinstance(found, BackendError):
+        return f"cannot be used: {found}"
+    backend, n_devices = found
+    return f"{n_devices} device{'s' if n_devices > 1 else ''} through {backend.path}"
 
 
 def _describe_isas() -> str:

@@ -175,15 +175,18 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         "--backend",
         choices=("auto", "cpu", "cuda"),
         default="auto",
-        help="where to compute (default auto)",
+        help="where to compute (default auto: a GPU if there is one and the sum is worth it)",
+    )
+    group.add_argument(
+        "--device", metavar="N,...", default="0", help="GPUs that share the sum (default 0)"
     )
 
 
 #: Options that take a value; such a value may begin with a dash (--min -pi,-pi).
 _VALUED = frozenset(
     "--hills --histo --on-bad --min --max --bin --spacing --stride --idw --kt --sigma --outfile "
-    "--outhisto --fmt --threads --backend --cv --period --bias --logweights --temp --units --start "
-    "--stop --skip --every --plot --vmax".split()
+    "--outhisto --fmt --threads --backend --device --cv --period --bias --logweights --temp "
+    "--units --start --stop --skip --every --plot --vmax".split()
 )
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from cyfes.bandwidth import automatic_bandwidth, effective_sample_size
 from cyfes.cli.common import (
     ProgressBar,
-    check_backend,
     counts,
     grid_request,
     integer,
@@ -16,6 +15,7 @@ from cyfes.cli.common import (
     positive,
     report,
     split,
+    where,
 )
 from cyfes.cli.sum_hills import describe_minima
 from cyfes.errors import InputError
@@ -26,9 +26,9 @@ from cyfes.units import UNIT_LABELS, thermal_energy
 
 def run(arguments: argparse.Namespace) -> None:
     """Reweight frames as the options say."""
-    check_backend(arguments)
+    computing = where(arguments)
+    threads = computing["n_threads"]
     kbt = thermal(arguments)
-    threads = integer(arguments.threads, "--threads")
     request = grid_request(arguments)
     samples = read_samples(arguments.files, kbt, _selection(arguments), threads)
     notes(samples.notes)
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
         bins=request.bins,
         spacing=request.spacing,
         units=arguments.units,
-        n_threads=threads,
+        **computing,
         progress=ProgressBar("samples"),
     )
     if arguments.mintozero:
@@ -51,7 +51,13 @@ def run(arguments: argparse.Namespace) -> None:
     surface.to_dat(path, fmt=arguments.fmt, n_threads=threads)
     _report(samples, bandwidth, rule, kbt, arguments)
     unreached = int(np.isinf(surface.values).sum())
-    report({"points unreached": f"{unreached} of {surface.grid.size}", "written": path})
+    report(
+        {
+            "points unreached": f"{unreached} of {surface.grid.size}",
+            "computed on": surface.computed_on,
+            "written": path,
+        }
+    )
     report(describe_minima(surface))
     if arguments.plot:
         from cyfes.plot import save_plot

@@ -2,12 +2,12 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from cyfes.cli.common import (
     ProgressBar,
-    check_backend,
     counts,
     grid_request,
     integer,
@@ -15,6 +15,7 @@ from cyfes.cli.common import (
     positive,
     report,
     split,
+    where,
 )
 from cyfes.density import Density
 from cyfes.errors import InputError
@@ -27,7 +28,7 @@ from cyfes.table import read_header, read_table
 
 def run(arguments: argparse.Namespace) -> None:
     """Sum hills and/or histogram samples as the options say."""
-    check_backend(arguments)
+    computing = where(arguments)
     if arguments.hills is None and arguments.histo is None:
         raise InputError("give --hills FILE or --histo FILE")
     kbt = positive(arguments.kt, "--kt")
@@ -37,15 +38,19 @@ def run(arguments: argparse.Namespace) -> None:
     request = grid_request(arguments)
     grid = None
     if arguments.hills is not None:
-        grid = _sum(arguments, request, kbt, stride)
+        grid = _sum(arguments, request, kbt, stride, computing)
     if arguments.histo is not None:
-        _histogram(arguments, request, kbt or 1.0, stride, grid)
+        _histogram(arguments, request, kbt or 1.0, stride, grid, computing)
 
 
 def _sum(
-    arguments: argparse.Namespace, request: GridRequest, kbt: float | None, stride: int
+    arguments: argparse.Namespace,
+    request: GridRequest,
+    kbt: float | None,
+    stride: int,
+    computing: dict[str, Any],
 ) -> Grid:
-    threads = integer(arguments.threads, "--threads")
+    threads = computing["n_threads"]
     hills = read_hills(
         split(arguments.hills) or [],
         on_bad=arguments.on_bad,
@@ -76,7 +81,7 @@ def _sum(
         negbias=arguments.negbias,
         plumed_compat=arguments.plumed_compat,
         derivatives=projection is None,
-        n_threads=threads,
+        **computing,
         progress=ProgressBar("hills"),
     )
     default = "negativebias" if arguments.negbias else "fes"
@@ -91,8 +96,9 @@ def _histogram(
     kbt: float,
     stride: int,
     grid: Grid | None,
+    computing: dict[str, Any],
 ) -> None:
-    threads = integer(arguments.threads, "--threads")
+    threads = computing["n_threads"]
     paths = split(arguments.histo) or []
     header = read_header(paths[0])
     names = split(arguments.idw) or list(cv_names(header))
@@ -116,7 +122,7 @@ def _histogram(
     else:
         grid = grid.select(names)
     report({"samples read": f"{len(samples)} from {arguments.histo}"})
-    surfaces = _histogram_blocks(arguments, grid, samples, sigma, kbt, stride, threads)
+    surfaces = _histogram_blocks(arguments, grid, samples, sigma, kbt, stride, computing)
     _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads)
 
 
@@ -127,7 +133,7 @@ def _histogram_blocks(
     sigma: np.ndarray,
     kbt: float,
     stride: int,
-    threads: int,
+    computing: dict[str, Any],
 ) -> Iterator[FreeEnergySurface]:
     def empty() -> Density:
         return Density(
@@ -135,7 +141,7 @@ def _histogram_blocks(
             kernel="stretched-gaussian",
             images="nearest",
             derivatives=True,
-            n_threads=threads,
+            **computing,
         )
 
     density = empty()
@@ -160,6 +166,8 @@ def _write(
         shown = surface.shifted() if arguments.mintozero else surface
         shown.to_dat(path, fmt=arguments.fmt, n_threads=threads)
         report({"written": path})
+    if surface.computed_on:
+        report({"computed on": surface.computed_on})
     report(describe_minima(surface))
 
 

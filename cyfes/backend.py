@@ -1,0 +1,146 @@
+"""Where sums are computed: on the CPU, or by libcufes.so on NVIDIA GPUs."""
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from cyfes._kernels import CPU, Backend
+from cyfes.errors import (
+    BackendError,
+    BackendLibraryError,
+    CudaRuntimeError,
+    CyfesWarning,
+    DriverError,
+    InputError,
+    LibraryMissingError,
+    NoDeviceError,
+)
+
+#: The plug-in, private to the package: one relative path serves every kind of installation.
+LIBRARY = Path(__file__).with_name("libcufes.so")
+
+BACKENDS = ("auto", "cpu", "cuda")
+
+#: Pairs of kernel and point from which "auto" takes a GPU: about a second on one core, what the
+#: start of a GPU costs. An estimate, to be replaced by a measurement.
+WORTH_PAIRS = 1e10
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend, the devices to use (GPU indices, empty for the CPU) and why it was chosen."""
+
+    backend: Backend
+    devices: tuple[int, ...]
+    reason: str
+
+    def __str__(self) -> str:
+        where = "CPU" if not self.devices else f"GPU {', '.join(map(str, self.devices))}"
+        return f"{where} ({self.reason})"
+
+
+def load_cuda(path: str | os.PathLike[str] = LIBRARY) -> tuple[Backend, int]:
+    """Return the CUDA backend and the number of GPUs.
+
+    Loads ``path`` by its absolute path, so that no environment variable can put another library in
+    its place. Raises, each with cause and remedy: LibraryMissingError, CudaRuntimeError,
+    BackendLibraryError (broken), DriverError, NoDeviceError, DeviceFailureError.
+    """
+    library = Path(path).absolute()
+    if not library.exists():
+        raise LibraryMissingError(
+            f"{library} does not exist: this is a build without CUDA; install one with CUDA, or "
+            "use --backend cpu"
+        )
+    try:
+        backend = Backend.load(str(library))
+    except BackendLibraryError as error:
+        raise _explained(library, str(error)) from None
+    try:
+        n_devices = backend.device_count()
+    except DriverError as error:
+        raise DriverError(
+            f"{error}: the NVIDIA driver is older than the CUDA runtime of {library}; update the "
+            "driver, install cyfes built for an older CUDA, or use --backend cpu"
+        ) from None
+    except NoDeviceError as error:
+        raise _no_device(str(error)) from None
+    if n_devices == 0:
+        raise _no_device("the driver lists none")
+    return backend, n_devices
+
+
+def _explained(library: Path, words: str) -> BackendError:
+    """What the dynamic linker's words mean."""
+    missing = re.search(r"(libcudart\S*?): cannot open shared object file", words)
+    if missing:
+        return CudaRuntimeError(
+            f"{library} needs {missing[1]}, which is not found: install the CUDA runtime (conda: "
+            "cuda-cudart or cudatoolkit; pip: nvidia-cuda-runtime), or use --backend cpu"
+        )
+    return BackendLibraryError(
+        f"{library} cannot be loaded: {words}; reinstall cyfes, or use --backend cpu"
+    )
+
+
+def _no_device(words: str) -> NoDeviceError:
+    return NoDeviceError(
+        f"no NVIDIA GPU can be used: {words}; run where a GPU and its driver are visible "
+        "(CUDA_VISIBLE_DEVICES?), or use --backend cpu"
+    )
+
+
+@cache
+def cuda() -> tuple[Backend, int] | BackendError:
+    """Return what load_cuda gave, or the error it raised; tried once a process."""
+    try:
+        return load_cuda()
+    except BackendError as error:
+        return error
+
+
+@cache
+def _warn_once(text: str) -> None:
+    warnings.warn(f"computing on the CPU: {text}", CyfesWarning, stacklevel=4)
+
+
+def choose(
+    wanted: str = "auto",
+    devices: Sequence[int] = (0,),
+    pairs: float = 0.0,
+    cpu_only: str = "",
+) -> Choice:
+    """Return where to compute a sum.
+
+    ``wanted`` "cpu", "cuda" or "auto": a GPU if there is one and ``pairs`` (kernels times points
+    that each reaches) are worth it. ``devices``: GPU indices. ``cpu_only``: why this sum can only
+    run on the CPU. Raises the BackendError of load_cuda if "cuda" is wanted and cannot be had,
+    InputError for another word or a device index that is none.
+    """
+    if wanted not in BACKENDS:
+        raise InputError(f"unknown backend {wanted!r}; expected one of {', '.join(BACKENDS)}")
+    if not devices or any(index < 0 for index in devices):
+        raise InputError(f"devices must be indices from 0, got {list(devices)}")
+    if wanted == "cpu":
+        return Choice(CPU, (), "asked for")
+    if cpu_only:
+        return Choice(CPU, (), cpu_only)
+    found = cuda()
+    if isinstance(found, BackendError):
+        if wanted == "cuda":
+            raise found
+        if not isinstance(found, LibraryMissingError):
+            _warn_once(str(found))
+            return Choice(CPU, (), "no GPU can be used")
+        return Choice(CPU, (), "a build without CUDA")
+    backend, n_devices = found
+    outside = [index for index in devices if index >= n_devices]
+    if outside:
+        raise InputError(f"there is no GPU {outside[0]}; this machine has {n_devices}")
+    if wanted == "auto" and pairs < WORTH_PAIRS:
+        return Choice(CPU, (), f"{pairs:.2g} pairs are not worth starting a GPU")
+    return Choice(backend, tuple(devices), "asked for" if wanted == "cuda" else "worth it")
