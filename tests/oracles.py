@@ -22,12 +22,12 @@ def precisions(bandwidths, n_dims):
 
 
 def kernel_sum(
-    points, period, centers, bandwidths, weights, kernel="gaussian", images="all", reach=CUTOFF
+    points, period, centers, bandwidths, weights, kernel="gaussian", images="all", cutoff=np.inf
 ):
-    """(values [m], gradient [d, m]) of sum_k w_k K(points - c_k), K(0) = 1, no Gaussian cut.
+    """(values [m], gradient [d, m]) of sum_k w_k K(points - c_k), K(0) = 1, zero beyond ``cutoff``.
 
     ``images`` "nearest": only the nearest copy along each periodic CV; "all": every copy within
-    ``reach`` bandwidths.
+    CUTOFF bandwidths.
     """
     d = points.shape[1]
     inverse = np.broadcast_to(precisions(bandwidths, d), (len(centers), d, d))
@@ -37,22 +37,23 @@ def kernel_sum(
     copies = np.zeros(d, int)
     if images == "all" and len(centers):
         widest = np.sqrt(np.linalg.inv(inverse)[:, range(d), range(d)].max(axis=0))
-        copies[wraps] = np.ceil(reach * widest[wraps] / period[wraps] + 0.5)
+        copies[wraps] = np.ceil(CUTOFF * widest[wraps] / period[wraps] + 0.5)
     values, gradient = np.zeros(len(points)), np.zeros((d, len(points)))
     for copy in itertools.product(*(range(-n, n + 1) for n in copies)):
         y = x + np.array(copy) * period
         slope = np.einsum("kij,mkj->mki", inverse, y)
         q = (slope * y).sum(axis=2)
-        term, steep = _profile(kernel, q)
+        term, steep = _profile(kernel, q, cutoff)
         values += term @ weights
         gradient -= np.einsum("mk,mki->im", steep * weights, slope)
     return values, gradient
 
 
-def _profile(kernel, q):
+def _profile(kernel, q, cutoff):
     """(K, -dK/d(q/2)) at squared reduced distances q."""
     if kernel == "gaussian":
-        return np.exp(-q / 2), np.exp(-q / 2)
+        value = np.where(q < cutoff**2, np.exp(-q / 2), 0.0)
+        return value, value
     inside = q / 2 < 6.25
     steep = np.where(inside, STRETCH_A * np.exp(-q / 2), 0.0)
     return steep + STRETCH_B * inside, steep

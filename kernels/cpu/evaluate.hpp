@@ -26,7 +26,7 @@ struct evaluator {
   std::int64_t copies(int d, double sigma) const {
     if (job.options->images != CYFES_ALL_IMAGES || job.period[d] == 0) return 0;
     return static_cast<std::int64_t>(
-        __builtin_ceil(__builtin_sqrt(profile.reach2) * sigma / job.period[d] + 0.5));
+        __builtin_floor(__builtin_sqrt(profile.reach2) * sigma / job.period[d] + 0.5));
   }
 
   // x - center, folded to the nearest image.
