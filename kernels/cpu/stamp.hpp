@@ -137,21 +137,25 @@ struct stamper {
     });
   }
 
-  void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *__restrict factor,
-               const real *__restrict moment, real value_a, real value_b,
-               const real (&slope)[D][2]) const {
-    real *__restrict const v = density + to;
-    for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
-    if (!derivatives) return;
-    for (int d = 0; d < D; ++d) {
-      real *__restrict const g = derivatives + d * size + to;
-      const real s0 = slope[d][0], s1 = slope[d][1];
-      if (!covariance && d < last) {
-        for (std::int64_t i = begin; i < end; ++i) g[i] += s0 * factor[i];
-      } else if (!covariance) {
-        for (std::int64_t i = begin; i < end; ++i) g[i] += s1 * moment[i];
-      } else {
-        for (std::int64_t i = begin; i < end; ++i) g[i] += s0 * factor[i] + s1 * moment[i];
+  // Value and slopes in one pass over the row's points.
+  void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *factor,
+               const real *moment, real value_a, real value_b, const real (&slope)[D][2]) const {
+    real *const v = density + to;
+    if (!derivatives) {
+#pragma omp simd
+      for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
+      return;
+    }
+    real *g[D];
+    for (int d = 0; d < D; ++d) g[d] = derivatives + d * size + to;
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) {
+      v[i] += value_a * factor[i] + value_b;
+      for (int d = 0; d < D; ++d) {
+        if (covariance)
+          g[d][i] += slope[d][0] * factor[i] + slope[d][1] * moment[i];
+        else
+          g[d][i] += d < last ? slope[d][0] * factor[i] : slope[d][1] * moment[i];
       }
     }
   }
