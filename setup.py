@@ -1,14 +1,26 @@
-"""Builds the one extension: Cython over the C++ kernels, each instruction set compiled once."""
+"""Builds the one extension, Cython over the C++ kernels, and libcufes.so where nvcc is found.
 
+Each instruction set is compiled once.
+"""
+
+import logging
 import os
 import platform
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
+
+sys.path.insert(0, str(Path(__file__).resolve().parent / "building"))
+import build_cuda
 
 KERNELS = Path("kernels")
+#: The library of the GPU's backend, as setuptools sees it.
+CUDA = "cyfes.libcufes"
+CUDA_FILE = Path("cyfes") / build_cuda.LIBRARY
 #: Instruction sets compiled side by side, slowest first: name -> compiler flags.
 ISAS = (
     {
@@ -58,9 +70,38 @@ def kernel_objects() -> list[tuple[str, str, list[str]]]:
 
 
 class BuildKernels(build_ext):
-    """build_ext that compiles the kernels first and links them into the extension."""
+    """build_ext that compiles the kernels first, and has nvcc build libcufes.so beside them."""
+
+    nvcc: str | None = None
+    stays_in_source = False
+
+    def run(self) -> None:
+        try:
+            self.nvcc = build_cuda.nvcc_to_use(os.environ, sys.path)
+        except build_cuda.CudaBuildError as error:
+            raise CompileError(str(error)) from error
+        # What an earlier build left must not slip into this one.
+        Path(self.build_lib, CUDA_FILE).unlink(missing_ok=True)
+        if self.inplace:
+            CUDA_FILE.unlink(missing_ok=True)
+        if self.nvcc is None:
+            self.announce("no nvcc, or CYFES_CUDA=0: cyfes is built for CPUs only", logging.WARNING)
+            self.extensions = [e for e in self.extensions if e.name != CUDA]
+        # setuptools builds in its own folder first and forgets meanwhile where to.
+        self.stays_in_source = bool(self.inplace)
+        super().run()
+
+    def get_ext_filename(self, fullname: str) -> str:
+        return str(CUDA_FILE) if fullname == CUDA else super().get_ext_filename(fullname)
 
     def build_extension(self, extension: Extension) -> None:
+        if extension.name == CUDA:
+            self.build_cuda_library()
+        else:
+            extension.extra_objects = self.compile_kernels()
+            super().build_extension(extension)
+
+    def compile_kernels(self) -> list[str]:
         def compile_one(job: tuple[str, str, list[str]]) -> list[str]:
             folder, source, flags = job
             return self.compiler.compile(
@@ -71,9 +112,17 @@ class BuildKernels(build_ext):
             )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            objects = [path for paths in pool.map(compile_one, kernel_objects()) for path in paths]
-        extension.extra_objects = objects
-        super().build_extension(extension)
+            return [path for paths in pool.map(compile_one, kernel_objects()) for path in paths]
+
+    def build_cuda_library(self) -> None:
+        library, temporary = Path(self.build_lib, CUDA_FILE), Path(self.build_temp)
+        try:
+            words = build_cuda.build(
+                self.nvcc, library, temporary, os.environ, self.stays_in_source
+            )
+        except build_cuda.CudaBuildError as error:
+            raise CompileError(str(error)) from error
+        self.announce(words, logging.DEBUG)
 
 
 setup(
@@ -88,7 +137,9 @@ setup(
             extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden"],
             extra_link_args=["-fopenmp"],
             depends=[str(p) for p in KERNELS.rglob("*.[ch]*")],
-        )
+        ),
+        # Unless asked for, a CUDA build that fails leaves a CPU build, with a warning.
+        Extension(CUDA, [str(build_cuda.SOURCE)], optional=os.environ.get("CYFES_CUDA") != "1"),
     ],
     cmdclass={"build_ext": BuildKernels},
     options={"bdist_wheel": {"py_limited_api": "cp311"}},

@@ -15,8 +15,9 @@
 #include "cuda/tile.hpp"
 #include "status.hpp"
 
+// No anonymous namespace: nvcc would name it after the folder of the build, and no two builds
+// would give the same library. exports.map hides what is in here.
 namespace cyfes_cuda {
-namespace {
 
 // Blocks that a multiprocessor should hold: as many as leave a thread's sums in registers.
 template <class real, int D, bool derivatives>
@@ -179,7 +180,6 @@ int device_count(int32_t *count) {
 
 const char *error_text() { return cyfes::error_buffer(); }
 
-}  // namespace
 }  // namespace cyfes_cuda
 
 extern "C" __attribute__((visibility("default"))) const cyfes_backend *cyfes_cuda_backend(void) {
