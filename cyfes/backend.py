@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ def load_cuda(path: str | os.PathLike[str] = LIBRARY) -> tuple[Backend, int]:
             "use --backend cpu"
         )
     try:
+        _check_whole(library)
         backend = Backend.load(str(library))
     except BackendLibraryError as error:
         raise _explained(library, str(error)) from None
@@ -64,14 +66,32 @@ def load_cuda(path: str | os.PathLike[str] = LIBRARY) -> tuple[Backend, int]:
         n_devices = backend.device_count()
     except DriverError as error:
         raise DriverError(
-            f"{error}: the NVIDIA driver is older than the CUDA runtime of {library}; update the "
-            "driver, install cyfes built for an older CUDA, or use --backend cpu"
+            f"the NVIDIA driver is too old for {library}: {error}; update the driver, install "
+            "cyfes built for an older CUDA, or use --backend cpu"
         ) from None
     except NoDeviceError as error:
         raise _no_device(str(error)) from None
     if n_devices == 0:
         raise _no_device("the driver lists none")
     return backend, n_devices
+
+
+def _check_whole(library: Path) -> None:
+    """Refuse a file that was cut off: the dynamic linker would end the process with SIGBUS.
+
+    The section table, which an ELF file's header points to, is the last thing in the file.
+    """
+    try:
+        with library.open("rb") as file:
+            header, size = file.read(64), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise BackendLibraryError(str(error.strerror)) from None
+    if len(header) < 64 or header[:5] != b"\x7fELF\x02":
+        raise BackendLibraryError("not a 64-bit ELF file")
+    (table,) = struct.unpack_from("<Q", header, 0x28)
+    entry_size, n_entries = struct.unpack_from("<HH", header, 0x3A)
+    if table + entry_size * n_entries > size:
+        raise BackendLibraryError(f"cut off: {size} bytes of {table + entry_size * n_entries}")
 
 
 def _explained(library: Path, words: str) -> BackendError:

@@ -11,6 +11,22 @@
 
 namespace cyfes_cuda {
 
+// "13.0" from CUDA's 13000.
+inline std::string version_text(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// The runtime calls a driver that is not there too old; tell the two apart.
+[[noreturn]] inline void fail_driver() {
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) throw cyfes::device_error(CYFES_NO_DEVICE, "no NVIDIA driver is installed");
+  throw cyfes::device_error(CYFES_DRIVER_TOO_OLD,
+                            "the driver supports CUDA " + version_text(driver) +
+                                ", the runtime is CUDA " + version_text(runtime));
+}
+
 // Throws what a CUDA error means to a user; `doing` completes "... while <doing>".
 inline void check(cudaError_t error, const char *doing) {
   if (error == cudaSuccess) return;
@@ -23,11 +39,12 @@ inline void check(cudaError_t error, const char *doing) {
     case cudaErrorNoDevice:
       throw cyfes::device_error(CYFES_NO_DEVICE, text);
     case cudaErrorInsufficientDriver:
-      throw cyfes::device_error(CYFES_DRIVER_TOO_OLD, text);
+      fail_driver();
     case cudaErrorInvalidDevice:
       throw cyfes::device_error(CYFES_BAD_DEVICE, text);
     default:
-      throw cyfes::device_error(CYFES_DEVICE_FAILURE, text);
+      throw cyfes::device_error(CYFES_DEVICE_FAILURE,
+                                text + "; this process has lost the device: start it again");
   }
 }
 
