@@ -31,7 +31,7 @@ lint: .venv-lint/installed  ## style, types, layers; changes nothing
 	.venv-lint/bin/ruff format --check .
 	.venv-lint/bin/clang-format --dry-run -Werror $(CXX_FILES)
 	.venv-lint/bin/mypy
-	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache
+	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache --no-logo
 
 format: .venv-lint/installed  ## what lint asks for and a machine can do
 	.venv-lint/bin/ruff check --fix .
