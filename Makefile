@@ -31,7 +31,7 @@ lint: .venv-lint/installed  ## style, types, layers; changes nothing
 	.venv-lint/bin/ruff format --check .
 	.venv-lint/bin/clang-format --dry-run -Werror $(CXX_FILES)
 	.venv-lint/bin/mypy
-	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache
+	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache --no-logo
 
 format: .venv-lint/installed  ## what lint asks for and a machine can do
 	.venv-lint/bin/ruff check --fix .
@@ -60,9 +60,18 @@ clean:  ## remove what the verbs above made
 	rm -rf build/lib* && CYFES_WERROR=1 .venv-test/bin/python -m pip install --quiet '.[test]'
 	@touch $@
 
+# The tools of the `lint` extra without the package, which lint needs not build.
+define lint_requirements
+import tomllib
+project = tomllib.load(open("pyproject.toml", "rb"))["project"]
+print(*project["dependencies"], *project["optional-dependencies"]["lint"], sep="\n")
+endef
+export lint_requirements
+
 .venv-lint/installed: pyproject.toml
 	@$(call environment,.venv-lint)
-	.venv-lint/bin/python -m pip install --quiet --group lint
+	.venv-lint/bin/python -c "$$lint_requirements" > .venv-lint/requirements.txt
+	.venv-lint/bin/python -m pip install --quiet -r .venv-lint/requirements.txt
 	@touch $@
 
 environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
