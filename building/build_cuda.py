@@ -82,7 +82,8 @@ def nvcc_to_use(environ: Mapping[str, str], import_path: Iterable[str]) -> str |
     if nvcc is None and mode == "1":
         raise CudaBuildError(
             "CYFES_CUDA=1, but there is no nvcc: looked at NVCC, CUDA_HOME, CUDA_PATH, "
-            f"BUILD_PREFIX, PATH and the PyPI package; install one, e.g. pip install '{REQUIREMENT}'"
+            "BUILD_PREFIX, PATH and the PyPI package; "
+            f"install one, e.g. pip install '{REQUIREMENT}', or set CYFES_CUDA=0"
         )
     return nvcc
 

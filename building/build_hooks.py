@@ -1,4 +1,4 @@
-"""The build backend: setuptools', which also asks for nvcc where CUDA is wanted and nvcc missing."""
+"""The build backend: setuptools', which also asks for nvcc where it is wanted and missing."""
 
 import os
 import sys
