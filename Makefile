@@ -47,17 +47,20 @@ sanitize:  ## the kernels alone under the address, undefined-behaviour and threa
 clean:  ## remove what the verbs above made
 	rm -rf .venv .venv-test .venv-lint build demo
 
+# Without CUDA unless asked for: a demonstration should not wait for nvcc.
 # A normal install: the package is built as users build it and runs from site-packages. An old
 # build folder would put modules that no longer exist into it.
 .venv/installed: $(SOURCES)
 	@$(call environment,.venv)
-	rm -rf build/lib* && .venv/bin/python -m pip install --quiet '.[plot]'
+	rm -rf build/lib* && CYFES_CUDA=$${CYFES_CUDA:-0} .venv/bin/python -m pip install --quiet '.[plot]'
 	@touch $@
 
-# Warnings of our own kernels are errors here, not for users with other compilers.
+# Warnings of our own kernels are errors here, not for users with other compilers. Where there is
+# nvcc, libcufes.so is built for one architecture: enough for every test without a GPU.
 .venv-test/installed: $(SOURCES)
 	@$(call environment,.venv-test)
-	rm -rf build/lib* && CYFES_WERROR=1 .venv-test/bin/python -m pip install --quiet '.[test]'
+	rm -rf build/lib* && CYFES_WERROR=1 CYFES_CUDA_ARCHS=$${CYFES_CUDA_ARCHS:-90} \
+	  .venv-test/bin/python -m pip install --quiet '.[test]'
 	@touch $@
 
 # The tools of the `lint` extra without the package, which lint needs not build.
