@@ -1,7 +1,7 @@
 # One verb a chore. Everything made here lies in .venv*, build and demo, which git ignores.
 PYTHON ?= python3
 DATA := tests/data/gen-2d-per-wt
-SOURCES := Makefile setup.py pyproject.toml README.md $(shell find cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.[ch]pp' -not -name _kernels.cpp)
+SOURCES := Makefile setup.py pyproject.toml README.md $(shell find building cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.cu' -o -name '*.[ch]pp' -not -name _kernels.cpp)
 CXX_FILES := $(shell find kernels tests/native -name '*.h*' -o -name '*.cpp')
 
 # Without this, `python -m` would find the checkout, which has no compiled kernels, before the
