@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native -name '*.h*' -o -name '*.cpp')
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench sanitize clean
+.PHONY: help demo test lint format bench sanitize toolkits clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -44,8 +44,13 @@ bench: .venv-test/installed  ## against PLUMED's times; see benchmarks/README.md
 sanitize:  ## the kernels alone under the address, undefined-behaviour and thread sanitizers
 	tests/native/run
 
+toolkits: .venv-test/installed  ## compile for all GPUs with the oldest and the newest CUDA 13 of PyPI
+	@$(call toolkit,13.0.*,oldest) && $(call toolkit,13.*,newest)
+	CYFES_CUDA_MATRIX="$$(echo .venv-cuda-*/lib/python*/site-packages/nvidia/cu13/bin/nvcc | tr ' ' :)" \
+	  .venv-test/bin/python -m pytest -k every_toolkit tests/test_cuda_build.py
+
 clean:  ## remove what the verbs above made
-	rm -rf .venv .venv-test .venv-lint build demo
+	rm -rf .venv .venv-test .venv-lint .venv-cuda-* build demo
 
 # Without CUDA unless asked for: a demonstration should not wait for nvcc.
 # A normal install: the package is built as users build it and runs from site-packages. An old
@@ -80,3 +85,6 @@ export lint_requirements
 environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	"cyfes needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=...")' \
 	&& { test -x $(1)/bin/python || $(PYTHON) -m venv $(1); }
+
+toolkit = { test -x .venv-cuda-$(2)/bin/python || $(PYTHON) -m venv .venv-cuda-$(2); } && \
+	.venv-cuda-$(2)/bin/python -m pip install --quiet 'cuda-toolkit[nvcc,cudart]==$(1)'

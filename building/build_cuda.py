@@ -175,7 +175,8 @@ def runtime_paths(
         paths.append(str(Path(sysconfig.get_path("purelib"), package)))
     conda = environ.get("CONDA_BUILD") or environ.get("BUILD_PREFIX")
     # A toolkit that was imported from PyPI may vanish with the build's environment.
-    passing = cudart and any(cudart.is_relative_to(folder) for folder in sys.path if folder)
+    packages = [Path(folder, "nvidia").resolve() for folder in sys.path]
+    passing = cudart and any(cudart.is_relative_to(folder) for folder in packages)
     if cudart and not conda and not passing:
         paths.append(str(cudart))
     return paths

@@ -149,6 +149,8 @@ def choose(
         return Choice(CPU, (), "asked for")
     if cpu_only:
         return Choice(CPU, (), cpu_only)
+    if wanted == "auto" and pairs < WORTH_PAIRS:  # without looking for one, which takes time
+        return Choice(CPU, (), f"{pairs:.2g} pairs are not worth starting a GPU")
     found = cuda()
     if isinstance(found, BackendError):
         if wanted == "cuda":
@@ -161,6 +163,4 @@ def choose(
     outside = [index for index in devices if index >= n_devices]
     if outside:
         raise InputError(f"there is no GPU {outside[0]}; this machine has {n_devices}")
-    if wanted == "auto" and pairs < WORTH_PAIRS:
-        return Choice(CPU, (), f"{pairs:.2g} pairs are not worth starting a GPU")
     return Choice(backend, tuple(devices), "asked for" if wanted == "cuda" else "worth it")

@@ -144,7 +144,7 @@ def test_files_that_do_not_belong_together(folder, capsys, changes, message):
         (["--fmt", "%14.9f%n"], "--fmt"),
         (["--outfile", "none/fes.dat"], "cannot write none/fes.dat: No such file or directory"),
         (["--outfile", "."], "cannot write .: Is a directory"),
-        (["--backend", "cuda"], r"libcufes\.so does not exist: .*use --backend cpu"),
+        (["--backend", "cuda"], "use --backend cpu"),
     ],
 )
 def test_a_bad_option_of_sum_hills(folder, capsys, options, message):

@@ -140,18 +140,20 @@ def test_the_runtime_is_linked_by_number_where_nothing_else_is(tmp_path):
 
 
 def test_runtime_paths(tmp_path, monkeypatch):
-    toolkit = make_toolkit(tmp_path / "lib", 13, "libcudart.so")
-    wheel, local = "$ORIGIN/../nvidia/cu13/lib", str(tmp_path / "lib")
+    local = tmp_path / "nvidia"
+    toolkit = make_toolkit(local, 13, "libcudart.so")
+    wheel = "$ORIGIN/../nvidia/cu13/lib"
     find = build_cuda.runtime_paths
-    assert find(toolkit, tmp_path / "lib", {}, in_place=False) == [wheel, local]
-    assert find(toolkit, tmp_path / "lib", {"CONDA_BUILD": "1"}, in_place=False) == [wheel]
+    assert find(toolkit, local, {}, in_place=False) == [wheel, str(local)]
+    assert find(toolkit, local, {"CONDA_BUILD": "1"}, in_place=False) == [wheel]
     in_place = find(toolkit, None, {}, in_place=True)
     assert in_place[0] == wheel
     assert in_place[1].endswith("/site-packages/nvidia/cu13/lib")
     older = make_toolkit(tmp_path / "older", 12)
     assert find(older, None, {}, in_place=False) == ["$ORIGIN/../nvidia/cuda_runtime/lib"]
+    # What a build environment brought is gone after the build.
     monkeypatch.syspath_prepend(tmp_path)
-    assert find(toolkit, tmp_path / "lib", {}, in_place=False) == [wheel]
+    assert find(toolkit, local, {}, in_place=False) == [wheel]
 
 
 def an_nvcc():

@@ -56,10 +56,10 @@ struct tile_shared {
   int64_t corner[D];                              // first index of the tile along each CV
   real axis_factor[batch][D - 1][row_extent(D)];  // along the CVs before the last
   real axis_z[batch][D - 1][row_extent(D)];       // reduced distance
-  real row_factor[batch][tile_rows];
-  real row_q[batch][tile_rows];
-  real column_factor[batch][tile_columns];
-  real column_z[batch][tile_columns];
+  alignas(16) real row_factor[batch][tile_rows];
+  alignas(16) real row_q[batch][tile_rows];
+  alignas(16) real column_factor[batch][tile_columns];
+  alignas(16) real column_z[batch][tile_columns];
   real constant[batch];                 // weight times height_b
   real inverse[batch][CYFES_MAX_DIMS];  // 1 / bandwidth
 };
@@ -137,9 +137,13 @@ struct tile_sums {
   real value[derivatives ? D + 1 : 1][per_thread][per_thread];
 };
 
-// Rows and columns are dealt out with a stride, so that a warp reads shared memory in a row.
-CYFES_HD inline int tile_row(int thread, int r) { return thread / 16 + 16 * r; }
-CYFES_HD inline int tile_column(int thread, int c) { return thread % 16 + 16 * c; }
+// A thread's rows are neighbours, and its columns come in pairs of neighbours, so that one wide
+// load brings several; between the pairs lie those of the other threads, so that a warp reads
+// shared memory without conflicts.
+CYFES_HD inline int tile_row(int thread, int r) { return thread / 16 * per_thread + r; }
+CYFES_HD inline int tile_column(int thread, int c) {
+  return thread % 16 * 2 + c % 2 + 32 * (c / 2);
+}
 
 // Phase 3: add the batch to this thread's points.
 template <class real, int D, bool derivatives, bool stretched>

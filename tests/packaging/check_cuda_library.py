@@ -148,13 +148,16 @@ def plain_loops(cuobjdump: str, library: Path) -> dict[str, Counter[str]]:
 
 
 def code_problems(loops: dict[str, Counter[str]]) -> Iterator[str]:
-    """A product costs one instruction, and sums stay in registers."""
+    """A product costs one instruction, factors come by wide loads, sums stay in registers."""
     if not loops:
         yield "has no tile kernels"
     for name, loop in loops.items():
         fused = loop["DFMA"] + loop["FFMA"]
         if fused < 16 or fused % 16:
             yield f"{name}: {fused} fused additions in its loop, expected 16 a kernel"
+        wide = loop["LDS.128"] + (loop["LDS.64"] if loop["FFMA"] else 0)
+        if 8 * wide < fused:
+            yield f"{name}: {wide} wide loads for {fused} products, expected one for 8"
         for operation in ("DADD", "FADD", "DMUL", "FMUL", "LDL", "STL"):
             if loop[operation]:
                 yield f"{name}: {loop[operation]} {operation} in its loop, expected none"
