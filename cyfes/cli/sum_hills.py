@@ -101,7 +101,8 @@ def _histogram(
     threads = computing["n_threads"]
     paths = split(arguments.histo) or []
     header = read_header(paths[0])
-    names = split(arguments.idw) or list(cv_names(header))
+    # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
+    names = split(arguments.idw) or list(cv_names(header) if grid is None else grid.names)
     sigma = np.array([positive(s, "--sigma") for s in split(arguments.sigma) or []], float)
     if len(sigma) != len(names):
         raise InputError(
