@@ -83,7 +83,7 @@ def test_only_a_missing_nvcc_that_must_be_there_is_required(places):
 @pytest.mark.parametrize("kind", ["wheel", "editable"])
 @pytest.mark.parametrize("mode", ["0", "1"])
 def test_hooks_require_nvcc(kind, mode, tmp_path):
-    pytest.importorskip("setuptools", reason="setuptools is not installed")
+    pytest.importorskip("setuptools", minversion="77", reason="no setuptools from 77 on")
     if build_cuda.find_nvcc({}, sys.path):
         pytest.skip("the PyPI package of nvcc is installed: nothing is missing")
     question = f"import build_hooks; print(build_hooks.get_requires_for_build_{kind}())"

@@ -181,12 +181,23 @@ bool fit_for_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   return true;
 }
 
+// Pairs of kernel and point, at most.
+double most_pairs(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                  const cyfes_options &options) {
+  double pairs = static_cast<double>(kernels.n_kernels);
+  for (int d = 0; d < grid.n_dims; ++d)
+    pairs *= static_cast<double>(longest_range(grid, kernels, options, d));
+  return pairs;
+}
+
 template <class real>
 void spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfes_options &options,
             real *density, real *derivatives) {
   check_spread(grid, kernels, options);
   if (kernels.n_kernels == 0) return;
-  const int n_threads = threads_of(options);
+  // Threads that wait for each other's few microseconds cost more than they bring.
+  const bool short_sum = options.n_threads == 0 && most_pairs(grid, kernels, options) < 3e7;
+  const int n_threads = short_sum ? 1 : threads_of(options);
   const auto run = fit_for_tiles(grid, kernels, options) ? spread_tiles<real> : spread_stamps<real>;
   run(grid, kernels, options, n_threads, density, derivatives);
 }
