@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import cyfes
+from cyfes import backend
 from cyfes.cli import main
 from cyfes.compat import BOHR_PER_ANGSTROM, KBT
-from cyfes.errors import FileFormatError, FileMissingError, InputError
+from cyfes.errors import FileFormatError, FileMissingError, InputError, LibraryMissingError
 from cyfes.gridfile import read_cube, read_dat
 
 DOUBLE = ["PathFES", "FastPathFES", "StreamPathFES"]
@@ -79,10 +80,19 @@ def test_far_points_are_finite_and_right(name):
     np.testing.assert_allclose(values, oracle(crd, cv, bias), rtol=rtol)
 
 
+def test_devices_share_the_points(monkeypatch, host_library):
+    arrays = problem(3)
+    want = cyfes.PathFES(*arrays)
+    monkeypatch.setattr(backend, "cuda", lambda: LibraryMissingError("a CPU build"))
+    values = cyfes.DevicePathFES(*arrays, np.array([0, 1], np.int32))
+    np.testing.assert_array_equal(values, want)
+    two = backend.load_cuda(host_library)[0], 2
+    monkeypatch.setattr(backend, "cuda", lambda: two)
+    np.testing.assert_allclose(cyfes.DevicePathFES(*arrays, [0, 1]), want, rtol=0, atol=1e-11)
+
+
 def test_device_ids_are_checked():
     arrays = problem(3)
-    values = cyfes.DevicePathFES(*arrays, np.array([0, 1], np.int32))
-    np.testing.assert_array_equal(values, cyfes.PathFES(*arrays))
     for wrong in ([0.5], ["gpu"], [-1], []):
         with pytest.raises(InputError, match="device_ids must be integers >= 0"):
             cyfes.DevicePathFES(*arrays, wrong)

@@ -50,7 +50,7 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
               "exp(-(x - x_j)^2 / 2 sigma^2), V_j the V read"),
     "-f32": ("BOOL", "false", "sum in single precision: F is inf 13 sigma from every sample or "
              "some 50 kcal/mol above the minimum"),
-    "-device": ("COUNTS", "0", "GPUs to use; this build has no GPU library and uses the CPU"),
+    "-device": ("COUNTS", "0", "GPUs that share the sum, if there are any and it is worth it"),
 }  # fmt: skip
 ABOUT = "Free energy and bias on a grid, with the flags of CyFES 2 to 4; newer: cyfes reweight."
 EPILOG = "Lists are separated by commas. kT is 0.596128107 kcal/mol (300 K)."
@@ -207,7 +207,7 @@ def _grid(flags: argparse.Namespace, names: list[str], samples: Array) -> Grid:
 
 def _density(flags: argparse.Namespace, grid: Grid) -> Density:
     dtype = SINGLE if flags.f32 else DOUBLE
-    return Density(grid, cutoff=REACH[dtype], dtype=dtype)
+    return Density(grid, cutoff=REACH[dtype], dtype=dtype, devices=flags.device)
 
 
 def _fes(flags: argparse.Namespace, grid: Grid, samples: Array, bias: Array) -> Array:

@@ -3,6 +3,7 @@
 import math
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from os import PathLike
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cyfes import _kernels
+from cyfes.backend import Choice, choose
 from cyfes.errors import FileFormatError, InputError
 from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridfile import atomic_write, write_cube
@@ -30,6 +32,8 @@ SINGLE, DOUBLE = np.dtype(np.float32), np.dtype(np.float64)
 #: is cut off or underflows is below 2e-37 (5e-298 in double) of the largest weight for each sample.
 REACH = {SINGLE: 13.0, DOUBLE: 37.0}
 SMALLEST = {SINGLE: 1e-30, DOUBLE: 1e-286}
+
+ON_CPU = Choice(_kernels.CPU, (), "asked for")
 
 Path = str | PathLike[str]
 Array = npt.NDArray[Any]
@@ -72,15 +76,16 @@ FastPathFES_f32 = PathFES_f32
 def DevicePathFES(
     crd: Values, cv: Values, bw: Values, bias: Values, device_ids: Values, *, kbt: float = KBT
 ) -> Array:
-    """Return ``PathFES``; this build has no GPU library, so the CPU computes it.
+    """Return ``PathFES`` computed by GPUs that share the points; without a GPU by the CPU.
 
-    ``device_ids`` int[n]: the GPUs to use, checked and otherwise ignored.
-    Raises InputError as PathFES, and unless ``device_ids`` are integers >= 0.
+    ``device_ids`` int[n]: the GPUs to use.
+    Raises InputError as PathFES, and unless ``device_ids`` are integers >= 0 of GPUs there are.
     """
     ids = np.atleast_1d(np.asarray(device_ids))
     if ids.ndim != 1 or not ids.size or ids.dtype.kind not in "iu" or (ids < 0).any():
         raise InputError(f"device_ids must be integers >= 0, got {device_ids!r}")
-    return PathFES(crd, cv, bw, bias, kbt=kbt)
+    where = choose("auto", ids.tolist(), pairs=math.inf)
+    return _free_energy(_checked(crd, cv, bw, bias, kbt), kbt, DOUBLE, where)
 
 
 def FastBias(crd: Values, cv: Values, bw: Values, bias: Values, *, kbt: float = KBT) -> Array:
@@ -94,10 +99,12 @@ def FastBias(crd: Values, cv: Values, bw: Values, bias: Values, *, kbt: float = 
     return kbt * _sums(points, centers, np.ones(len(centers)), DOUBLE)
 
 
-def _free_energy(problem: tuple[Array, Array, Array], kbt: float, dtype: DType) -> Array:
+def _free_energy(
+    problem: tuple[Array, Array, Array], kbt: float, dtype: DType, where: Choice = ON_CPU
+) -> Array:
     """F at the points, its minimum at zero, of what ``_checked`` returns."""
     points, samples, bias = problem
-    values = -kbt * _log_sums(points, samples, (bias - bias.max()) / kbt, dtype)
+    values = -kbt * _log_sums(points, samples, (bias - bias.max()) / kbt, dtype, where)
     return np.asarray(values - values.min(initial=math.inf))
 
 
@@ -123,23 +130,29 @@ def _checked(
     return arrays["crd"], samples, arrays["bias"]
 
 
-def _log_sums(points: Array, samples: Array, log_weights: Array, dtype: DType) -> Array:
+def _log_sums(
+    points: Array, samples: Array, log_weights: Array, dtype: DType, where: Choice = ON_CPU
+) -> Array:
     """ln sum_j exp(log_weights_j - |x_i - s_j|^2 / 2), for log-weights of at most 0.
 
     Each precision sums what it can represent and leaves the rest to the next.
     """
-    sums = _sums(points, samples, np.exp(log_weights), dtype)
+    sums = _sums(points, samples, np.exp(log_weights), dtype, where)
     small = sums < SMALLEST[dtype] * len(samples)
     result = np.log(np.where(small, 1.0, sums))
     if small.any() and dtype == np.float32:
-        result[small] = _log_sums(points[small], samples, log_weights, DOUBLE)
+        result[small] = _log_sums(points[small], samples, log_weights, DOUBLE, where)
     elif small.any():
         result[small] = _exact_log_sums(points[small], samples, log_weights)
     return result
 
 
-def _sums(points: Array, samples: Array, weights: Array, dtype: DType) -> Array:
+def _sums(
+    points: Array, samples: Array, weights: Array, dtype: DType, where: Choice = ON_CPU
+) -> Array:
     """sum_j weights_j exp(-|x_i - s_j|^2 / 2)."""
+    if where.devices:
+        return _sums_on_devices(points, samples, weights, dtype, where)
     total, d, reach = np.zeros(len(points)), samples.shape[1], REACH[dtype]
     unit, no_period = np.ones((1, d)), np.zeros(d)
     for first in range(0, len(samples), CHUNK):
@@ -148,6 +161,31 @@ def _sums(points: Array, samples: Array, weights: Array, dtype: DType) -> Array:
         _kernels.evaluate(points, no_period, *chunk, part, cutoff=reach)
         total += part
     return total
+
+
+def _sums_on_devices(
+    points: Array, samples: Array, weights: Array, dtype: DType, where: Choice
+) -> Array:
+    """The same by GPUs, each for its part of the points with a host thread of its own."""
+    parts, d = np.array_split(points, len(where.devices)), samples.shape[1]
+    sums = [np.zeros(len(part), dtype) for part in parts]
+
+    def run(part: Array, total: Array, device: int) -> None:
+        _kernels.evaluate(
+            part,
+            np.zeros(d),
+            samples,
+            np.ones((1, d)),
+            weights,
+            total,
+            cutoff=REACH[dtype],
+            backend=where.backend,
+            device=device,
+        )
+
+    with ThreadPoolExecutor(len(parts)) as pool:
+        list(pool.map(run, parts, sums, where.devices))
+    return np.concatenate(sums).astype(np.float64)
 
 
 def _exact_log_sums(points: Array, samples: Array, log_weights: Array) -> Array:
