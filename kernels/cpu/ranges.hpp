@@ -16,6 +16,7 @@ struct index_range {
 };
 
 inline std::int64_t wrapped(std::int64_t i, std::int64_t n) {
+  if (i >= 0 && i < n) return i;  // nearly always, and a division takes long
   i %= n;
   return i < 0 ? i + n : i;
 }

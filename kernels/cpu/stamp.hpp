@@ -171,8 +171,8 @@ struct stamper {
     const double a = weight * profile.height_a * outer;
     real slope[D][2];
     for (int d = 0; d < D; ++d) {
-      double along = 0;
-      for (int e = 0; e < last; ++e) along += precision[d][e] * x[e];
+      double along = covariance || d == last ? 0 : precision[d][d] * x[d];
+      for (int e = 0; covariance && e < last; ++e) along += precision[d][e] * x[e];
       slope[d][0] = static_cast<real>(-a * along);
       slope[d][1] = static_cast<real>(covariance ? -a * precision[d][last] : -a);
     }

@@ -12,8 +12,8 @@ namespace {
 
 template <class real, int D, bool derivatives, bool stretched>
 void run_tiles(const job &j, real *parts) {
-  static queue q;
-  static tile_shared<real, D> s;
+  static thread_local queue q;
+  static thread_local tile_shared<real, D> s;
   for (int64_t slice = 0; slice < j.n_slices; ++slice)
     for (int64_t tile = 0; tile < tiles_of(j); ++tile)
       sum_tile<real, D, derivatives, stretched>(host_block{}, j, tile, slice, q, s, parts);
@@ -21,8 +21,8 @@ void run_tiles(const job &j, real *parts) {
 
 template <class real, int D>
 void run_points(const job &j, int sets, real *parts) {
-  static queue q;
-  static direct_shared<D> s;
+  static thread_local queue q;
+  static thread_local direct_shared<D> s;
   for (int64_t slice = 0; slice < j.n_slices; ++slice)
     for (int64_t first = 0; first < j.n_points; first += block_threads)
       sum_points<real, D>(host_block{}, j, first, slice, sets, q, s, parts);
