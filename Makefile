@@ -46,7 +46,7 @@ sanitize:  ## the kernels alone under the address, undefined-behaviour and threa
 
 toolkits: .venv-test/installed  ## compile for all GPUs with the oldest and the newest CUDA 13 of PyPI
 	@$(call toolkit,13.0.*,oldest) && $(call toolkit,13.*,newest)
-	CYFES_CUDA_MATRIX="$$(echo .venv-cuda-*/lib/python*/site-packages/nvidia/cu13/bin/nvcc | tr ' ' :)" \
+	CYFES_CUDA_MATRIX="$$($(call nvcc_of,oldest)):$$($(call nvcc_of,newest))" \
 	  .venv-test/bin/python -m pytest -k every_toolkit tests/test_cuda_build.py
 
 clean:  ## remove what the verbs above made
@@ -88,3 +88,6 @@ environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and 
 
 toolkit = { test -x .venv-cuda-$(2)/bin/python || $(PYTHON) -m venv .venv-cuda-$(2); } && \
 	.venv-cuda-$(2)/bin/python -m pip install --quiet 'cuda-toolkit[nvcc,cudart]==$(1)'
+
+nvcc_of = .venv-cuda-$(1)/bin/python -c \
+	'import sysconfig; print(sysconfig.get_path("purelib") + "/nvidia/cu13/bin/nvcc")'
