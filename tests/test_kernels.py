@@ -193,6 +193,22 @@ def test_the_bits_do_not_depend_on_the_threads(d, form, dtype):
             np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("form", ["each", "covariance"])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_the_bits_of_hills_do_not_depend_on_the_instruction_set(d, form, monkeypatch):
+    rng = np.random.default_rng(11)
+    grid = make_grid(SHAPES[d], [i % 2 == 0 for i in range(d)])
+    kernels = rng.uniform(-1, 1.5, (200, d)), make_bandwidths(rng, form, 200, d, 0.1, 0.3)
+    sums = []
+    for isa in ISAS:
+        monkeypatch.setenv("CYFES_ISA", isa)
+        options = {"kernel": "stretched-gaussian", "images": "nearest"}
+        sums.append(spread(grid, *kernels, np.ones(200), **options))
+    for values, gradient in sums[1:]:
+        np.testing.assert_array_equal(values, sums[0][0])
+        np.testing.assert_array_equal(gradient, sums[0][1])
+
+
 def test_other_python_threads_run_during_a_sum():
     """A reader sees the sum grow: with the GIL held it could see only its begin and its end."""
     grid = make_grid((400, 400), [True, True])

@@ -30,43 +30,61 @@ COMPAT = re.compile(
 )
 
 #: Hills 217 and 1037 of this file are isotropic but for the last bit. Their largest eigenvector,
-#: which sets PLUMED's window, is the rounding noise of a LAPACK; nothing can be said of the points
-#: they reach: (center, half the extent).
+#: which sets PLUMED's window, is the rounding noise of a LAPACK, so that some points within their
+#: reach, and projections of those, cannot agree: (center, half the extent), how many points of a
+#: file at most, and by how much energy.
 NOISE = {
     "gen-2d-np-adaptive-diff": (
-        ((-2.10732706, -0.10898954), 1.614),
-        ((0.5628521340860226, -1.783513142522374), 1.651),
+        ({"p.x": -2.10732706, "p.y": -0.10898954}, 1.614),
+        ({"p.x": 0.5628521340860226, "p.y": -1.783513142522374}, 1.651),
     )
 }
+MOST_NOISY_POINTS, MOST_NOISE = 48, 0.013
 
 
-def within_noise(case: str, point: list[str]) -> bool:
+def within_noise(case: str, point: dict[str, str]) -> bool:
     return any(
-        all(abs(float(x) - c) <= extent for x, c in zip(point, center))
+        all(abs(float(x) - center[name]) <= extent for name, x in point.items())
         for center, extent in NOISE.get(case, ())
     )
 
 
+def agree(a: str, b: str) -> bool:
+    """Whether a is b or its neighbour in the last printed digit."""
+    if a == b:
+        return True
+    return abs(Decimal(a) - Decimal(b)) <= Decimal(1).scaleb(-len(b.partition(".")[2]))
+
+
 def compare(path: Path, reference: Path, case: str = "") -> tuple[int, int]:
-    """(numbers that differ, numbers); fails unless all are within one unit of the last digit."""
+    """(numbers that differ, numbers); fails unless all are within one unit of the last digit.
+
+    Only points within reach of a noisy hill may differ by more, and only so many of them.
+    """
     lines, expected = path.read_text().split("\n"), reference.read_text().split("\n")
     assert len(lines) == len(expected), f"{reference.name}: {len(lines)} lines"
-    differing = total = 0
-    n_cvs = sum(line.startswith("#! SET nbins") for line in expected)
+    differing = total = noisy = 0
+    names = re.findall(r"^#! SET nbins_(\S+)", "\n".join(expected[:20]), re.MULTILINE)
     for number, (got, want) in enumerate(zip(lines, expected), 1):
         if want.startswith("#") or not want:
             assert got == want, f"{reference.name}:{number}"
             continue
-        total += len(want.split())
-        if got == want or within_noise(case, want.split()[:n_cvs]):
+        pairs = list(zip(got.split(), want.split(), strict=True))
+        total += len(pairs)
+        differing += sum(a != b for a, b in pairs)
+        if got == want:
+            continue
+        if not all(agree(a, b) for a, b in pairs) and within_noise(
+            case, dict(zip(names, want.split()))
+        ):
+            noisy += 1
+            energy = pairs[len(names)]
+            assert abs(float(energy[0]) - float(energy[1])) <= MOST_NOISE, reference.name
             continue
         assert len(got) == len(want), f"{reference.name}:{number}: {got!r} is not like {want!r}"
-        for a, b in zip(got.split(), want.split(), strict=True):
-            differing += a != b
-            unit = Decimal(1).scaleb(-len(b.partition(".")[2]))
-            assert abs(Decimal(a) - Decimal(b)) <= unit, (
-                f"{reference.name}:{number}: {a} instead of {b}"
-            )
+        for a, b in pairs:
+            assert agree(a, b), f"{reference.name}:{number}: {a} instead of {b}"
+    assert noisy <= MOST_NOISY_POINTS
     return differing, total
 
 
