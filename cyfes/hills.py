@@ -17,6 +17,8 @@ from cyfes.units import parse_number
 #: Reach of a hill in sigma: PLUMED's kernels end where the exponent reaches 6.25.
 REACH = math.sqrt(2 * 6.25)
 
+DOUBLED_BIAS = "PLUMED doubles the bias of hills whose biasf is -1"
+
 #: Grid points per reach of the narrowest hill on an automatic grid (PLUMED's choice).
 POINTS_PER_REACH = 10
 
@@ -344,5 +346,5 @@ def plumed_differences(hills: Hills, grid: Grid, negbias: bool) -> list[str]:
     if hills.kernel == "gaussian":
         lines.append("PLUMED cuts Gaussian hills at grid points near sqrt(12.5) sigma")
     if negbias and np.any(hills.biasfactors < 0):
-        lines.append("PLUMED doubles the bias of hills whose biasf is -1")
+        lines.append(DOUBLED_BIAS)
     return lines

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from cyfes.density import Density, Progress
 from cyfes.errors import CyfesWarning
 from cyfes.grid import Grid
-from cyfes.hills import Hills, plumed_differences
+from cyfes.hills import DOUBLED_BIAS, Hills, plumed_differences
 
 #: Hills of kerneltype gaussian are summed to this many sigma: each neglected term is below 1e-16
 #: of its height.
@@ -35,8 +35,8 @@ def hill_densities(
     """
     differences = plumed_differences(hills, grid, negbias)
     for line in differences:
-        what = "reproduced" if plumed_compat else "not reproduced (--plumed-compat does)"
-        warnings.warn(f"{line}: {what}", CyfesWarning, stacklevel=2)
+        fate = _fate(line, hills, plumed_compat)
+        warnings.warn(f"{line}: {fate}", CyfesWarning, stacklevel=2)
     heights = hills.bias_heights(plumed_compat) if negbias else hills.heights
     bandwidths = hills.bandwidths
     windows = hills.plumed_windows(grid) if plumed_compat and differences else None
@@ -66,3 +66,12 @@ def hill_densities(
             windows=None if windows is None else windows[rows],
             progress=progress,
         )
+
+
+def _fate(difference: str, hills: Hills, plumed_compat: bool) -> str:
+    """Whether a fault of PLUMED is reproduced; within an INTERVAL its visiting rule is not."""
+    if not plumed_compat:
+        return "not reproduced (--plumed-compat does)"
+    if hills.interval is not None and difference != DOUBLED_BIAS:
+        return "not reproduced within an INTERVAL"
+    return "reproduced"

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import free_energy, grid_points, grid_sum
 
-from cyfes import Density, FreeEnergySurface, Grid
+from cyfes import Density, FreeEnergySurface, Grid, Hills
 from cyfes.density import CUTOFF
-from cyfes.errors import GridTooLargeError, InputError
+from cyfes.errors import CyfesWarning, GridTooLargeError, InputError
 
 SEEDS = st.integers(0, 2**32 - 1)
 DIMS = st.integers(1, 3)
@@ -353,3 +353,21 @@ def test_every_number_of_threads_gives_the_same_bits():
     for one, other in itertools.pairwise(surfaces):
         np.testing.assert_array_equal(one.values, other.values)
         np.testing.assert_array_equal(one.derivatives, other.derivatives)
+
+
+def test_what_is_not_reproduced_is_said():
+    """PLUMED's window of a Gaussian hill, within METAD's INTERVAL."""
+    hills = Hills(
+        names=("x",),
+        bounds=(None,),
+        centers=np.zeros((1, 1)),
+        heights=np.ones(1),
+        biasfactors=np.ones(1),
+        sigmas=np.full((1, 1), 0.2),
+        kernel="gaussian",
+        interval=(-1.0, 1.0),
+    )
+    with pytest.warns(
+        CyfesWarning, match="cuts Gaussian hills.*: not reproduced within an INTERVAL"
+    ):
+        FreeEnergySurface.from_hills(hills, plumed_compat=True)
