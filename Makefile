@@ -1,4 +1,4 @@
-# One verb a chore. Everything made here lies in .venv*, build and demo, which git ignores.
+# One verb a chore. Everything made here lies in .venv*, build, dist and demo, which git ignores.
 PYTHON ?= python3
 DATA := tests/data/gen-2d-per-wt
 SOURCES := Makefile setup.py pyproject.toml README.md $(shell find building cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.cu' -o -name '*.[ch]pp' -not -name _kernels.cpp)
@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native -name '*.h*' -o -name '*.cpp')
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench sanitize toolkits clean
+.PHONY: help demo test lint format bench sanitize toolkits wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -49,8 +49,11 @@ toolkits: .venv-test/installed  ## compile for all GPUs with the oldest and the 
 	CYFES_CUDA_MATRIX="$$($(call nvcc_of,oldest)):$$($(call nvcc_of,newest))" \
 	  .venv-test/bin/python -m pytest -k every_toolkit tests/test_cuda_build.py
 
+wheel: .venv-wheel/installed  ## build, repair and verify the wheel, in dist/ (CUDART=bundled, CYFES_CUDA=0)
+	.venv-wheel/bin/python wheel build --cudart $(or $(CUDART),package) $(ARGS)
+
 clean:  ## remove what the verbs above made
-	rm -rf .venv .venv-test .venv-lint .venv-cuda-* build demo
+	rm -rf .venv .venv-test .venv-lint .venv-wheel .venv-cuda-* build demo dist
 
 # Without CUDA unless asked for: a demonstration should not wait for nvcc.
 # A normal install: the package is built as users build it and runs from site-packages. An old
@@ -80,6 +83,11 @@ export lint_requirements
 	@$(call environment,.venv-lint)
 	.venv-lint/bin/python -c "$$lint_requirements" > .venv-lint/requirements.txt
 	.venv-lint/bin/python -m pip install --quiet -r .venv-lint/requirements.txt
+	@touch $@
+
+.venv-wheel/installed: wheel/requirements.txt
+	@$(call environment,.venv-wheel)
+	.venv-wheel/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
