@@ -69,6 +69,11 @@ def test_a_private_library_finds_a_bundled_runtime(raw, tmp_path, monkeypatch):
     assert f"{site}/cyfes/../cyfes.libs/libcudart" in toy.ldd(site / rpath.CUDA_LIBRARY)
 
 
+def test_a_repair_gives_the_same_bits(raw, tmp_path):
+    wheels = [grafting.repair(raw, tmp_path / name, "package") for name in ("first", "second")]
+    assert wheels[0].read_bytes() == wheels[1].read_bytes()
+
+
 def test_a_private_library_finds_the_runtime_of_the_package_index(
     raw, runtime, tmp_path, monkeypatch
 ):
