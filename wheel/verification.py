@@ -1,6 +1,7 @@
 """Installs a wheel in every way that users do and shows, as a table, that it works in each."""
 
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -97,7 +98,8 @@ def examine(
         for check in (checks.linker, checks.surface, checks.maps, checks.info):
             row.check(check.__name__, lambda check=check: check(room))
         if row.name == "beside":
-            module = MODULES.get(neighbour, neighbour)
+            name = re.split(r"[^\w-]", neighbour)[0]
+            module = MODULES.get(name, name)
             row.check("beside", lambda: checks.beside(room, module))
         row.told = row.check("tests", lambda: checks.suite(room, row.files)) or ""
     shutil.rmtree(folder)
