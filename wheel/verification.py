@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import archive
@@ -62,8 +62,7 @@ def verify(wheel: Path, sdist: Path, arguments: Namespace) -> None:
     if unknown := set(chosen) - set(names()):
         raise WheelError(f"no environment {', '.join(sorted(unknown))}; expected {names()}")
     problems = [*sizes.problems(wheel), *archive.record_problems(wheel)]
-    problems += abi3_problems(wheel)
-    print(artifact_tests(wheel, sdist), flush=True)
+    problems += [*abi3_problems(wheel), *artifact_problems(wheel, sdist)]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         suite = unpack_suite(sdist, Path(folder))
@@ -126,15 +125,20 @@ def unpack_suite(sdist: Path, folder: Path) -> Path:
 
 def abi3_problems(wheel: Path) -> Iterable[str]:
     """Return what the extension uses outside the stable interface of Python 3.11."""
+    return printed(["abi3audit", "--strict", "--verbose", wheel], os.environ)
+
+
+def printed(command: Sequence[str | Path], environ: Mapping[str, str]) -> Iterable[str]:
+    """Print what a command prints; return that as a problem if it fails."""
     try:
-        print(run(["abi3audit", "--strict", "--verbose", wheel]).rstrip())
+        print(run(command, environ=environ).rstrip(), flush=True)
     except WheelError as error:
         return [str(error)]
     return []
 
 
-def artifact_tests(wheel: Path, sdist: Path) -> str:
-    """Run the tests of the packaging against a wheel and return what pytest printed."""
+def artifact_problems(wheel: Path, sdist: Path) -> Iterable[str]:
+    """Return what the tests of the packaging say against a wheel."""
     folder = Path(__file__).resolve().parents[1] / "tests" / "packaging"
     environ = os.environ | {
         "CYFES_WHEEL": str(wheel.resolve()),
@@ -143,7 +147,7 @@ def artifact_tests(wheel: Path, sdist: Path) -> str:
     command = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider"]
     # Not the package's own conftest.py: the package is not installed here.
     command += [f"--confcutdir={folder}", f"--rootdir={folder}", folder / "wheel"]
-    return run(command, environ=environ)
+    return printed(command, environ)
 
 
 def report(rows: list[Row]) -> str:
