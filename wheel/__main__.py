@@ -32,8 +32,9 @@ def build(arguments: argparse.Namespace) -> None:
     describe(wheel)
     if arguments.no_verify:
         return
-    for line in source.built_again(sdist, raw):
-        tell(f"built again, the same: {line}")
+    if not arguments.once:
+        for line in source.built_again(sdist, raw):
+            tell(f"built again, the same: {line}")
     verification.verify(wheel, sdist, arguments)
     tell(f"verified: {wheel}")
 
@@ -88,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command = commands.add_parser("build", parents=[making, checking], help=build.__doc__)
     command.add_argument("--no-verify", action="store_true")
+    command.add_argument("--once", action="store_true", help="do not build again to compare")
     command.set_defaults(run=build)
     command = commands.add_parser("repair", parents=[making], help=repair.__doc__)
     command.add_argument("wheel", type=Path)
