@@ -8,7 +8,6 @@ import environments
 import hiding
 import pytest
 import rpath
-import symbols
 import toy
 
 LDD = """\tlinux-vdso.so.1 (0x00007ffd)
@@ -72,10 +71,3 @@ def test_hidden_libraries_cannot_be_read(tmp_path):
         look = ["ls", "-A", path] if path.is_dir() else ["head", "-c", "4", path]
         assert subprocess.check_output(look) != b""
         assert subprocess.check_output([*prefix, *look]) == b""
-
-
-def test_the_symbols_of_a_library_have_versions(compiler, tmp_path):
-    source, library = tmp_path / "x.c", tmp_path / "libx.so"
-    source.write_text('#include <stdlib.h>\nchar *x(void) { return getenv("X"); }\n')
-    subprocess.run([compiler, "-shared", "-fPIC", source, "-o", library], check=True)
-    assert dict(symbols.versioned(library))["getenv"].startswith("GLIBC_2.")

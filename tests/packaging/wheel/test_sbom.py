@@ -6,7 +6,6 @@ import pytest
 import rpath
 import sbom
 import source
-import symbols
 import toy
 
 
@@ -56,20 +55,3 @@ def test_a_required_runtime_has_no_version_and_a_bundled_one_its_digest(tree, mo
 def test_without_cuda_there_is_none(tree):
     (tree / rpath.CUDA_LIBRARY).unlink()
     assert parts_of(tree, "package") == {}
-
-
-@pytest.mark.parametrize(
-    ("version", "expected"),
-    [
-        ("GLIBC_2.28", False),
-        ("GLIBC_2.29", True),
-        ("GLIBC_2.2.5", False),
-        ("GLIBCXX_3.4.24", False),
-        ("GLIBCXX_3.4.29", True),
-        ("CXXABI_1.3.13", True),
-        ("CXXABI_TM_1", False),
-        ("GOMP_4.5", False),
-    ],
-)
-def test_versions_too_new_for_an_old_system(version, expected):
-    assert symbols.too_new(version) is expected
