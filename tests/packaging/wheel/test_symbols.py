@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("elftools", reason="no pyelftools, which auditwheel brings")
 
-import symbols  # noqa: E402
+import symbols
 
 
 @pytest.mark.parametrize(
