@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import shlex
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -109,10 +107,6 @@ def main() -> int:
         arguments.run(arguments)
     except WheelError as error:
         print(f"wheel: error: {error}", file=sys.stderr)
-        return 1
-    except subprocess.CalledProcessError as error:
-        words = f"wheel: error: {shlex.join(map(str, error.cmd))} failed ({error.returncode})"
-        print(words, error.stdout or "", sep="\n", file=sys.stderr)
         return 1
     return 0
 

@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import source
@@ -63,6 +64,7 @@ def version_of(python: Path) -> tuple[int, ...]:
     return tuple(map(int, numbers)) if name == "cpython" else ()
 
 
+@cache
 def other_pythons() -> dict[str, Path]:
     """Return CPythons newer than this one by "3.12": those on PATH and installed beside this."""
     home = Path(sys.base_prefix)

@@ -21,6 +21,8 @@ EPOCH = 315532800
 def source_date(root: Path) -> int:
     """Return SOURCE_DATE_EPOCH, else the time of the last commit, else 1980: seconds."""
     if given := os.environ.get("SOURCE_DATE_EPOCH"):
+        if not given.isdecimal():
+            raise WheelError(f"SOURCE_DATE_EPOCH={given}: expected seconds since 1970")
         return max(int(given), EPOCH)
     command = ["git", "-C", str(root), "log", "-1", "--format=%ct"]
     try:

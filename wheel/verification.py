@@ -42,8 +42,8 @@ class Row:
         try:
             result = work()
             problems = [] if isinstance(result, str | environments.Environment) else list(result)
-        except (WheelError, OSError, ValueError) as error:
-            problems, result = [str(error)], None
+        except (WheelError, OSError, ValueError, LookupError) as error:
+            problems, result = [f"{type(error).__name__}: {error}"], None
         seconds = time.monotonic() - started
         self.cells[name] = f"{'FAILED' if problems else 'ok'} {seconds:.0f} s"
         self.problems += [f"{self.name}, {name}: {problem}" for problem in problems]
