@@ -65,6 +65,19 @@ cdef extern from "cyfes_kernels.h" nogil:
         int32_t n_threads
         int32_t isa
         int32_t device
+        double tolerance
+        double tail
+        int32_t method
+
+    ctypedef struct cyfes_plan:
+        int32_t method
+        int32_t order
+        double[4] cell_width
+        double reach
+        double error
+        double tail_error
+        double[4] cost
+        char[160] reason
 
     ctypedef struct cyfes_backend:
         int32_t abi_version
@@ -90,6 +103,8 @@ cdef extern from "cyfes_kernels.h" nogil:
     const char *cyfes_cpu_isa_name(int32_t index)
     int cyfes_cpu_isa_supported(int32_t index)
     int32_t cyfes_cpu_max_threads()
+    int cyfes_cpu_plan(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
+                       cyfes_plan *) nogil
     int cyfes_count_rows(const char *, int64_t, int32_t, int64_t *)
     int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, const int32_t *, int32_t, int32_t,
                          int64_t, double *, uint8_t *, int64_t *, cyfes_bad_row *)
@@ -101,7 +116,11 @@ cdef extern from "cyfes_kernels.h" nogil:
 
 KERNELS = {"gaussian": 0, "stretched-gaussian": 1}
 IMAGES = {"nearest": 0, "all": 1}
+METHODS = ("auto", "stamps", "tiles", "moments")
 MOST_THREADS = 1024
+#: What sums may err by where nothing else is asked for.
+TOLERANCE = 1e-11
+TAIL = 30.0
 ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite")
 
 
@@ -291,7 +310,8 @@ cdef int32_t _n_threads(n_threads) except -1:
     return min(n_threads, MOST_THREADS)
 
 
-cdef cyfes_options _options(kernel, cutoff, images, n_threads, device):
+cdef cyfes_options _options(kernel, cutoff, images, n_threads, device, tol=TOLERANCE, tail=TAIL,
+                            method="auto"):
     cdef cyfes_options options
     if kernel not in KERNELS:
         raise InputError(f"unknown kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
@@ -303,12 +323,17 @@ cdef cyfes_options _options(kernel, cutoff, images, n_threads, device):
     options.n_threads = _n_threads(n_threads)
     options.isa = 1 + [name for name, _ in isas()].index(selected_isa())
     options.device = device
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
+    options.tolerance = tol
+    options.tail = tail
+    options.method = <int32_t>METHODS.index(method)
     return options
 
 
 def spread(grid, centers, bandwidths, weights, density, derivatives=None, windows=None, *,
            kernel="gaussian", cutoff=10.0, images="all", n_threads=0, Backend backend=CPU,
-           device=0):
+           device=0, tol=TOLERANCE, tail=TAIL, method="auto"):
     """Add a sum of kernels to ``density`` (and its gradient to ``derivatives``) on ``grid``.
 
     density += sum_k weights[k] K(x - centers[k]), K(0) = 1 (not normalised).
@@ -317,12 +342,16 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     float64[1 or n, d (d + 1) / 2] inverse covariances (lower triangle, row by row); weights
     float64[n]; density float64 or float32[grid.shape], C-contiguous; derivatives the same dtype,
     [d, *grid.shape]; windows int32[n, d] or None (see cyfes_kernels.h). ``backend`` and
-    ``device`` choose where to compute; ``n_threads`` concerns the CPU only.
-    Raises InputError for a bad shape or value, BackendError if CYFES_ISA or a device cannot be used.
+    ``device`` choose where to compute; ``n_threads`` concerns the CPU only, as do ``method`` (one of
+    METHODS), ``tol`` (the error, relative to the density's peak, that "moments" may make) and
+    ``tail`` (the height above the minimum of F = -ln density up to which F is right to 1e-8).
+    Raises InputError for a bad shape or value, BackendError if CYFES_ISA, a device or the method
+    cannot be used.
     """
     cdef _Grid g = _Grid(grid)
     cdef _Kernels k = _Kernels(centers, bandwidths, weights, windows)
-    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads, device)
+    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads, device, tol, tail,
+                                          method)
     cdef const cyfes_backend *table = backend.table
     cdef bint single = _is_single(density)
     cdef void *values
@@ -340,6 +369,42 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
             status = table.spread_f64(&g.grid, &k.list, &options, <double *>values,
                                         <double *>gradient)
     _check(status, table.error_text())
+
+
+def plan(grid, n_kernels, bandwidths, *, kernel="gaussian", cutoff=10.0, images="all", windows=False,
+         tol=TOLERANCE, tail=TAIL, method="auto"):
+    """Return how the CPU's ``spread`` would sum ``n_kernels`` with these bandwidths, a dict.
+
+    "method" (one of METHODS), "reason", "order", "cell_width" (in bandwidths, one a CV; "order" 0
+    unless "moments"), "reach" (bandwidths), "error" and "tail_error" (bounds, relative to the peak
+    and of F up to ``tail``), "cost" (method -> the model's seconds on one thread).
+    Raises as ``spread``.
+    """
+    cdef _Grid g = _Grid(grid)
+    bandwidths = _input("bandwidths", bandwidths, 2)
+    cdef const double[:, ::1] b = bandwidths
+    cdef cyfes_kernel_list kernels
+    cdef cyfes_options options = _options(kernel, cutoff, images, 0, 0, tol, tail, method)
+    cdef cyfes_plan found
+    cdef int32_t any_window = 0
+    kernels.n_kernels = n_kernels if b.shape[0] else 0
+    kernels.n_bandwidths = b.shape[0]
+    kernels.n_scales = <int32_t>b.shape[1]
+    kernels.bandwidths = &b[0, 0] if b.shape[0] else NULL
+    kernels.centers = NULL
+    kernels.weights = NULL
+    kernels.windows = &any_window if windows else NULL
+    _check(cyfes_cpu_plan(&g.grid, &kernels, &options, &found), cyfes_error_text())
+    return {
+        "method": METHODS[found.method],
+        "reason": found.reason.decode(),
+        "order": found.order,
+        "cell_width": [found.cell_width[i] for i in range(grid.n_dims)],
+        "reach": found.reach,
+        "error": found.error,
+        "tail_error": found.tail_error,
+        "cost": {METHODS[i]: found.cost[i] for i in range(1, 4) if found.cost[i] >= 0},
+    }
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,

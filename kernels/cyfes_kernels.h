@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { CYFES_ABI_VERSION = 1, CYFES_MAX_DIMS = 4 };
+enum { CYFES_ABI_VERSION = 2, CYFES_MAX_DIMS = 4 };
 
 typedef enum cyfes_status {
   CYFES_OK = 0,
@@ -40,6 +40,14 @@ typedef enum cyfes_images {
   CYFES_NEAREST_IMAGE = 0, /* only the nearest, as PLUMED */
   CYFES_ALL_IMAGES = 1     /* every copy within the cutoff: a wrapped, normalised kernel */
 } cyfes_images;
+
+/* How a CPU sums kernels on a grid. */
+typedef enum cyfes_method {
+  CYFES_AUTOMATIC = 0,
+  CYFES_STAMPS = 1, /* any kernels, one after another */
+  CYFES_TILES = 2,  /* Gaussians of one bandwidth, 2 to 4 CVs: exact products of factors */
+  CYFES_MOMENTS = 3 /* Gaussians of one bandwidth, 1 to 3 CVs: expansions within a tolerance */
+} cyfes_method;
 
 /* A regular grid. Point (i, j, ...) is lower + index * spacing; the last CV runs fastest. */
 typedef struct cyfes_grid {
@@ -73,7 +81,25 @@ typedef struct cyfes_options {
   int32_t n_threads; /* 0 = all */
   int32_t isa;       /* CPU: 0 = best, else 1 + index into cyfes_cpu_isa_name() */
   int32_t device;    /* GPU index */
+  /* What CYFES_MOMENTS may err by, for weights >= 0: relative to the density's peak, and in
+   * F = -ln density by 1e-8 wherever F is less than `tail` above its minimum. They shorten its
+   * reach to less than the cutoff where that is enough. GPUs and the other methods ignore them. */
+  double tolerance;
+  double tail;
+  int32_t method; /* cyfes_method; one that cannot sum these kernels is CYFES_UNSUPPORTED */
 } cyfes_options;
+
+/* What a CPU's spread would do, and why. */
+typedef struct cyfes_plan {
+  int32_t method;                     /* cyfes_method, not automatic */
+  int32_t order;                      /* moments: total degree of the polynomials below it */
+  double cell_width[CYFES_MAX_DIMS];  /* moments: in bandwidths */
+  double reach;                       /* bandwidths; moments: beyond, rounded up to whole cells */
+  double error;                       /* bound, relative to the density's peak */
+  double tail_error;                  /* bound of |dF| where F < tail */
+  double cost[4];                     /* [cyfes_method] model's seconds on a thread; < 0: cannot */
+  char reason[160];                   /* why the method, or why not moments */
+} cyfes_plan;
 
 /* density[points] += sum_k weights[k] K(point - centers[k]);
  * derivatives, NULL or [n_dims][points], += its gradient. The f32 functions compute reduced
@@ -103,6 +129,10 @@ const cyfes_backend *cyfes_cpu_backend(void);
 const char *cyfes_cpu_isa_name(int32_t index);
 int cyfes_cpu_isa_supported(int32_t index); /* 1 if this processor runs it */
 int32_t cyfes_cpu_max_threads(void);        /* what n_threads = 0 stands for */
+
+/* The plan of a spread of these kernels; their centers and weights are not looked at. */
+int cyfes_cpu_plan(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
+                   const cyfes_options *options, cyfes_plan *plan);
 
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "cpu/moment_job.hpp"
 #include "cyfes_kernels.h"
 
 namespace cyfes {
@@ -71,6 +72,7 @@ struct isa_table {
   const char *name;
   isa_loops<double> f64;
   isa_loops<float> f32;
+  moment_loops moments;
 };
 
 // One per instruction set, defined by isa.cpp and isa_stamp.cpp under the index they are compiled

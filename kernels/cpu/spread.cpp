@@ -11,6 +11,8 @@
 #include "cpu/backend.hpp"
 #include "cpu/cells.hpp"
 #include "cpu/isa.hpp"
+#include "cpu/moment_sum.hpp"
+#include "cpu/plan.hpp"
 #include "gaussian.hpp"
 
 namespace cyfes {
@@ -165,22 +167,6 @@ void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   }
 }
 
-// Tiles serve Gaussians of one bandwidth on a grid that resolves it; their powers overflow on
-// grids coarser than a few bandwidths.
-bool fit_for_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                   const cyfes_options &options) {
-  if (options.kernel != CYFES_GAUSSIAN || options.images != CYFES_ALL_IMAGES) return false;
-  if (kernels.windows || kernels.n_bandwidths != 1 || kernels.n_scales != grid.n_dims) return false;
-  if (grid.n_dims < 2 || kernels.n_kernels < 2) return false;
-  for (int d = 0; d < grid.n_dims; ++d) {
-    if (grid.spacing[d] > 4 * kernels.bandwidths[d]) return false;
-    // A cell's block is not clipped to the grid before its factors are.
-    if (kernels.bandwidths[d] > 16 * grid.spacing[d] * static_cast<double>(grid.shape[d]))
-      return false;
-  }
-  return true;
-}
-
 // Pairs of kernel and point, at most.
 double most_pairs(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                   const cyfes_options &options) {
@@ -193,12 +179,16 @@ double most_pairs(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
 template <class real>
 void spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfes_options &options,
             real *density, real *derivatives) {
-  check_spread(grid, kernels, options);
+  check_problem(grid, kernels, options);
   if (kernels.n_kernels == 0) return;
+  const cyfes_plan plan = plan_of(grid, kernels, options);
+  if (plan.method != CYFES_MOMENTS) check_samples(grid, kernels);  // moments look while they sort
   // Threads that wait for each other's few microseconds cost more than they bring.
   const bool short_sum = options.n_threads == 0 && most_pairs(grid, kernels, options) < 3e7;
   const int n_threads = short_sum ? 1 : threads_of(options);
-  const auto run = fit_for_tiles(grid, kernels, options) ? spread_tiles<real> : spread_stamps<real>;
+  if (plan.method == CYFES_MOMENTS)
+    return spread_moments(grid, kernels, options, plan, n_threads, density, derivatives);
+  const auto run = plan.method == CYFES_TILES ? spread_tiles<real> : spread_stamps<real>;
   run(grid, kernels, options, n_threads, density, derivatives);
 }
 
