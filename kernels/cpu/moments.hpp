@@ -88,8 +88,9 @@ struct locator {
         c = select(c >= n_cells[j], n_cells[j] - 1.0, c);
         if (local) store(local + i + j * lanes, 2.0 * (position - c) - 1.0);
         const dvec term = select(inside, c * stride[j], dvec{} + nowhere);
-        for (int l = 0; l < lanes; ++l)
-          cell[i + j * lanes + l] = static_cast<std::int32_t>(term[l]);
+        typedef std::int32_t ints __attribute__((vector_size(4 * lanes)));
+        const ints numbers = __builtin_convertvector(term, ints);
+        std::memcpy(cell + i + j * lanes, &numbers, sizeof numbers);
       }
   }
 
@@ -118,6 +119,22 @@ inline void for_each_block(const sample_job &job, std::int64_t first, std::int64
   }
 }
 
+// Notices weights that are not finite.
+struct weight_check {
+  dvec doubt = {};  // not a number from the first such weight on
+
+  void add(const double *weights, std::int64_t n) {
+    std::int64_t i = 0;
+    for (; i + lanes <= n; i += lanes) doubt += load(weights + i) * 0.0;
+    for (; i < n; ++i) doubt += weights[i] * 0.0;
+  }
+  bool good() const {
+    bool all = true;
+    for (int l = 0; l < lanes; ++l) all &= doubt[l] == 0;
+    return all;
+  }
+};
+
 template <int D>
 bool count_cells(const sample_job &job, std::int64_t first, std::int64_t last, std::int32_t *keys,
                  std::int32_t *counts) {
@@ -140,7 +157,7 @@ template <int D>
 bool scatter(const sample_job &job, std::int64_t first, std::int64_t last,
              const std::int32_t *keys, std::int32_t *offsets, double *sorted) {
   locator<D> where(job);
-  double doubt = 0;  // not a number once a weight is not finite
+  weight_check weights;
   for_each_block<D>(job, first, last, [&](std::int64_t k, std::int64_t n, const double *x) {
     std::int32_t cell[locate_block * D];
     double local[locate_block * D];
@@ -150,9 +167,9 @@ bool scatter(const sample_job &job, std::int64_t first, std::int64_t last,
       for (int d = 0; d < D; ++d) to[d] = local[i * D + d];
       to[D] = job.weights[k + i];
     }
-    for (std::int64_t i = 0; i < n; ++i) doubt += job.weights[k + i] * 0.0;
+    weights.add(job.weights + k, n);
   });
-  return doubt == 0;
+  return weights.good();
 }
 
 // Eight powers at once: blends of v, v^2 and v^4, whatever the width of the registers.
@@ -164,28 +181,31 @@ inline bool line(const sample_job &job, std::int64_t first, std::int64_t last, d
   constexpr octet_mask odd = {0, -1, 0, -1, 0, -1, 0, -1}, second = {0, 0, -1, -1, 0, 0, -1, -1},
                        fourth = {0, 0, 0, 0, -1, -1, -1, -1};
   locator<1> where(job);
-  double doubt = 0;
+  weight_check weights;
   for_each_block<1>(job, first, last, [&](std::int64_t k, std::int64_t n, const double *x) {
     std::int32_t cell[locate_block];
     double local[locate_block], square[locate_block], quartic[locate_block];
     where.run(x, locate_block, cell, local);
-    for (std::int64_t i = 0; i < locate_block; ++i) square[i] = local[i] * local[i];
-    for (std::int64_t i = 0; i < locate_block; ++i) quartic[i] = square[i] * square[i];
+    for (std::int64_t i = 0; i < locate_block; ++i) {
+      square[i] = local[i] * local[i];
+      quartic[i] = square[i] * square[i];
+      // Samples no point is within reach of have a row of their own.
+      cell[i] = cell[i] < 0 ? 0 : (cell[i] + 1) * cyfes::line_order;
+    }
     for (std::int64_t i = 0; i < n; ++i) {
       octet power = octet{} + job.weights[k + i];
       power = odd ? power * local[i] : power;
       power = second ? power * square[i] : power;
       power = fourth ? power * quartic[i] : power;
-      // Samples no point is within reach of have a row of their own.
-      double *const to = table + (cell[i] < 0 ? 0 : cell[i] + 1) * std::int64_t{8};
+      double *const to = table + cell[i];
       octet sum;
       std::memcpy(&sum, to, sizeof sum);
       sum += power;
       std::memcpy(to, &sum, sizeof sum);
     }
-    for (std::int64_t i = 0; i < n; ++i) doubt += job.weights[k + i] * 0.0;
+    weights.add(job.weights + k, n);
   });
-  return where.good() && doubt == 0;
+  return where.good() && weights.good();
 }
 
 // Sums of the elements of eight vectors, in their order.
