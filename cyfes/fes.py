@@ -9,7 +9,7 @@ import numpy as np
 
 from cyfes import gridfile
 from cyfes.bandwidth import automatic_bandwidth
-from cyfes.density import CUTOFF, Density, Progress
+from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridrequest import GridRequest
@@ -29,7 +29,7 @@ class FreeEnergySurface:
     ``grid``; ``values`` float64[grid.shape], inf where no sample is within reach; ``derivatives``
     None or dF/ds, float64[d, *grid.shape]; ``kbt`` None if it was not needed; ``units``
     "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own. ``computed_on`` tells
-    where the sum was computed and why there.
+    where the sum was computed and why there, ``explanation`` how (see ``explain``).
     """
 
     grid: Grid
@@ -39,6 +39,7 @@ class FreeEnergySurface:
     units: str = "kj/mol"
     value_name: str = "file.free"
     computed_on: str = ""
+    explanation: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.shape != self.grid.shape:
@@ -105,6 +106,9 @@ class FreeEnergySurface:
         n_threads: int = 0,
         backend: str = "auto",
         devices: Sequence[int] = (0,),
+        tol: float = TOLERANCE,
+        tail: float = TAIL,
+        explain: bool = False,
         progress: Progress | None = None,
         **choices: Any,
     ) -> "FreeEnergySurface":
@@ -112,7 +116,8 @@ class FreeEnergySurface:
 
         P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
         K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). ``choices`` are
-        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...).
+        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...). ``tol``, ``tail`` and
+        ``explain`` as in from_samples.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         if selection is None:
@@ -125,10 +130,17 @@ class FreeEnergySurface:
         h = _positive("bandwidth", bandwidth, len(samples.names))
         grid = samples_grid(samples, GridRequest(lower, upper, bins, spacing), h)
         density = Density(
-            grid, derivatives=derivatives, n_threads=n_threads, backend=backend, devices=devices
+            grid,
+            derivatives=derivatives,
+            n_threads=n_threads,
+            backend=backend,
+            devices=devices,
+            tol=tol,
+            tail=tail,
         )
         density.add(samples.values, h[None, :], log_weights=samples.log_weights, progress=progress)
-        return cls.from_density(density, h, kbt, units)
+        surface = cls.from_density(density, h, kbt, units)
+        return surface._measured(density, samples.values, h, samples.log_weights, explain)
 
     @classmethod
     def from_samples(
@@ -145,19 +157,26 @@ class FreeEnergySurface:
         kbt: float = 1.0,
         units: str = "kt",
         names: Sequence[str] | None = None,
-        cutoff: float = CUTOFF,
+        cutoff: float | None = None,
         derivatives: bool = True,
         dtype: Any = np.float64,
         n_threads: int = 0,
         backend: str = "auto",
         devices: Sequence[int] = (0,),
+        tol: float = TOLERANCE,
+        tail: float = TAIL,
+        method: str = "auto",
+        explain: bool = False,
     ) -> "FreeEnergySurface":
         """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
 
         ``samples`` float64[n, d] or [n]; ``weights`` >= 0 or ``log_weights`` float64[n];
         ``bandwidth``, ``lower``, ``upper``, ``period`` (0 = not periodic) one a CV, in CV units;
         ``shape`` grid points a CV. A periodic CV spans [lower, lower + period), lower defaulting
-        to -period / 2. Raises InputError for shapes that disagree or weights that are no weights.
+        to -period / 2. P errs by at most ``tol`` of its peak, and F by 1e-8 kBT up to ``tail`` kBT
+        above its minimum (0: only ``tol`` counts); ``cutoff`` and ``method`` see Density.
+        ``explain`` measures the error for ``explain()``, which takes a while.
+        Raises InputError for shapes that disagree or weights that are no weights.
         """
         values = np.asarray(samples, np.float64)
         values = values[:, None] if values.ndim == 1 else values
@@ -182,9 +201,14 @@ class FreeEnergySurface:
             n_threads=n_threads,
             backend=backend,
             devices=devices,
+            tol=tol,
+            tail=tail,
+            method=method,
         )
         density.add(values, h[None, :], log_weights=log_w)
-        return cls.from_density(density, h, kbt, units)
+        return cls.from_density(density, h, kbt, units)._measured(
+            density, values, h, log_w, explain
+        )
 
     @classmethod
     def from_density(
@@ -207,9 +231,32 @@ class FreeEnergySurface:
             slopes,
             units,
             computed_on=str(density.choice),
+            explanation=tuple(density.explanation()),
         )
 
+    def _measured(
+        self,
+        density: Density,
+        samples: np.ndarray,
+        bandwidth: np.ndarray,
+        log_weights: np.ndarray,
+        explain: bool,
+    ) -> "FreeEnergySurface":
+        """Return the surface with the measured error in its explanation, if asked for."""
+        if not explain:
+            return self
+        n, error, tail = density.measured_error(
+            samples, bandwidth[None, :], log_weights=log_weights
+        )
+        text = f"{error:.1e} of the density's peak; |dF| {tail:.1e} kBT (at {n} points)"
+        return replace(self, explanation=(*self.explanation, ("error measured", text)))
+
     # Using it
+
+    def explain(self) -> str:
+        """Return how the sum was computed and why, its error bounds and, where it was measured
+        (``explain=True``), its error; empty for a surface that was read."""
+        return "\n".join(f"{name}: {text}" for name, text in self.explanation)
 
     @property
     def minimum(self) -> float:
@@ -262,7 +309,7 @@ class FreeEnergySurface:
         order = np.argsort(np.argsort(kept))
         values = np.ascontiguousarray(np.transpose(values, order))
         return FreeEnergySurface(
-            grid, values, kbt, None, self.units, "projection", self.computed_on
+            grid, values, kbt, None, self.units, "projection", self.computed_on, self.explanation
         )
 
     # Files and pictures
@@ -328,7 +375,11 @@ def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergy
     for density in hill_densities(hills, grid, **options):
         slopes = None if density.derivatives is None else -density.derivatives
         yield FreeEnergySurface(
-            grid, -density.values, derivatives=slopes, computed_on=str(density.choice)
+            grid,
+            -density.values,
+            derivatives=slopes,
+            computed_on=str(density.choice),
+            explanation=tuple(density.explanation()),
         )
 
 
@@ -343,7 +394,14 @@ def histogram_surface(
     if plumed_compat and density.derivatives is not None:
         with np.errstate(divide="ignore"):
             slopes = -kbt / density.derivatives
-    return FreeEnergySurface(density.grid, values, kbt, slopes, computed_on=str(density.choice))
+    return FreeEnergySurface(
+        density.grid,
+        values,
+        kbt,
+        slopes,
+        computed_on=str(density.choice),
+        explanation=tuple(density.explanation()),
+    )
 
 
 def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.ndarray:

@@ -42,6 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
         bins=request.bins,
         spacing=request.spacing,
         units=arguments.units,
+        tol=_at_least_zero(arguments.tol, "--tol"),
+        tail=_at_least_zero(arguments.tail, "--tail"),
+        explain=arguments.explain,
         **computing,
         progress=ProgressBar("samples"),
     )
@@ -58,6 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
             "written": path,
         }
     )
+    if arguments.explain:
+        report(surface.explanation)
     report(describe_minima(surface))
     if arguments.plot:
         from cyfes.plot import save_plot
@@ -79,6 +84,13 @@ def thermal(arguments: argparse.Namespace) -> float:
     if temperature is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     return thermal_energy(temperature, arguments.units)
+
+
+def _at_least_zero(text: str, option: str) -> float:
+    value = number(text, option)
+    if value is None or not 0 <= value < float("inf"):
+        raise InputError(f"{option} must be at least 0, got {text}")
+    return value
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
