@@ -91,14 +91,14 @@ typedef struct cyfes_options {
 
 /* What a CPU's spread would do, and why. */
 typedef struct cyfes_plan {
-  int32_t method;                     /* cyfes_method, not automatic */
-  int32_t order;                      /* moments: total degree of the polynomials below it */
-  double cell_width[CYFES_MAX_DIMS];  /* moments: in bandwidths */
-  double reach;                       /* bandwidths; moments: beyond, rounded up to whole cells */
-  double error;                       /* bound, relative to the density's peak */
-  double tail_error;                  /* bound of |dF| where F < tail */
-  double cost[4];                     /* [cyfes_method] model's seconds on a thread; < 0: cannot */
-  char reason[160];                   /* why the method, or why not moments */
+  int32_t method;                    /* cyfes_method, not automatic */
+  int32_t order;                     /* moments: total degree of the polynomials below it */
+  double cell_width[CYFES_MAX_DIMS]; /* moments: in bandwidths */
+  double reach;                      /* bandwidths; moments: beyond, rounded up to whole cells */
+  double error;                      /* bound, relative to the density's peak */
+  double tail_error;                 /* bound of |dF| where F < tail */
+  double cost[4];                    /* [cyfes_method] model's seconds on a thread; < 0: cannot */
+  char reason[160];                  /* why the method, or why not moments */
 } cyfes_plan;
 
 /* density[points] += sum_k weights[k] K(point - centers[k]);

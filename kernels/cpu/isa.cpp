@@ -10,11 +10,11 @@ namespace cyfes {
 template <>
 const isa_table &isa_of<CYFES_ISA_INDEX>() {
   constexpr int isa = CYFES_ISA_INDEX;
-  static constexpr isa_table table = {CYFES_ISA_NAME,
-                                      {stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
-                                      {stamp<float, isa>, ::tiles<float>, ::evaluate<float>},
-                                      {count_any, scatter_any, line, moments_any, expand_row,
-                                       expand}};
+  static constexpr isa_table table = {
+      CYFES_ISA_NAME,
+      {stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
+      {stamp<float, isa>, ::tiles<float>, ::evaluate<float>},
+      {count_any, scatter_any, line, moments_any, expand_row, expand}};
   return table;
 }
 

@@ -98,8 +98,12 @@ class moment_rows_list {
       size += columns_.back() * static_cast<std::int32_t>(moment_rows);
     }
     degrees_.resize(columns_.size() * moment_rows * 2, -1);
-    shape_ = {n_dims,         order,          static_cast<std::int64_t>(degrees_.size() / 2),
-              degrees_.data(), columns_.data(), begin_.data(),
+    shape_ = {n_dims,
+              order,
+              static_cast<std::int64_t>(degrees_.size() / 2),
+              degrees_.data(),
+              columns_.data(),
+              begin_.data(),
               size};
   }
   moment_rows_list(const moment_rows_list &) = delete;

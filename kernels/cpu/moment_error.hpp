@@ -25,12 +25,13 @@ constexpr double tail_accuracy = 1e-8;
 // and the bound is the least of these. A neglected cell has E(t) = exp(-t^2 / 2).
 class moment_error {
  public:
-  moment_error(int n_dims, double cell, double spacing, double farthest)
+  // `series` has to have all terms that matter; `farthest` is the farthest point's distance.
+  moment_error(chebyshev_series &series, int n_dims, double cell, double spacing, double farthest)
       : n_dims_(n_dims),
+        n_terms_(series.order()),
         cell_(cell),
-        crowd_(std::exp(n_dims * (cell + spacing) * (cell + spacing) / 8)),
+        crowd_(crowd(n_dims, cell, spacing)),
         n_steps_(static_cast<int>(std::ceil(farthest / step)) + 1) {
-    chebyshev_series series(n_terms, n_terms + 8);
     for (int i = 0; i < n_steps_; ++i) {
       diagonal_.push_back(tails(series, step * i / std::sqrt(n_dims), n_dims));
       along_.push_back(n_dims == 1 ? diagonal_.back() : tails(series, step * i, 1));
@@ -39,7 +40,7 @@ class moment_error {
 
   // Bound of the error relative to a density exp(-depth) of its peak.
   double bound(int order, double reach, double depth) const {
-    double beyond = std::exp(depth) * crowd_ * neglected(reach);
+    double beyond = std::exp(depth) * crowd_ * neglected(n_dims_, cell_, reach);
     double best = 1e300;
     for (int i = n_steps_ - 1; i >= 0; --i) {
       best = std::min(best, relative(i, order) + beyond);
@@ -53,33 +54,37 @@ class moment_error {
   // Error of the farthest point of all, in a corner, relative to the sample's own term.
   double worst(int order) const { return relative(n_steps_ - 1, order); }
 
-  // Weight of the cells that lie wholly farther away than `reach`.
-  double neglected(double reach) const {
+  // The weight in a cell is at most this times the density's peak.
+  static double crowd(int n_dims, double cell, double spacing) {
+    return std::exp(n_dims * (cell + spacing) * (cell + spacing) / 8);
+  }
+
+  // Sum of exp(-t^2 / 2) over the cells that lie wholly farther away than `reach`.
+  static double neglected(int n_dims, double cell, double reach) {
     double sum = 0;
-    for (int i = 0; i < 400; ++i) {
-      const double t = reach + step * i, volume = shell(t + cell_ * std::sqrt(n_dims_), step);
-      sum += volume * std::exp(-0.5 * t * t);
+    for (int i = 0; i < 24; ++i) {  // the rest is far below the first term's rounding
+      const double t = reach + step * i;
+      sum += shell(n_dims, cell, t + cell * std::sqrt(n_dims)) * std::exp(-0.5 * t * t);
     }
     return sum;
   }
 
  private:
   static constexpr double step = 0.5;
-  static constexpr int n_terms = 40;
   struct tail {
     std::vector<double> relative;  // of the terms with total degree k and above
     double least;                  // the Gaussian at the cell's far corner
   };
-  int n_dims_;
+  int n_dims_, n_terms_;
   double cell_, crowd_;
   int n_steps_;
   std::vector<tail> diagonal_, along_;
 
-  double shell(double t, double width) const {  // cells in a shell of that width
+  static double shell(int n_dims, double cell, double t) {  // cells in a shell of one step
     const double surface[] = {2.0, 6.283185307179586 * t, 12.566370614359172 * t * t};
-    return surface[n_dims_ - 1] * width / std::pow(cell_, n_dims_);
+    return surface[n_dims - 1] * step / std::pow(cell, n_dims);
   }
-  double cells(int i) const { return shell(step * (i + 1), step); }
+  double cells(int i) const { return shell(n_dims_, cell_, step * (i + 1)); }
 
   double relative(int i, int order) const {
     return std::max(diagonal_[i].relative[order], along_[i].relative[order]);
@@ -91,22 +96,22 @@ class moment_error {
 
   // A point t away along each of n CVs: products of n series.
   tail tails(chebyshev_series &series, double t, int n) const {
-    std::vector<double> one(n_terms), product(1, 1.0);
+    std::vector<double> one(n_terms_), product(1, 1.0);
     series.gaussian(t, 0.5 * cell_, false, one.data(), 1);
     const double least = std::exp(-0.5 * (t + 0.5 * cell_) * (t + 0.5 * cell_));
     double all = 1, sum = 0;
     for (double &c : one) sum += c = std::abs(c) / least;
     for (int d = 0; d < n; ++d) {
-      std::vector<double> next(product.size() + n_terms);
+      std::vector<double> next(product.size() + n_terms_);
       for (std::size_t i = 0; i < product.size(); ++i)
-        for (int k = 0; k < n_terms; ++k) next[i + k] += product[i] * one[k];
+        for (int k = 0; k < n_terms_; ++k) next[i + k] += product[i] * one[k];
       product = next;
       all *= sum;
     }
     // Sums of such terms also round.
     double rest = 4 * 0x1p-53 * all;
     for (std::size_t k = product.size(); k-- > 0;) product[k] = rest += product[k];
-    product.resize(n_terms);
+    product.resize(n_terms_);
     return {product, std::pow(least, n)};
   }
 };

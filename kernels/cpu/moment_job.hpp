@@ -57,10 +57,10 @@ inline constexpr std::int64_t moment_block = 64;
 //   sum_k coefficient(k; point - cell) * input[cell][k][columns]
 struct expansion {
   const moment_axis *axis;
-  int derivative;                // which table
-  const double *input;           // cell i, term k: input + i * cell_stride + rows[k]
+  int derivative;       // which table
+  const double *input;  // cell i, term k: input + i * cell_stride + rows[k]
   std::int64_t cell_stride;
-  const std::int64_t *rows;      // [n_terms]
+  const std::int64_t *rows;  // [n_terms]
   std::int64_t n_terms;
   std::int64_t order;            // terms in the table
   const unsigned char *present;  // [n_cells]

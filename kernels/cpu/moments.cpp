@@ -1,6 +1,4 @@
 // Cell moments: memory and threads around the loops of moments.hpp.
-#include "cpu/moment_sum.hpp"
-
 #include <omp.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 #include "cpu/chebyshev.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/moment_axes.hpp"
+#include "cpu/moment_sum.hpp"
 #include "cpu/partition.hpp"
 
 namespace cyfes {
@@ -89,9 +88,12 @@ class moment_sum {
 
   // Moments of T_k from those of v^k, as the first of moment_rows rows; false if all are zero.
   static bool chebyshev_moments(const double *powers, double *to) {
-    constexpr int t[line_order][line_order] = {{1},           {0, 1},
-                                               {-1, 0, 2},    {0, -3, 0, 4},
-                                               {1, 0, -8, 0, 8}, {0, 5, 0, -20, 0, 16},
+    constexpr int t[line_order][line_order] = {{1},
+                                               {0, 1},
+                                               {-1, 0, 2},
+                                               {0, -3, 0, 4},
+                                               {1, 0, -8, 0, 8},
+                                               {0, 5, 0, -20, 0, 16},
                                                {-1, 0, 18, 0, -48, 0, 32},
                                                {0, -7, 0, 56, 0, -112, 0, 64}};
     bool any = false;
@@ -248,7 +250,8 @@ class moment_sum {
   }
 
   // Adds the planes [first, ...) that are present to all points.
-  void collect(std::int64_t first, const double *planes, const std::vector<unsigned char> &present) {
+  void collect(std::int64_t first, const double *planes,
+               const std::vector<unsigned char> &present) {
     // What the channels of the planes become: output -1 is the density; along CV 0 the density's
     // planes are expanded with the derivative.
     const int d = grid_.n_dims;

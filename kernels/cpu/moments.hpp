@@ -4,9 +4,9 @@
 //
 // In a cell of width a, v = 2 (y - middle) / a is the sample's coordinate and
 //   exp(-(x - y)^2 / 2) = sum_k c_k(x - middle) T_k(v) + error.
-// The samples of a cell thus add sum_k1,k2,.. c_k1 c_k2 .. M_k1k2.., M = sum w T_k1(v1) T_k2(v2) ..,
-// with total degree below the order, and the sum over cells is done one CV after another, each a
-// banded matrix product kept in registers. plan.cpp chooses a and the order.
+// The samples of a cell thus add sum_k1,k2,.. c_k1 c_k2 .. M_k1k2.., M = sum w T_k1(v1) T_k2(v2)
+// .., with total degree below the order, and the sum over cells is done one CV after another, each
+// a banded matrix product kept in registers. plan.cpp chooses a and the order.
 #ifndef CYFES_CPU_MOMENTS_HPP
 #define CYFES_CPU_MOMENTS_HPP
 
@@ -154,8 +154,8 @@ bool count_cells(const sample_job &job, std::int64_t first, std::int64_t last, s
 }
 
 template <int D>
-bool scatter(const sample_job &job, std::int64_t first, std::int64_t last,
-             const std::int32_t *keys, std::int32_t *offsets, double *sorted) {
+bool scatter(const sample_job &job, std::int64_t first, std::int64_t last, const std::int32_t *keys,
+             std::int32_t *offsets, double *sorted) {
   locator<D> where(job);
   weight_check weights;
   for_each_block<D>(job, first, last, [&](std::int64_t k, std::int64_t n, const double *x) {
@@ -293,9 +293,8 @@ void moments_of(const moment_shape &shape, const double *samples, std::int64_t n
       for (std::int64_t r = 0; r < shape.n_rows; ++r) {
         const std::int64_t k = shape.degrees[2 * r], m = shape.degrees[2 * r + 1];
         for (std::int64_t i = 0; i < whole; i += lanes)
-          store(left + r * block + i, k < 0 ? dvec{}
-                                            : load(outer + k * block + i) *
-                                                  load(inner + m * block + i));
+          store(left + r * block + i,
+                k < 0 ? dvec{} : load(outer + k * block + i) * load(inner + m * block + i));
       }
     }
     for (std::int64_t t = 0; t < shape.n_rows / moment_rows; ++t)
@@ -342,8 +341,7 @@ struct register_tile {
 
   void add(std::int64_t n, const double *left, std::int64_t left_stride, const double *right,
            std::int64_t right_stride) {
-    for (std::int64_t k = 0; k < n; ++k)
-      add_term(left + k * left_stride, right + k * right_stride);
+    for (std::int64_t k = 0; k < n; ++k) add_term(left + k * left_stride, right + k * right_stride);
   }
   void add_term(const double *left, const double *right) {
     dvec g[groups];

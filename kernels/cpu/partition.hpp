@@ -23,7 +23,8 @@ class workspace {
  public:
   explicit workspace(std::int64_t n) {
     constexpr std::size_t page = std::size_t{1} << 21;
-    const std::size_t bytes = static_cast<std::size_t>(std::max<std::int64_t>(n, 1)) * sizeof(value);
+    const std::size_t bytes =
+        static_cast<std::size_t>(std::max<std::int64_t>(n, 1)) * sizeof(value);
     const std::size_t unit = bytes < page ? 64 : page, whole = (bytes + unit - 1) / unit * unit;
     memory_.reset(static_cast<value *>(std::aligned_alloc(unit, whole)));
     if (!memory_) throw std::bad_alloc();
@@ -63,7 +64,8 @@ class partition {
     bool good = true;
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)
     for (std::int64_t p = 0; p < n_parts; ++p)
-      good = loops.count(job, part(p), part(p + 1), keys_.get(), &counts[p * (n_cells + 1)]) && good;
+      good =
+          loops.count(job, part(p), part(p + 1), keys_.get(), &counts[p * (n_cells + 1)]) && good;
     number(counts, n_parts);
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)
     for (std::int64_t p = 0; p < n_parts; ++p)

@@ -21,12 +21,15 @@ constexpr double second_per_pair_stamp = 0.35e-9;
 constexpr double second_per_kernel_stamp = 60e-9;
 constexpr double second_per_pair_tile = 0.03e-9;
 constexpr double second_per_kernel_tile = 150e-9;
-constexpr double second_per_sample_sort = 7e-9;
-constexpr double second_per_sample_line = 2.5e-9;
-constexpr double second_per_moment = 0.08e-9;    // and sample
-constexpr double second_per_cell_moment = 0.6e-9;  // reduction and store
-constexpr double second_per_product = 0.045e-9;  // of an expansion
-constexpr double second_per_table_entry = 3e-9;
+constexpr double second_per_sample_sort = 11e-9;
+constexpr double second_per_sample_line = 2.2e-9;
+constexpr double second_per_moment = 0.035e-9;     // and sample
+constexpr double second_per_cell_moment = 0.5e-9;  // sums of vectors, and store
+constexpr double second_per_product = 0.035e-9;    // of an expansion
+constexpr double second_per_table_entry = 20e-9;
+constexpr double second_per_plan = 0.5e-3;
+// Part of the cells along a CV that have samples: empty ones are skipped.
+constexpr double occupied = 0.6;
 
 // Below this many samples every method takes less than a millisecond or so: exact ones serve.
 constexpr std::int64_t fewest_for_moments = 4096;
@@ -65,26 +68,25 @@ double moment_cost(const cyfes_grid &grid, const cyfes_kernel_list &samples, con
     n_cells *= cells[d];
     tables += static_cast<double>((axis.step + 2 * axis.reach + 1) * axis.split) * c.order;
   }
-  double expansions = tables * second_per_table_entry * 16;
+  double expansions = tables * second_per_table_entry + second_per_plan;
   if (n_cells > 0x1p28) return -1;
   if (D == 1)
     return expansions + n * second_per_sample_line +
            points[0] * window[0] * line_order * moment_rows * second_per_product +
-           n_cells * 32 * line_order * 2e-10 +
-           (n_cells > 16384 ? n * second_per_sample_sort : 0.0);
+           n_cells * 32 * line_order * 2e-10 + (n_cells > 16384 ? n * second_per_sample_sort : 0.0);
   const moment_rows_list rows(D, c.order);
   const double size = static_cast<double>(rows.get().size);
-  // Empty rows of cells are skipped.
-  double products = std::min(n, n_cells / cells[D - 1]) * points[D - 1] * size * window[D - 1];
+  const double filled = std::min(n, n_cells * std::pow(occupied, D));
+  double products = std::min(n, n_cells / cells[D - 1] * std::pow(occupied, D - 1)) *
+                    points[D - 1] * size * window[D - 1] * occupied;
   if (D == 3)
-    products += std::min(n, cells[0]) * points[1] * points[2] * c.order * (c.order + 1) / 2 *
-                window[1];
-  double all = c.order * window[0];
+    products += cells[0] * points[1] * points[2] * c.order * (c.order + 1) / 2 * window[1] *
+                occupied * occupied;
+  double all = c.order * window[0] * occupied;
   for (int d = 0; d < D; ++d) all *= points[d];
   products += all;
-  expansions += products * second_per_product +
-                std::min(n, n_cells) * size * second_per_cell_moment +
-                n_cells * 8 * 1e-9;
+  expansions +=
+      products * second_per_product + filled * size * second_per_cell_moment + n_cells * 8 * 1e-9;
   const double batches = std::clamp(n / 0x1p20, 1.0, 4.0);
   // Cells that the samples' lines no longer fit into the cache make sorting slower.
   const double sort = second_per_sample_sort * (n_cells > 2e4 ? 2.0 : 1.0);
@@ -96,6 +98,8 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
                        const cyfes_options &options) {
   candidate best;
   const int D = grid.n_dims;
+  const int first = D == 1 ? line_order : 4, last = D == 1 ? line_order : most_order;
+  chebyshev_series series(last + 8, last + 16);
   double spacing = 0, seen = 0;
   for (int d = 0; d < D; ++d) spacing = std::max(spacing, grid.spacing[d] / samples.bandwidths[d]);
   for (const double wanted : {1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125, 0.1, 0.08, 0.06, 0.04}) {
@@ -111,17 +115,16 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
     if (widest == seen) continue;  // the grid knows no cells between
     seen = widest;
     // A quarter of each allowance goes to what lies beyond the reach, but the cutoff is asked for.
-    const double crowd = std::exp(D * (widest + spacing) * (widest + spacing) / 8);
-    const double most =
-        0.25 * std::min(options.tolerance, tail_accuracy * std::exp(-options.tail)) / crowd;
-    const moment_error near(D, widest, spacing, 0);
+    const double most = 0.25 *
+                        std::min(options.tolerance, tail_accuracy * std::exp(-options.tail)) /
+                        moment_error::crowd(D, widest, spacing);
     c.reach = 3;
-    while (c.reach < options.cutoff && near.neglected(c.reach) > most) c.reach += 0.25;
+    while (c.reach < options.cutoff && moment_error::neglected(D, widest, c.reach) > most)
+      c.reach += 0.25;
     c.reach = std::min(c.reach, options.cutoff);
-    const moment_error error(D, widest, spacing, std::sqrt(D) * (c.reach + widest));
+    const moment_error error(series, D, widest, spacing, std::sqrt(D) * (c.reach + widest));
     const double reach = c.reach < options.cutoff ? c.reach : 37;
-    for (c.order = D == 1 ? line_order : 4; c.order <= (D == 1 ? line_order : most_order);
-         c.order += 2) {
+    for (c.order = first; c.order <= last; c.order += 2) {
       c.error = error.bound(c.order, reach, 0);
       c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
       // Sums of positive terms stay positive while each keeps its sign.
@@ -129,7 +132,7 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
           error.worst(c.order) < 0.5)
         break;
     }
-    if (c.order > (D == 1 ? line_order : most_order)) continue;
+    if (c.order > last) continue;
     c.cost = moment_cost(grid, samples, c);
     if (c.cost >= 0 && (best.order == 0 || c.cost < best.cost)) best = c;
   }
