@@ -102,7 +102,7 @@ problem random_problem(int D, std::int64_t n_kernels, bool shared, bool covarian
                p.bandwidths.data(),
                p.weights.data(),
                windowed ? p.windows.data() : nullptr};
-  p.options = {7.0, kernel, images, 1, 0, 0};
+  p.options = {7.0, kernel, images, 1, 0, 0, 1e-11, 0.0, CYFES_AUTOMATIC};
   return p;
 }
 
@@ -330,6 +330,24 @@ void check_sums() {
             check_evaluate(random_problem(D, n, round == 1, covariance, false, kernel, images),
                            whole(1, 70));
           }
+}
+
+// Few samples are never summed by moments unless asked for.
+void check_moments() {
+  int n_checked = 0;
+  for (int round = 0; round < 60; ++round) {
+    const int D = round % 3 + 1;
+    problem p =
+        random_problem(D, whole(1, 150 / D), true, false, false, CYFES_GAUSSIAN, CYFES_ALL_IMAGES);
+    p.options.method = CYFES_MOMENTS;
+    const cyfes_grid grid = p.grid();
+    cyfes_plan plan;
+    if (cyfes_cpu_plan(&grid, &p.kernels, &p.options, &plan) == CYFES_UNSUPPORTED) continue;
+    check(plan.method == CYFES_MOMENTS && plan.error <= 1e-11, "a plan without moments");
+    check_spread(p);
+    ++n_checked;
+  }
+  check(n_checked > 20, "hardly any grid is fit for moments");
 }
 
 // Kernels as far away as doubles go must be left out, not wrapped into an index.
