@@ -263,7 +263,11 @@ class Density:
         if log_weights is None:
             self._raise_exponent(max(0, self.exponent))
             if weights is None:
-                return lambda rows: np.full(rows.stop - rows.start, math.ldexp(1, -self.exponent))
+                ones = np.full(
+                    min(n, GPU_CHUNK if self.choice.devices else MOMENT_CHUNK),
+                    math.ldexp(1, -self.exponent),
+                )
+                return lambda rows: ones[: rows.stop - rows.start]
         given = np.asarray(weights if weights is not None else log_weights, np.float64)
         if given.shape != (n,):
             raise InputError(f"weights must be [{n}], got {given.shape}")

@@ -59,14 +59,10 @@ class moment_error {
     return std::exp(n_dims * (cell + spacing) * (cell + spacing) / 8);
   }
 
-  // Sum of exp(-t^2 / 2) over the cells that lie wholly farther away than `reach`.
+  // Sum of exp(-t^2 / 2), t the distance to the nearest edge, over the cells farther than `reach`
+  // along any CV: at most one CV is beyond it for each term of a product of sums.
   static double neglected(int n_dims, double cell, double reach) {
-    double sum = 0;
-    for (int i = 0; i < 24; ++i) {  // the rest is far below the first term's rounding
-      const double t = reach + step * i;
-      sum += shell(n_dims, cell, t + cell * std::sqrt(n_dims)) * std::exp(-0.5 * t * t);
-    }
-    return sum;
+    return n_dims * 2 * edges(cell, reach) * std::pow(1 + 2 * edges(cell, 0), n_dims - 1);
   }
 
  private:
@@ -79,6 +75,13 @@ class moment_error {
   double cell_, crowd_;
   int n_steps_;
   std::vector<tail> diagonal_, along_;
+
+  // Sum over the cells to one side, the first of which begins at t.
+  static double edges(double cell, double t) {
+    double sum = 0;
+    for (double term = 1; term > 1e-3 * sum * cell; t += cell) sum += term = std::exp(-0.5 * t * t);
+    return 1.01 * sum;  // and the rest
+  }
 
   static double shell(int n_dims, double cell, double t) {  // cells in a shell of one step
     const double surface[] = {2.0, 6.283185307179586 * t, 12.566370614359172 * t * t};

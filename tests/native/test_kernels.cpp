@@ -546,6 +546,7 @@ void check_threads() {
 int main(int n_arguments, char **arguments) {
   if (n_arguments < 2 || std::strcmp(arguments[1], "threads") != 0) {
     check_sums();
+    check_moments();
     check_far_centers();
     check_refusals();
     check_text();
