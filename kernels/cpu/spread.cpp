@@ -184,8 +184,9 @@ void spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfe
   const cyfes_plan plan = plan_of(grid, kernels, options);
   if (plan.method != CYFES_MOMENTS) check_samples(grid, kernels);  // moments look while they sort
   // Threads that wait for each other's few microseconds cost more than they bring.
-  const bool short_sum = options.n_threads == 0 && most_pairs(grid, kernels, options) < 3e7;
-  const int n_threads = short_sum ? 1 : threads_of(options);
+  const bool short_sum = plan.method == CYFES_MOMENTS ? plan.cost[CYFES_MOMENTS] < 2e-3
+                                                      : most_pairs(grid, kernels, options) < 3e7;
+  const int n_threads = options.n_threads == 0 && short_sum ? 1 : threads_of(options);
   if (plan.method == CYFES_MOMENTS)
     return spread_moments(grid, kernels, options, plan, n_threads, density, derivatives);
   const auto run = plan.method == CYFES_TILES ? spread_tiles<real> : spread_stamps<real>;
