@@ -168,16 +168,18 @@ def runtime_paths(
     toolkit: Toolkit, cudart: Path | None, environ: Mapping[str, str], in_place: bool
 ) -> list[str]:
     """Return where libcufes.so looks for the CUDA runtime, besides what LDFLAGS bring."""
+    if environ.get("CONDA_BUILD"):
+        # LDFLAGS name the only place, the prefix.
+        return []
     package = "nvidia/cuda_runtime/lib" if toolkit.major < 13 else f"nvidia/cu{toolkit.major}/lib"
     paths = [f"$ORIGIN/../{package}"]
     if in_place:
         # The library stays in the source tree: $ORIGIN does not lead to site-packages.
         paths.append(str(Path(sysconfig.get_path("purelib"), package)))
-    conda = environ.get("CONDA_BUILD") or environ.get("BUILD_PREFIX")
     # A toolkit that was imported from PyPI may vanish with the build's environment.
     packages = [Path(folder, "nvidia").resolve() for folder in sys.path]
     passing = cudart and any(cudart.is_relative_to(folder) for folder in packages)
-    if cudart and not conda and not passing:
+    if cudart and not passing:
         paths.append(str(cudart))
     return paths
 

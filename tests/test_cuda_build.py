@@ -145,7 +145,7 @@ def test_runtime_paths(tmp_path, monkeypatch):
     wheel = "$ORIGIN/../nvidia/cu13/lib"
     find = build_cuda.runtime_paths
     assert find(toolkit, local, {}, in_place=False) == [wheel, str(local)]
-    assert find(toolkit, local, {"CONDA_BUILD": "1"}, in_place=False) == [wheel]
+    assert find(toolkit, local, {"CONDA_BUILD": "1"}, in_place=False) == []
     in_place = find(toolkit, None, {}, in_place=True)
     assert in_place[0] == wheel
     assert in_place[1].endswith("/site-packages/nvidia/cu13/lib")
