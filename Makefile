@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native -name '*.h*' -o -name '*.cpp')
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench sanitize toolkits clean
+.PHONY: help demo test lint format bench sanitize toolkits conda clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -49,8 +49,15 @@ toolkits: .venv-test/installed  ## compile for all GPUs with the oldest and the 
 	CYFES_CUDA_MATRIX="$$($(call nvcc_of,oldest)):$$($(call nvcc_of,newest))" \
 	  .venv-test/bin/python -m pytest -k every_toolkit tests/test_cuda_build.py
 
+# CHANNEL: standin (made here), conda-forge or an address. CROOT: where to build, outside of this
+# folder. VARIANTS: CUDA versions of conda_build_config.yaml, such as "None 13.0".
+conda: .venv-conda/installed  ## the conda packages, in build/conda, tested (CHANNEL=, CROOT=, VARIANTS=)
+	PYTHONSAFEPATH= .venv-conda/bin/python tests/packaging/conda/build_packages.py build/conda \
+	  $(if $(CHANNEL),--channel '$(CHANNEL)') $(if $(CROOT),--croot '$(CROOT)') $(if $(VARIANTS),--variants $(VARIANTS))
+	.venv-conda/bin/python -m pytest --confcutdir=tests/packaging/conda tests/packaging/conda $(ARGS)
+
 clean:  ## remove what the verbs above made
-	rm -rf .venv .venv-test .venv-lint .venv-cuda-* build demo
+	rm -rf .venv .venv-test .venv-lint .venv-conda .venv-cuda-* build demo
 
 # Without CUDA unless asked for: a demonstration should not wait for nvcc.
 # A normal install: the package is built as users build it and runs from site-packages. An old
@@ -80,6 +87,11 @@ export lint_requirements
 	@$(call environment,.venv-lint)
 	.venv-lint/bin/python -c "$$lint_requirements" > .venv-lint/requirements.txt
 	.venv-lint/bin/python -m pip install --quiet -r .venv-lint/requirements.txt
+	@touch $@
+
+.venv-conda/installed: tests/packaging/conda/requirements.txt
+	@$(call environment,.venv-conda)
+	.venv-conda/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
