@@ -55,14 +55,22 @@ def evaluate(
     backend: Backend = ...,
     device: int = 0,
 ) -> None: ...
-def count_rows(text: bytes | memoryview | mmap, n_threads: int = 0) -> int: ...
 def parse_rows(
     text: bytes | memoryview | mmap,
     n_columns: int,
     wanted: Sequence[int],
     n_threads: int = 0,
     allow_nonfinite: bool = False,
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int] | None]: ...
+    is_last: bool = True,
+    space: Sequence[np.ndarray] | None = None,
+) -> tuple[
+    list[np.ndarray],
+    np.ndarray | None,
+    tuple[int, int, int, int, int] | None,
+    int,
+    int,
+    int,
+]: ...
 def format_grid(
     grid: Grid,
     fields: Sequence[np.ndarray],

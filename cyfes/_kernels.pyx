@@ -82,17 +82,24 @@ cdef extern from "cyfes_kernels.h" nogil:
 
     ctypedef struct cyfes_bad_row:
         int64_t offset
+        int64_t line
         int32_t fault
         int32_t n_columns
         int32_t column
+
+    ctypedef struct cyfes_parsed:
+        int64_t n_rows
+        int64_t n_bytes
+        int64_t n_lines
+        int64_t n_faults
+        cyfes_bad_row first
 
     const cyfes_backend *cyfes_cpu_backend()
     const char *cyfes_cpu_isa_name(int32_t index)
     int cyfes_cpu_isa_supported(int32_t index)
     int32_t cyfes_cpu_max_threads()
-    int cyfes_count_rows(const char *, int64_t, int32_t, int64_t *)
-    int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, const int32_t *, int32_t, int32_t,
-                         int64_t, double *, uint8_t *, int64_t *, cyfes_bad_row *)
+    int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
+                         int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
                           int32_t, int32_t, int32_t, char **, int64_t *)
     void cyfes_free_text(char *)
@@ -403,51 +410,54 @@ cdef void *_data(what, array, dtype, shape) except? NULL:
     return &view[0]
 
 
-def count_rows(text, n_threads=0):
-    """Return the number of data rows (neither blank nor comment) in a bytes-like object."""
-    cdef const uint8_t[::1] t = text
-    cdef int64_t n_rows = 0
-    cdef int32_t threads = _n_threads(n_threads)
-    cdef int status
-    if t.shape[0] == 0:
-        return 0
-    with nogil:
-        status = cyfes_count_rows(<const char *>&t[0], t.shape[0], threads, &n_rows)
-    _check(status, cyfes_error_text())
-    return n_rows
+def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False, is_last=True,
+               space=None):
+    """Parse the data rows of a bytes-like object up to a header line ("#!") or while there is room.
 
-
-def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False):
-    """Parse the data rows of a bytes-like object.
-
-    wanted: ascending 0-based columns; nan and inf are a fault unless allow_nonfinite. Returns
-    (columns float64[len(wanted), n_rows], faults uint8[n_rows] (index into ROW_FAULTS), first),
-    with first None or the first bad row as (offset of its line, fault, columns found, faulty
-    column or -1).
+    wanted: ascending 0-based columns; nan and inf are a fault unless allow_nonfinite. ``space`` is
+    None or where to put the result: float64[room] a column, and uint8[room]; room for half as many
+    rows as bytes, and one more, is enough. Returns (columns float64[n_rows] each, faults None
+    or uint8[n_rows] (index into ROW_FAULTS), first, n_rows, n_bytes, n_lines): first is None or the first bad
+    row as (offset of its line, newlines before it, fault, columns found, faulty column or -1);
+    n_bytes of the text were read, n_lines newlines among them. A line without newline is left
+    unless the text is the last of its file.
     """
-    cdef int64_t n_rows = count_rows(text, n_threads)
     cdef const uint8_t[::1] t = text
     cdef const int32_t[::1] w = np.ascontiguousarray(wanted, np.int32)
-    columns = np.empty((len(wanted), n_rows))
-    faults = np.zeros(n_rows, np.uint8)
-    if n_rows == 0:
-        return columns, faults, None
-    cdef double[:, ::1] c = columns
-    cdef uint8_t[::1] f = faults
-    cdef cyfes_bad_row first
-    cdef int64_t n_faults = 0
     cdef int32_t width = n_columns
     cdef int32_t threads = _n_threads(n_threads)
-    cdef int32_t nonfinite = bool(allow_nonfinite)
+    cdef int32_t nonfinite = bool(allow_nonfinite), last = bool(is_last)
+    cdef int64_t room
+    cdef double **pointers = <double **>malloc((len(wanted) + 1) * sizeof(void *))
+    cdef cyfes_parsed parsed
+    cdef uint8_t *f
     cdef int status
-    with nogil:
-        status = cyfes_parse_rows(<const char *>&t[0], t.shape[0], width, <int32_t>w.shape[0],
-                                  &w[0] if w.shape[0] else NULL, nonfinite, threads, n_rows,
-                                  &c[0, 0] if w.shape[0] else NULL, &f[0], &n_faults, &first)
-    _check(status, cyfes_error_text())
-    if n_faults == 0:
-        return columns, faults, None
-    return columns, faults, (first.offset, first.fault, first.n_columns, first.column)
+    if pointers == NULL:
+        raise MemoryError
+    try:
+        if space is None:
+            room = t.shape[0] // 2 + 1
+            space = [*np.empty((len(wanted), room)), np.empty(room, np.uint8)]
+        *columns, faults = space
+        room = len(faults)
+        for i, column in enumerate(columns):
+            pointers[i] = <double *>_data("column", column, np.dtype(np.float64), (room,))
+        f = <uint8_t *>_data("faults", faults, np.dtype(np.uint8), (room,))
+        with nogil:
+            status = cyfes_parse_rows(<const char *>&t[0] if t.shape[0] else NULL, t.shape[0],
+                                      last, width, <int32_t>w.shape[0],
+                                      &w[0] if w.shape[0] else NULL, nonfinite, threads, room,
+                                      pointers, f, &parsed)
+        _check(status, cyfes_error_text())
+    finally:
+        free(pointers)
+    columns = [column[:parsed.n_rows] for column in columns]
+    if parsed.n_faults == 0:
+        return columns, None, None, parsed.n_rows, parsed.n_bytes, parsed.n_lines
+    first = (parsed.first.offset, parsed.first.line, parsed.first.fault, parsed.first.n_columns,
+             parsed.first.column)
+    return (columns, faults[:parsed.n_rows], first, parsed.n_rows, parsed.n_bytes,
+            parsed.n_lines)
 
 
 def format_grid(grid, fields, first, n_points, width, precision, n_threads=0):

@@ -114,21 +114,30 @@ typedef enum cyfes_row_fault {
 
 typedef struct cyfes_bad_row {
   int64_t offset;    /* of the line's first byte in text */
+  int64_t line;      /* newlines before it */
   int32_t fault;     /* cyfes_row_fault */
   int32_t n_columns; /* fields on the line */
   int32_t column;    /* 0-based faulty field (CYFES_ROW_NOT_A_NUMBER, _NOT_FINITE), else -1 */
 } cyfes_bad_row;
 
-/* Data rows of a text: lines that are neither blank nor comments. */
-int cyfes_count_rows(const char *text, int64_t n_bytes, int32_t n_threads, int64_t *n_rows);
+typedef struct cyfes_parsed {
+  int64_t n_rows;      /* rows parsed, good and bad */
+  int64_t n_bytes;     /* of text that was read: whole lines */
+  int64_t n_lines;     /* newlines among them */
+  int64_t n_faults;    /* bad rows */
+  cyfes_bad_row first; /* the first of these */
+} cyfes_parsed;
 
-/* Parse those rows. Every number is the correctly rounded double of its decimal text.
- * Rows with a fault get it in faults and nan in every column; the first is described in *first. */
-int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t n_columns, int32_t n_wanted,
-                     const int32_t *wanted /* [n_wanted] 0-based, ascending */,
+/* Parse the rows of a text that begins with a line: the lines that are neither blank nor comments.
+ * Stops at a header line, which begins with "#!", or where room may not be enough; n_bytes tells
+ * where. Room for n_bytes / 2 + 1 rows always is. A line without newline is left unless the text is
+ * the last of its file. Every number is the correctly rounded double of its decimal text. Rows with
+ * a fault get it in faults and nan in every column. */
+int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t is_last, int32_t n_columns,
+                     int32_t n_wanted, const int32_t *wanted /* [n_wanted] 0-based, ascending */,
                      int32_t allow_nonfinite /* 1: nan and inf are no fault */, int32_t n_threads,
-                     int64_t n_rows, double *columns /* [n_wanted][n_rows] */,
-                     uint8_t *faults /* [n_rows] */, int64_t *n_faults, cyfes_bad_row *first);
+                     int64_t room, double *const *columns /* [n_wanted][room] */,
+                     uint8_t *faults /* [room] */, cyfes_parsed *parsed);
 
 /* A grid as PLUMED prints it: for each point, first CV fastest, coordinates then fields, every
  * number as one space and printf's "%<width>.<precision>f", correctly rounded; a blank line
