@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -57,12 +58,9 @@ class Rows:
 
     def line_of_read(self, row: int) -> int:
         """Return the 1-based line number of the row of index ``row``, dropped ones counted."""
-        line = 0
-        for line, text in enumerate(bytes(self._text).split(b"\n")):
-            row -= bool(fields_of(text))
-            if row < 0:
-                break
-        return self._first_line + line
+        lines = bytes(self._text).split(b"\n")
+        with_row = (i for i, line in enumerate(lines) if fields_of(line))
+        return self._first_line + next(islice(with_row, row, None))
 
 
 class TableReader:
