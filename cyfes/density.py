@@ -169,7 +169,9 @@ class Density:
             return np.asarray(np.ldexp(given, -self.exponent))
         if np.isfinite(highest := float(given.max(initial=-math.inf))):
             self._raise_exponent(math.ceil(highest / _LN2))
-        return np.exp2(given / _LN2 - self.exponent)
+        scaled = given / _LN2
+        scaled -= self.exponent
+        return np.exp2(scaled, out=scaled)
 
     def _raise_exponent(self, exponent: int) -> None:
         """Rescale exactly so that weights up to 2^exponent are at most 1."""

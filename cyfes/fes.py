@@ -15,8 +15,8 @@ from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridrequest import GridRequest
 from cyfes.hills import Hills, hills_grid, read_hills
 from cyfes.hillsum import hill_densities
-from cyfes.reweight import Samples, Selection, read_samples
-from cyfes.samplegrid import array_grid, per_cv, samples_grid
+from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.samplegrid import array_grid, per_cv, samples_grid, stream_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,7 +91,7 @@ class FreeEnergySurface:
     @classmethod
     def from_colvar(
         cls,
-        paths: Samples | str | PathLike | Sequence[str | PathLike],
+        paths: Samples | SampleStream | str | PathLike | Sequence[str | PathLike],
         *,
         kbt: float,
         selection: Selection | None = None,
@@ -102,6 +102,7 @@ class FreeEnergySurface:
         spacing: Sequence[float] | None = None,
         derivatives: bool = True,
         units: str = "kj/mol",
+        stream: bool = False,
         n_threads: int = 0,
         backend: str = "auto",
         devices: Sequence[int] = (0,),
@@ -112,22 +113,36 @@ class FreeEnergySurface:
 
         P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
         K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). ``choices`` are
-        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...).
+        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...). ``stream`` sums them
+        as they are read, however many; it needs a bandwidth and, unless all CVs are periodic,
+        bounds and bins.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         if selection is None:
             selection = Selection(**choices)
-        samples = (
-            paths if isinstance(paths, Samples) else read_samples(paths, kbt, selection, n_threads)
-        )
+        samples = paths
+        if not isinstance(samples, Samples | SampleStream):
+            read = SampleStream if stream else read_samples
+            samples = read(samples, kbt, selection, n_threads)
         if bandwidth is None:
+            if isinstance(samples, SampleStream):
+                raise InputError("--stream reads the frames once and needs --sigma with numbers")
             bandwidth, _ = automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
         h = _positive("bandwidth", bandwidth, len(samples.names))
-        grid = samples_grid(samples, GridRequest(lower, upper, bins, spacing), h)
+        request = GridRequest(lower, upper, bins, spacing)
+        if isinstance(samples, SampleStream):
+            grid = stream_grid(samples, request, h)
+        else:
+            grid = samples_grid(samples, request, h)
         density = Density(
             grid, derivatives=derivatives, n_threads=n_threads, backend=backend, devices=devices
         )
-        density.add(samples.values, h[None, :], log_weights=samples.log_weights, progress=progress)
+        if isinstance(samples, SampleStream):
+            for values, log_w in samples.chunks():
+                density.add(values, h[None, :], log_weights=log_w)
+        else:
+            values, log_w = samples.values, samples.log_weights
+            density.add(values, h[None, :], log_weights=log_w, progress=progress)
         return cls.from_density(density, h, kbt, units)
 
     @classmethod

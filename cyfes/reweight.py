@@ -123,9 +123,8 @@ class WeightSums:
 class SampleStream:
     """Frames of one or more COLVAR files, a chunk at a time; memory holds one chunk.
 
-    ``names`` and ``bounds`` as in Samples. Iterating reads the files and yields (values
-    float64[n, d], log_weights float64[n]), n > 0; ``n_read``, ``n_used``, ``dropped``, ``notes``
-    and ``sums`` tell of what was read so far. Arguments and errors as ``read_samples``.
+    ``names`` and ``bounds`` as in Samples; ``n_read``, ``n_used``, ``dropped``, ``notes`` and
+    ``sums`` tell of what was read so far. Arguments and errors as ``read_samples``.
     """
 
     def __init__(
@@ -159,7 +158,8 @@ class SampleStream:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
         return _periods(self.bounds)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Read the files; yield (values float64[n, d], log_weights float64[n]), n > 0."""
         for columns, log_weights in self.columns():
             yield np.stack(columns, axis=1), log_weights
 

@@ -104,6 +104,12 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         help="rows left out at the beginning of each file (default 0)",
     )
     rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
+    rows.add_argument(
+        "--stream",
+        action="store_true",
+        help="sum the frames as they are read, whatever the size of the files; needs --sigma and, "
+        "unless all CVs are periodic, --min, --max and --bin",
+    )
     output = _add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     _add_running(parser)
