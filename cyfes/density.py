@@ -189,7 +189,8 @@ class Density:
     def _count(self, weights: np.ndarray) -> None:
         self.n_kernels += len(weights)
         self._sum_weights += float(weights.sum())
-        self._sum_squares += float(weights @ weights)
+        # Not a dot product: that of the BLAS would wake threads of its own for so little.
+        self._sum_squares += float(np.square(weights).sum())
 
     def _sum(
         self,

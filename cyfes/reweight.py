@@ -106,7 +106,8 @@ class WeightSums:
         shrink = math.exp(self._highest - highest)
         weights = np.exp(log_weights - highest)
         self._sum = self._sum * shrink + float(weights.sum())
-        self._squares = self._squares * shrink**2 + float(weights @ weights)
+        weights *= weights  # a dot product of the BLAS would wake its threads for so little
+        self._squares = self._squares * shrink**2 + float(weights.sum())
         self._highest = highest
 
     @property
