@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -231,6 +230,8 @@ class Density:
         self, centers: np.ndarray, bandwidths: np.ndarray, weights: np.ndarray
     ) -> None:
         """Divide the kernels among the devices, a host thread each, and add up in their order."""
+        from concurrent.futures import ThreadPoolExecutor
+
         choice = self.choice
         cuts = np.linspace(0, len(weights), len(choice.devices) + 1).astype(int)
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from cyfes._kernels import ROW_FAULTS, parse_rows
+from cyfes._kernels import ROW_FAULTS, max_threads, parse_rows
 from cyfes.errors import FileFormatError, InputError
 from cyfes.header import NO_HEADER, Header, next_header, with_fields
 from cyfes.textfile import Block, TextReader, decode, fields_of
@@ -22,7 +22,7 @@ NO_NEWLINE = "last line without newline"
 UNTERMINATED = "the last line has no newline; it is complete and was kept"
 SKIP_HINT = "--on-bad skip leaves such rows out"
 
-#: Text parsed in one call, and in the first one after a header line.
+#: Text a thread parses in one call, and all text of the first call after a header line.
 BLOCK_BYTES = 1 << 22
 FIRST_BYTES = 1 << 16
 
@@ -93,6 +93,7 @@ class TableReader:
         self._allow_nonfinite = allow_nonfinite
         self._drop_unterminated = drop_unterminated
         self._n_threads = n_threads
+        self._block_bytes = BLOCK_BYTES * (n_threads or max_threads())
         self._space = space or self._fresh_space
         self._header = NO_HEADER
         self._line = 1  # number of the line that comes next
@@ -111,7 +112,7 @@ class TableReader:
                     rows, n_read = self._read_rows(block)
                     if rows.n_read:
                         yield rows
-                    n_bytes = max(n_bytes, min(4 * n_bytes, BLOCK_BYTES))
+                    n_bytes = max(n_bytes, min(4 * n_bytes, self._block_bytes))
                     n_bytes *= 1 if n_read else 2  # for a line longer than the block
                 text.advance(n_read)
         if not self.n_rows:

@@ -1,6 +1,5 @@
 """Text files as bytes, a stretch at a time: plain files are mapped, gzip files decompressed."""
 
-import gzip
 import mmap
 import re
 import zlib
@@ -77,7 +76,7 @@ class TextReader:
             self._stream: IO[bytes] = self._file
             self._map: mmap.mmap | None = None
             if self._file.peek(2)[:2] == _GZIP_MAGIC:
-                self._stream = gzip.GzipFile(fileobj=self._file)  # type: ignore[assignment]
+                self._stream = _decompressed(self._file)
             else:
                 self._map = _mapped(self._file)
         self._text = memoryview(self._map or b"")  # what is at hand
@@ -123,13 +122,19 @@ def _mapped(file: BufferedReader) -> mmap.mmap | None:
         return None
 
 
+def _decompressed(file: BufferedReader) -> IO[bytes]:
+    import gzip  # not needed by every run
+
+    return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
+
+
 @contextmanager
 def _readable(path: str) -> Iterator[None]:
     try:
         yield
-    except (gzip.BadGzipFile, zlib.error, EOFError):
-        raise FileFormatError(f"{path}: not a complete gzip file") from None
-    except OSError as error:
+    except (OSError, zlib.error, EOFError) as error:
+        if not isinstance(error, OSError) or error.errno is None:  # gzip's own OSError
+            raise FileFormatError(f"{path}: not a complete gzip file") from None
         raise FileMissingError(f"cannot read {path}: {error.strerror or error}") from None
 
 
@@ -138,7 +143,7 @@ def read_top(path: str) -> list[bytes]:
     lines = []
     with _readable(path), open(path, "rb") as file:
         zipped = file.peek(2)[:2] == _GZIP_MAGIC
-        stream = gzip.GzipFile(fileobj=file) if zipped else file
+        stream = _decompressed(file) if zipped else file
         for line in iter(lambda: stream.readline(_LONGEST_LINE), b""):
             lines.append(line)
             if fields_of(line):
