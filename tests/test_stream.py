@@ -49,7 +49,9 @@ def whole(paths, selection):
         return read_samples(paths, 2.5, selection)
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.integers(0, 330),
     st.integers(1, 7),

@@ -401,7 +401,7 @@ def block_bytes(request, monkeypatch):
 SHARED_FIXTURES = [HealthCheck.function_scoped_fixture]
 
 
-@settings(suppress_health_check=SHARED_FIXTURES)
+@settings(deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(st.lists(LINES, max_size=60), st.sampled_from(["", "\n"]), st.booleans())
 def test_rows_are_found_again(write, block_bytes, lines, end, zipped):
     text = ("\n".join(["1 2", *lines]) + end).encode()
@@ -420,7 +420,7 @@ BLOCKS = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=SHARED_FIXTURES)
+@settings(deadline=None, suppress_health_check=SHARED_FIXTURES)
 @given(st.lists(BLOCKS, max_size=30))
 def test_headers_follow_a_line_by_line_reading(write, block_bytes, lines):
     """The fields and constants in force at each row, found one line at a time."""
