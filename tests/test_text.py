@@ -3,6 +3,7 @@
 import ctypes
 import math
 import mmap
+import re
 import struct
 
 import numpy as np
@@ -103,8 +104,19 @@ def parse_column(words, n_threads=1):
     return columns[0], faults
 
 
+def in_the_midst(words):
+    """Values and faults of words as the second column of a long table, parsed by tiles."""
+    rows = [f"12.5 {word} 7" for word in ["1"] * 200 + words + ["1"] * 400]
+    columns, faults, _ = parse_text("\n".join(rows).encode(), 3, [1, 2])
+    assert (columns[1, faults == 0] == 7).all()
+    return columns[0, 200:-400], faults[200:-400]
+
+
 def assert_parsed_like_float(words):
     values, faults = parse_column(words)
+    again, faults_again = in_the_midst(words)
+    assert np.array_equal(faults_again, faults)
+    assert again.tobytes() == values.tobytes()
     expected = np.array([float(word) for word in words])
     finite = np.isfinite(expected)
     assert np.array_equal(faults, np.where(finite, 0, NOT_FINITE))
@@ -130,11 +142,11 @@ def test_any_number_is_correctly_rounded(words):
 
 @given(st.text("0123456789+-.eE", min_size=1) | st.text("infatyINFATY+-_xX0.d", min_size=1))
 def test_a_field_is_a_number_where_float_takes_it(word):
-    _, faults = parse_column([word, "1"])
     expected = NOT_A_NUMBER
     if is_float(word):
         expected = 0 if math.isfinite(float(word)) else NOT_FINITE
-    assert list(faults) == [expected, 0]
+    assert list(parse_column([word, "1"])[1]) == [expected, 0]
+    assert list(in_the_midst([word, "1"])[1]) == [expected, 0]
 
 
 @pytest.mark.parametrize(
@@ -226,6 +238,31 @@ def long_table(rng, n_rows):
     for line in range(0, n_rows, 7):
         rows[line] += "\n# comment\n\n"
     return rows
+
+
+LINES = st.sampled_from(
+    ["1 2.5 3", "-4 .5 1e3", "  5\t6 7", "8 9 10 ", "11 12 13\r", "14 15 16 # c", "", "  ", "# c",
+     "1 2", "1 2 3 4", "x 2 3", "1 x 3", "1 2 nan", "\x01 2 3", "1\x0b 2 3"]
+)  # fmt: skip
+
+
+@given(st.lists(st.tuples(LINES, st.integers(1, 60)), max_size=12), st.sampled_from(THREADS))
+def test_rows_among_others_are_those_of_split_and_float(runs, n_threads):
+    """Tiles of regular rows end anywhere, at whatever other lines hold."""
+    lines = [line for line, n in runs for _ in range(n)]
+    fields = [re.findall(r"[^ \t\r]+", line.partition("#")[0]) for line in lines]
+    rows = [row for row in fields if row]
+    columns, faults, first = parse_text("\n".join(lines).encode(), 3, [0, 2], n_threads)
+    good = [len(r) == 3 and all(is_finite(r[k]) for k in (0, 2)) for r in rows]
+    assert (faults == 0).tolist() == good
+    expected = [[float(r[0]), float(r[2])] for r, ok in zip(rows, good, strict=True) if ok]
+    assert columns[:, faults == 0].T.tolist() == expected
+    assert np.isnan(columns[:, faults != 0]).all()
+    assert (first is None) == all(good)
+
+
+def is_finite(word):
+    return is_float(word) and "\x0b" not in word and math.isfinite(float(word))
 
 
 @pytest.mark.parametrize("n_threads", THREADS)
