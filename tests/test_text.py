@@ -240,6 +240,16 @@ def long_table(rng, n_rows):
     return rows
 
 
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_texts_of_any_length(end):
+    """The last row counts, wherever in a block of 64 bytes the text ends."""
+    for n in range(1, 300):
+        rows = ["1 23"] * n + ["4 5"] * (n % 3)
+        columns, faults, _ = parse_text(("\n".join(rows) + end).encode(), 2, [1])
+        assert columns[0].tolist() == [23] * n + [5] * (n % 3)
+        assert not faults.any()
+
+
 LINES = st.sampled_from(
     ["1 2.5 3", "-4 .5 1e3", "  5\t6 7", "8 9 10 ", "11 12 13\r", "14 15 16 # c", "", "  ", "# c",
      "1 2", "1 2 3 4", "x 2 3", "1 x 3", "1 2 nan", "\x01 2 3", "1\x0b 2 3"]

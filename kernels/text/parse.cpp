@@ -98,7 +98,7 @@ std::int64_t count_rows(const char *line, const char *&end) {
   std::uint64_t last_field = 0;
   const char *p = line;
   while (p < end) {
-    if (end - p >= block_bytes) {
+    if (end - p > block_bytes) {  // the last line, which may lack its newline, is no part of it
       const byte_masks masks = classify_block(p);
       // A newline behind a field ends a row.
       if (masks.regular && (masks.newlines & ~(masks.fields << 1 | last_field)) == 0) {
@@ -176,7 +176,8 @@ class table_parser {
 
   void parse_line(piece &own) const {
     const char *p = skip_blanks(own.reached, own.end);
-    if (!at_line_end(p, own.end) && own.row < own.row_end) {
+    if (!at_line_end(p, own.end)) {
+      if (own.row == own.row_end) throw std::logic_error("rows counted and parsed differ");
       cyfes_bad_row state{own.reached - text, own.n_lines, CYFES_ROW_GOOD, 0, -1};
       p = parse_row(p, own.end, own.row, state);
       if (state.fault != CYFES_ROW_GOOD) reject_row(own.row, state, own);
