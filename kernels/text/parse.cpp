@@ -74,7 +74,7 @@ inline const char *next_line(const char *p, const char *end) {
 // Where the lines end that are complete: after the last newline, or with the text if it is the
 // last.
 const char *end_of_lines(const char *text, std::int64_t n_bytes, bool is_last) {
-  if (is_last) return text + n_bytes;
+  if (is_last || n_bytes == 0) return text + n_bytes;
   const void *const newline = memrchr(text, '\n', static_cast<std::size_t>(n_bytes));
   return newline ? static_cast<const char *>(newline) + 1 : text;
 }
