@@ -9,9 +9,10 @@ namespace cyfes {
 template <>
 const isa_table &isa_of<CYFES_ISA_INDEX>() {
   constexpr int isa = CYFES_ISA_INDEX;
-  static constexpr isa_table table = {CYFES_ISA_NAME,
-                                      {stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
-                                      {stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
+  static constexpr isa_table table = {
+      CYFES_ISA_NAME,
+      {prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
+      {prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
   return table;
 }
 

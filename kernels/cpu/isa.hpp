@@ -15,15 +15,71 @@ struct band {
   std::int64_t begin, end;
 };
 
-// One thread's workspace: three arrays a CV, each as long as the longest range of a kernel.
-template <class real>
-struct stamp_buffers {
-  const double *axis[CYFES_MAX_DIMS];    // [shape[d]] coordinates of the grid's points
-  double *displacement[CYFES_MAX_DIMS];  // x - center
-  real *factor[CYFES_MAX_DIMS];          // exp(-z^2/2)
-  real *moment[CYFES_MAX_DIMS];          // factor * displacement
-  double *row_begin, *row_end;           // extent of each row, in points from the grid's start
+// Grid indices that a kernel visits along one CV: `length` of them from `begin`, which wraps to
+// `first`.
+struct visit {
+  std::int64_t begin, first, length;
 };
+
+// What the stamps need to know of one kernel.
+struct stamp_kernel {
+  visit along[CYFES_MAX_DIMS];
+  double precision[CYFES_MAX_DIMS][CYFES_MAX_DIMS];  // inverse covariance
+};
+
+// A batch of kernels, prepared once, and the work array that they are stamped on.
+//
+// The grid's rows (runs of the last CV) are cut into blocks of stamp_rows(n_dims) rows of a plane,
+// the last one filled up. work is [planes][blocks][column groups][rows of a block][fields][group],
+// a group being 64 bytes of values and the fields the value and its derivatives: what a kernel adds
+// to a block lies together, aligned for any vector.
+template <class real>
+struct stamp_job {
+  const cyfes_grid *grid;
+  const cyfes_kernel_list *kernels;
+  const cyfes_options *options;
+  const double *axis[CYFES_MAX_DIMS];  // [shape[d]] coordinates of the grid's points
+  bool gradient;
+  std::int64_t stride[CYFES_MAX_DIMS];  // values a kernel's row in the arrays below
+  std::int64_t first;                   // kernel of the batch
+  stamp_kernel *prepared;               // [batch]
+  // [batch][stride[d]], each row from stamp_margin on:
+  double *displacement[CYFES_MAX_DIMS];  // x - center
+  real *factor[CYFES_MAX_DIMS];          // exp(-z^2/2), z = displacement / bandwidth
+  real *moment;                          // factor * z / bandwidth along the last CV
+  real *work;
+};
+
+// Part of a work array that one thread owns for a while.
+struct stamp_task {
+  std::int64_t plane;
+  band blocks;   // of the plane's rows
+  band columns;  // of the last CV; multiples of a group, except for its end
+};
+
+constexpr std::int64_t stamp_rows(int n_dims) { return n_dims > 1 ? 8 : 1; }
+template <class real>
+constexpr std::int64_t stamp_group = 64 / static_cast<std::int64_t>(sizeof(real));
+// Kernels in a batch, at most.
+constexpr std::int64_t stamp_batch = 512;
+// Values before and behind a row of factors that whole vectors and blocks may read.
+constexpr std::int64_t stamp_margin = 16;
+
+// Values of one block in a work array.
+template <class real>
+static inline std::int64_t stamp_block_size(const stamp_job<real> &job) {
+  const int D = job.grid->n_dims;
+  const std::int64_t groups =
+      (job.grid->shape[D - 1] + stamp_group<real> - 1) / stamp_group<real>;
+  return groups * stamp_rows(D) * (job.gradient ? D + 1 : 1) * stamp_group<real>;
+}
+
+// Blocks of one plane.
+static inline std::int64_t stamp_blocks(const cyfes_grid &grid) {
+  if (grid.n_dims == 1) return 1;
+  const std::int64_t rows = stamp_rows(grid.n_dims);
+  return (grid.shape[grid.n_dims - 2] + rows - 1) / rows;
+}
 
 // Samples of one bandwidth sorted into cells.
 struct cell_list {
@@ -60,8 +116,8 @@ struct evaluate_job {
 
 template <class real>
 struct isa_loops {
-  void (*stamp)(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
-                const stamp_buffers<real> &, real *density, real *derivatives);
+  void (*prepare)(const stamp_job<real> &, std::int64_t slot, std::int64_t n);
+  void (*stamp)(const stamp_job<real> &, std::int64_t n, stamp_task);
   void (*tiles)(const tile_job<real> &, band, real *buffer);
   void (*evaluate)(const evaluate_job &, std::int64_t first, std::int64_t last, real *density,
                    real *derivatives);
@@ -78,8 +134,9 @@ struct isa_table {
 template <int index>
 const isa_table &isa_of();
 template <class real, int index>
-void stamp(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
-           const stamp_buffers<real> &, real *density, real *derivatives);
+void prepare(const stamp_job<real> &, std::int64_t slot, std::int64_t n);
+template <class real, int index>
+void stamp(const stamp_job<real> &, std::int64_t n, stamp_task);
 
 // The table that options ask for; throws unsupported.
 const isa_table &select_isa(const cyfes_options &options);

@@ -26,7 +26,10 @@ struct simd;
 template <>
 struct simd<double> {
   typedef double vec __attribute__((vector_size(simd_bytes)));
-  typedef std::int64_t ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::int64_t integer;
+  typedef integer ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::uint64_t whole;
+  typedef whole uvec __attribute__((vector_size(simd_bytes)));
   typedef double wide __attribute__((vector_size(simd_bytes)));
   static constexpr int width = simd_bytes / 8;
 };
@@ -34,7 +37,10 @@ struct simd<double> {
 template <>
 struct simd<float> {
   typedef float vec __attribute__((vector_size(simd_bytes)));
-  typedef std::int32_t ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::int32_t integer;
+  typedef integer ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::uint32_t whole;
+  typedef whole uvec __attribute__((vector_size(simd_bytes)));
   typedef double wide __attribute__((vector_size(2 * simd_bytes)));
   static constexpr int width = simd_bytes / 4;
 };
@@ -43,6 +49,8 @@ template <class real>
 using vec_t = typename simd<real>::vec;
 template <class real>
 using ivec_t = typename simd<real>::ivec;
+template <class real>
+using uvec_t = typename simd<real>::uvec;
 // As many doubles as a vector of `real` has elements.
 template <class real>
 using wide_t = typename simd<real>::wide;
@@ -61,7 +69,7 @@ inline void store(real *to, vec_t<real> v) {
 
 template <class real>
 inline vec_t<real> broadcast(real x) {
-  return vec_t<real>{} + x;
+  return x - vec_t<real>{};  // which costs nothing; an addition would, to turn -0.0 into 0.0
 }
 
 // exp(x), relative error below 2 ulp; 0 where the result would be subnormal; not for x above

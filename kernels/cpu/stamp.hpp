@@ -1,9 +1,14 @@
-// Banded stamping: kernels with a bandwidth each (hills) added row by row to the grid.
+// Banded stamping: kernels with a bandwidth each (hills), added to the grid block by block.
 //
-// A caller owns a band of the first CV and adds to it every kernel that reaches it, in order, so
-// each point sums its kernels in the same order however the grid is divided. A row of a kernel
-// is a run of the last CV; the kernel's ellipse gives its begin and end, so nothing outside the
-// support is touched and no point is tested one by one.
+// Batches of kernels are prepared once (prepare.hpp). A caller then owns a part of the grid and
+// walks it in blocks of a few rows, small enough for the fastest cache; each block takes the
+// batch's kernels in order, so that every point sums them in the same order however the grid is
+// divided. The kernel's ellipse gives begin and end of each row. Where a block's rows differ, a
+// mask keeps what lies outside as it is, so no bit depends on the vectors' width.
+//
+// Kernels come to a block as entries: their extents and coefficients of its rows, computed for all
+// rows at once and some entries ahead, because the loops that add wait for nothing but their
+// bounds.
 #ifndef CYFES_CPU_STAMP_HPP
 #define CYFES_CPU_STAMP_HPP
 
@@ -14,315 +19,343 @@
 
 namespace {
 
-using cyfes::stamp_buffers;
+using cyfes::stamp_batch;
+using cyfes::stamp_group;
+using cyfes::stamp_job;
+using cyfes::stamp_kernel;
+using cyfes::stamp_margin;
+using cyfes::stamp_task;
 
-inline index_range visited(const cyfes_grid &grid, const cyfes_options &options, int d,
-                           double center, double reach, const std::int32_t *window) {
-  const std::int64_t n = grid.shape[d];
-  const double position = (center - grid.lower[d]) / grid.spacing[d];
-  index_range r = indices_within(position, reach / grid.spacing[d]);
-  if (window) {
-    const std::int64_t middle = static_cast<std::int64_t>(__builtin_floor(position));
-    r = {middle - window[d], middle + window[d] + 1};
-  }
-  if (grid.period[d] == 0) return clipped(r, 0, n);
-  if (window || options.images == CYFES_ALL_IMAGES) return r;
-  const std::int64_t first = static_cast<std::int64_t>(__builtin_ceil(position - 0.5 * n));
-  return clipped(r, first, first + n);
-}
-
-template <class real, int D, bool covariance>
+template <class real, int D, bool covariance, bool gradient>
 struct stamper {
-  const cyfes_grid &grid;
-  const cyfes_kernel_list &kernels;
-  const cyfes_options &options;
-  const stamp_buffers<real> &buffers;
-  const band own;
-  real *const density;
-  real *const derivatives;
-  const cyfes_profile profile = cyfes_profile_of(options);
-  std::int64_t size = 1;  // points of the grid: distance of two derivatives
+  using vec = vec_t<real>;
+  using ivec = ivec_t<real>;
+  using uvec = uvec_t<real>;
+  using integer = typename simd<real>::integer;
+  using whole = typename simd<real>::whole;
+  static constexpr int last = D - 1, row_cv = D > 1 ? D - 2 : 0, fields = gradient ? D + 1 : 1;
+  static constexpr int rows = static_cast<int>(cyfes::stamp_rows(D)), width = simd<real>::width;
+  static constexpr std::int64_t group = stamp_group<real>, row_size = fields * group;
+  static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
 
-  // Of the kernel at hand:
-  const double *center = nullptr;
-  const double *scales = nullptr;  // bandwidths or precision matrix
-  bool whole_window = false;       // a Gaussian cut by its window alone
-  bool fold = false;               // displacements need the minimum image
-  double weight = 0;
-  double precision[D][D] = {};  // inverse covariance
-  index_range range[D] = {};
+  // One visit of a kernel to a block.
+  struct entry {
+    const real *factor, *moment;  // along the last CV
+    const double *displacement;
+    double q2;
+    std::int64_t first, length;                       // what it visits of the last CV
+    std::int64_t outer_begin, outer_end, inner_begin, inner_end;  // columns of any, and of all rows
+    int row_begin, row_end;                           // rows of the block
+    real value_b, value_a[rows];                      // value_a factor + value_b
+    real slope[D][rows], moment_slope[D];             // slope factor + moment_slope moment
+    double q0[rows], q1[rows];       // squared distance q0 + x (2 q1 + q2 x)
+    integer begin[rows], size[rows];  // columns of each row; size is less than 0 by `lowest`
+  };
+  static constexpr int most_entries = 16;
 
-  static constexpr int last = D - 1;
+  const stamp_job<real> &job;
+  const stamp_task task;
+  const cyfes_grid &grid = *job.grid;
+  const cyfes_profile profile = cyfes_profile_of(*job.options);
+  // Gaussians within windows are not cut, nor need single rows be.
+  const bool uncut = job.kernels->windows ? job.options->kernel == CYFES_GAUSSIAN : D == 1;
+  // The minimum image within windows divides a kernel's support: its points are tested.
+  const bool fold = job.kernels->windows && !uncut;
+  const double scale = 1 / grid.spacing[last];
+  real *block = nullptr;       // values of the block at hand
+  std::int64_t block_row = 0;  // its first row in the plane
+  std::int64_t plane_index[CYFES_MAX_DIMS];
+  int n_entries = 0;
+  entry entries[most_entries];
 
-  void set_precision() {
-    for (int i = 0; i < D; ++i)
-      for (int j = 0; j < D; ++j)
-        precision[i][j] = covariance ? cyfes_symmetric(scales, i, j)
-                          : i == j   ? 1.0 / (scales[i] * scales[i])
-                                     : 0.0;
+  stamper(const stamp_job<real> &j, stamp_task t) : job(j), task(t) {}
+
+  // The squared distance of a kernel on a plane, at displacements x of the CVs before the rows',
+  // as c0 + y (2 c1 + c2 y) + 2 (b0 + b1 y) z + q2 z^2.
+  struct plane_form {
+    double x[CYFES_MAX_DIMS], outer;  // and the product of those CVs' factors
+    double c0, c1, c2, b0, b1, q2;
+  };
+
+  plane_form form_of(const stamp_kernel &kernel, const double *x, double outer) const {
+    plane_form f{{}, outer, 0, 0, kernel.precision[row_cv][row_cv], 0, kernel.precision[last][row_cv],
+                 kernel.precision[last][last]};
+    for (int i = 0; i < row_cv; ++i) {
+      f.x[i] = x[i];
+      for (int j = 0; j < row_cv; ++j) f.c0 += kernel.precision[i][j] * x[i] * x[j];
+      f.c1 += kernel.precision[row_cv][i] * x[i];
+      f.b0 += kernel.precision[last][i] * x[i];
+    }
+    return f;
   }
 
-  // Calls body(offset, index, run) for the pieces of r that no border of CV d divides: `offset`
-  // from the kernel's range, wrapped `index`.
-  template <class Body>
-  void for_runs(int d, index_range r, const Body &body) const {
-    const std::int64_t n = grid.shape[d];
-    for (std::int64_t i = r.begin; i < r.end;) {
-      const std::int64_t at = wrapped(i, n);
-      const std::int64_t run = r.end - i < n - at ? r.end - i : n - at;
-      body(i - range[d].begin, at, run);
-      i += run;
+  // Begin and end of every row's columns, counted from the kernel's first.
+  void set_extents(std::int64_t slot, std::int64_t base, const plane_form &f, entry &e) const {
+    const stamp_kernel &kernel = job.prepared[slot];
+    const double *const y = row_of(job.displacement[row_cv], row_cv, slot) + base;
+    const double center = job.kernels->centers[(job.first + slot) * D + last];
+    const double middle = (center - grid.lower[last]) * scale;
+    const double first = static_cast<double>(kernel.along[last].begin),
+                 end = first + static_cast<double>(kernel.along[last].length);
+    int from[rows], to[rows];
+    for (int r = 0; r < rows; ++r) {
+      const double q1 = covariance ? f.b0 + f.b1 * y[r] : 0;
+      double rest = profile.reach2 - (f.c0 + y[r] * (2 * f.c1 + f.c2 * y[r]));
+      if (covariance) rest += q1 * q1 / f.q2;
+      const double half = rest > 0 ? __builtin_sqrt(rest / f.q2) : -1e300;
+      const double shift = covariance ? -q1 / f.q2 : 0;
+      double low = __builtin_ceil(middle + scale * (shift - half));
+      double high = __builtin_floor(middle + scale * (shift + half)) + 1;
+      low = low < first ? first : low > end ? end : low;
+      high = high < first ? first : high > end ? end : high;
+      from[r] = static_cast<int>(low - first);
+      to[r] = static_cast<int>(high - first);
+    }
+    int outer_begin = INT32_MAX, outer_end = 0, inner_begin = 0, inner_end = INT32_MAX;
+    for (int r = 0; r < rows; ++r) {
+      const bool in = r >= e.row_begin && r < e.row_end, any = in && from[r] < to[r];
+      const int a = any ? from[r] : INT32_MAX, b = any ? to[r] : 0;
+      outer_begin = a < outer_begin ? a : outer_begin;
+      outer_end = b > outer_end ? b : outer_end;
+      const int c = in ? a : 0, d = in ? b : INT32_MAX;
+      inner_begin = c > inner_begin ? c : inner_begin;
+      inner_end = d < inner_end ? d : inner_end;
+      e.begin[r] = from[r];
+      e.size[r] = static_cast<integer>((any ? to[r] - from[r] : 0) + lowest);
+    }
+    e.outer_begin = outer_begin;
+    e.outer_end = outer_end;
+    e.inner_begin = inner_begin;
+    e.inner_end = inner_end;
+    if (outer_begin >= outer_end) return;
+    while (e.size[e.row_begin] == lowest) ++e.row_begin;
+    while (e.size[e.row_end - 1] == lowest) --e.row_end;
+  }
+
+  void set_whole(entry &e) const {
+    const std::int64_t n = e.length;
+    e.outer_begin = 0;
+    e.outer_end = n;
+    e.inner_begin = fold ? n : 0;
+    e.inner_end = fold ? 0 : n;
+    for (int r = 0; r < rows; ++r) {
+      e.begin[r] = 0;
+      e.size[r] = static_cast<integer>(n + lowest);
     }
   }
 
-  // Displacements along CV d; for diagonal kernels also factors and moments.
-  void prepare(int d) const {
-    const std::int64_t n = range[d].end - range[d].begin;
-    double *const x = buffers.displacement[d];
-    // From the grid's coordinates, so that no bit depends on where the range begins.
-    if (grid.period[d] > 0 && options.images == CYFES_NEAREST_IMAGE) {
-      for_runs(d, range[d], [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
-        const double *const axis = buffers.axis[d] + at;
-        for (std::int64_t i = 0; i < run; ++i)
-          x[offset + i] = -cyfes_nearest_image(center[d] - axis[i], grid.period[d]);
-      });
-    } else {
-      for (std::int64_t i = 0; i < n; ++i)
-        x[i] =
-            grid.lower[d] + static_cast<double>(range[d].begin + i) * grid.spacing[d] - center[d];
-    }
-    if (!covariance) factors(d, n);
-  }
-
-  // factor = exp(-z^2 / 2) and moment = factor * z / sigma, z = x / sigma for x in displacement[d].
-  void factors(int d, std::int64_t n) const {
-    constexpr int width = simd<real>::width;
-    const double sigma = scales[d];
-    for (std::int64_t i = 0; i < n; i += width) {
-      wide_t<real> x;
-      __builtin_memcpy(&x, buffers.displacement[d] + i, sizeof x);
-      const wide_t<real> z = x / sigma, q = -0.5 * (z * z);
-      const vec_t<real> e = exponential(__builtin_convertvector(q, vec_t<real>));
-      store(buffers.factor[d] + i, e);
-      store(buffers.moment[d] + i, e * __builtin_convertvector(z / sigma, vec_t<real>));
-    }
-  }
-
-  // factor = exp(-(q0 + 2 q1 x + q2 x^2) / 2) and moment = factor * x, for x in displacement[d].
-  void exponentials(int d, std::int64_t n, double q0, double q1, double q2,
-                    std::int64_t from = 0) const {
-    constexpr int width = simd<real>::width;
-    for (std::int64_t i = from; i < n; i += width) {
-      wide_t<real> x;
-      __builtin_memcpy(&x, buffers.displacement[d] + i, sizeof x);
-      const wide_t<real> q = -0.5 * (q0 + x * (2 * q1 + x * q2));
-      const vec_t<real> e = exponential(__builtin_convertvector(q, vec_t<real>));
-      store(buffers.factor[d] + i, e);
-      store(buffers.moment[d] + i, e * __builtin_convertvector(x, vec_t<real>));
-    }
-  }
-
-  // Adds value_a factor + value_b, and slope[d][0] factor + slope[d][1] moment to derivative d,
-  // over the indices [r.begin, r.end) of the row that starts at `row`.
-  void add_row(std::int64_t row, index_range r, real value_a, real value_b,
-               const real (&slope)[D][2]) const {
-    for_runs(last, r, [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
-      std::int64_t skip = 0;
-      if (D == 1) {  // the row itself is divided among the bands
-        skip = own.begin > at ? own.begin - at : 0;
-        run = own.end - at < run ? own.end - at : run;
+  void set_coefficients(std::int64_t slot, std::int64_t base, const plane_form &f, entry &e) const {
+    const stamp_kernel &kernel = job.prepared[slot];
+    const double *const y = row_of(job.displacement[row_cv], row_cv, slot) + base;
+    const real *const factor = row_of(job.factor[row_cv], row_cv, slot) + base;
+    const double weight = job.kernels->weights[job.first + slot];
+    for (int r = 0; r < rows; ++r) {
+      const double outer = covariance || D == 1 ? 1.0 : f.outer * static_cast<double>(factor[r]);
+      const double a = weight * profile.height_a * outer;
+      e.value_a[r] = static_cast<real>(a);
+      if (covariance || fold) {
+        e.q0[r] = f.c0 + y[r] * (2 * f.c1 + f.c2 * y[r]);
+        e.q1[r] = f.b0 + f.b1 * y[r];
+        if (D == 1) e.q0[r] = e.q1[r] = 0;
       }
-      add_run(row + at, skip, run, buffers.factor[last] + offset, buffers.moment[last] + offset,
-              value_a, value_b, slope);
-    });
+      for (int d = 0; gradient && d < (covariance ? D : last); ++d) {
+        double along = covariance ? 0 : kernel.precision[d][d] * (d < row_cv ? f.x[d] : y[r]);
+        for (int i = 0; covariance && i < last; ++i)
+          along += kernel.precision[d][i] * (i < row_cv ? f.x[i] : y[r]);
+        e.slope[d][r] = static_cast<real>(-a * along);
+      }
+    }
+    e.value_b = static_cast<real>(weight * profile.height_b);
+    const double a = weight * profile.height_a;
+    for (int d = 0; covariance && d < D; ++d)
+      e.moment_slope[d] = static_cast<real>(-a * kernel.precision[d][last]);
+    e.q2 = f.q2;
   }
 
-  // Value and slopes in one pass over the row's points.
-  void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *factor,
-               const real *moment, real value_a, real value_b, const real (&slope)[D][2]) const {
-    real *const v = density + to;
-    if (!derivatives) {
-#pragma omp simd
-      for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
-      return;
+  template <class T>
+  const T *row_of(const T *array, int d, std::int64_t slot) const {
+    return array + slot * job.stride[d] + stamp_margin;
+  }
+
+  // A kernel whose rows, from `base` on, meet the block.
+  void enter(std::int64_t slot, std::int64_t base, const plane_form &f) {
+    const stamp_kernel &kernel = job.prepared[slot];
+    entry &e = entries[n_entries];
+    e.factor = row_of(job.factor[last], last, slot);
+    e.moment = row_of(job.moment, last, slot);
+    e.displacement = row_of(job.displacement[last], last, slot);
+    e.first = kernel.along[last].first;
+    e.length = kernel.along[last].length;
+    e.row_begin = base < 0 ? static_cast<int>(-base) : 0;
+    const std::int64_t left = D > 1 ? kernel.along[row_cv].length - base : 1,
+                       here = D > 1 ? grid.shape[row_cv] - block_row : 1,
+                       end = left < here ? left : here;
+    e.row_end = end < rows ? static_cast<int>(end) : rows;
+    if (uncut || fold)
+      set_whole(e);
+    else
+      set_extents(slot, base, f, e);
+    if (e.outer_begin >= e.outer_end) return;
+    set_coefficients(slot, base, f, e);
+    if (++n_entries == most_entries) flush();
+  }
+
+  void flush() {
+    for (int i = 0; i < n_entries; ++i) add(entries[i]);
+    n_entries = 0;
+  }
+
+  // The pieces of the kernel's columns that the border of the last CV divides.
+  void add(const entry &e) const {
+    const std::int64_t n = grid.shape[last];
+    std::int64_t at = e.first;
+    for (std::int64_t i = 0; i < e.outer_end; at = 0) {
+      const std::int64_t end = e.length - i < n - at ? e.length : i + n - at;
+      std::int64_t low = (i > e.outer_begin ? i : e.outer_begin) + at - i,
+                   high = (end < e.outer_end ? end : e.outer_end) + at - i;
+      if (D == 1) {
+        low = low > task.columns.begin ? low : task.columns.begin;
+        high = high < task.columns.end ? high : task.columns.end;
+      }
+      if (low < high) add_columns(e, at - i, low, high);
+      i = end;
     }
-    real *g[D];
-    for (int d = 0; d < D; ++d) g[d] = derivatives + d * size + to;
-#pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) {
-      v[i] += value_a * factor[i] + value_b;
-      for (int d = 0; d < D; ++d) {
-        if (covariance)
-          g[d][i] += slope[d][0] * factor[i] + slope[d][1] * moment[i];
-        else
-          g[d][i] += d < last ? slope[d][0] * factor[i] : slope[d][1] * moment[i];
+  }
+
+  // Columns [low, high) of the grid, `shift` more than those of the kernel. A piece that ends at
+  // the border may run on into the columns behind, which nobody reads.
+  void add_columns(const entry &e, std::int64_t shift, std::int64_t low, std::int64_t high) const {
+    const std::int64_t begin = low / width, end = (high + width - 1) / width;
+    std::int64_t a = floor_of(e.inner_begin + shift + width - 1), b = floor_of(e.inner_end + shift);
+    a = a < begin ? begin : a > end ? end : a;
+    b = b < a ? a : b > end ? end : b;
+    add_vectors<true>(e, shift, begin, a);
+    add_vectors<false>(e, shift, a, b);
+    add_vectors<true>(e, shift, b, end);
+  }
+
+  // Whole vectors before index i, which may be negative.
+  static std::int64_t floor_of(std::int64_t i) { return i >= 0 ? i / width : -((width - 1 - i) / width); }
+
+  template <bool masked>
+  void add_vectors(const entry &e, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
+    constexpr std::int64_t parts = group / width;
+    uvec lane{};
+    for (int l = 0; l < width; ++l) lane[l] = static_cast<whole>(l);
+    for (std::int64_t v = begin; v < end; ++v) {
+      const std::int64_t i = v * width - shift;
+      real *to = block + (v / parts * rows + e.row_begin) * row_size + v % parts * width;
+      vec factor{}, moment{};
+      if (!covariance) factor = load(e.factor + i), moment = load(e.moment + i);
+      const uvec at = lane + (static_cast<whole>(i) + static_cast<whole>(lowest));
+      for (int r = e.row_begin; r < e.row_end; ++r, to += row_size) {
+        ivec mask{};
+        if (masked) mask = (ivec)(at - static_cast<whole>(e.begin[r])) < e.size[r];
+        if (covariance || (masked && fold)) {
+          wide_t<real> x;
+          __builtin_memcpy(&x, e.displacement + i, sizeof x);
+          const wide_t<real> q = e.q0[r] + x * (2 * e.q1[r] + x * e.q2);
+          if (masked && fold) mask &= __builtin_convertvector(q < profile.reach2, ivec);
+          if (covariance) {
+            factor = exponential(__builtin_convertvector(-0.5 * q, vec));
+            moment = factor * __builtin_convertvector(x, vec);
+          }
+        }
+        add_vector<masked>(e, r, factor, moment, mask, to);
       }
     }
   }
 
-  // One row: x holds the displacements along the other CVs, outer their factors' product.
-  void stamp_row(std::int64_t row, index_range r, const double *x, double q0, double q1,
-                 double outer) const {
-    r = clipped(r, range[last].begin, range[last].end);
-    if (r.begin >= r.end) return;
-    if (covariance)
-      exponentials(last, r.end - range[last].begin, q0, q1, precision[last][last],
-                   r.begin - range[last].begin);
-    const double a = weight * profile.height_a * outer;
-    real slope[D][2];
-    for (int d = 0; d < D; ++d) {
-      double along = covariance || d == last ? 0 : precision[d][d] * x[d];
-      for (int e = 0; covariance && e < last; ++e) along += precision[d][e] * x[e];
-      slope[d][0] = static_cast<real>(-a * along);
-      slope[d][1] = static_cast<real>(covariance ? -a * precision[d][last] : -a);
-    }
-    add_row(row, r, static_cast<real>(a), static_cast<real>(weight * profile.height_b), slope);
-  }
-
-  // Begin and end of every row along CV D-2: where q0 + 2 q1 x + q2 x^2 < reach2, in grid steps.
-  // q0 and q1 are quadratic and linear in the row's own displacement y:
-  // q0 = c0 + 2 c1 y + c2 y^2, q1 = b0 + b1 y.
-  void extents(double c0, double c1, double c2, double b0, double b1) const {
-    constexpr int d = D > 1 ? D - 2 : 0;
-    const double *const y = buffers.displacement[d];
-    double *const begin = buffers.row_begin, *const end = buffers.row_end;
-    const double q2 = precision[last][last], reach2 = profile.reach2,
-                 scale = 1 / grid.spacing[last];
-    const double middle = (center[last] - grid.lower[last]) * scale;
-    const std::int64_t n = range[d].end - range[d].begin;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double q1 = b0 + b1 * y[i];
-      const double rest = reach2 - (c0 + y[i] * (2 * c1 + c2 * y[i])) + q1 * q1 / q2;
-      const double half = rest > 0 ? __builtin_sqrt(rest / q2) : -1e300;
-      begin[i] = __builtin_ceil(middle + scale * (-q1 / q2 - half));
-      end[i] = __builtin_floor(middle + scale * (-q1 / q2 + half)) + 1;
-    }
-  }
-
-  // All rows along CV D-2, at displacements x[0 .. D-3] along the CVs before it.
-  void stamp_plane(std::int64_t plane, double *x, double outer) const {
-    constexpr int d = D > 1 ? D - 2 : 0;
-    double c0 = 0, c1 = 0, b0 = 0;
-    for (int i = 0; i < d; ++i) {
-      for (int j = 0; j < d; ++j) c0 += precision[i][j] * x[i] * x[j];
-      c1 += precision[d][i] * x[i];
-      b0 += precision[last][i] * x[i];
-    }
-    const double c2 = precision[d][d], b1 = precision[last][d];
-    if (!whole_window) extents(c0, c1, c2, b0, b1);
-    const std::int64_t n = grid.shape[d];
-    for (std::int64_t i = range[d].begin; i < range[d].end; ++i) {
-      const std::int64_t at = wrapped(i, n), k = i - range[d].begin;
-      if (d == 0 && (at < own.begin || at >= own.end)) continue;
-      index_range r = range[last];
-      if (!whole_window && !fold) {
-        if (!(buffers.row_begin[k] < buffers.row_end[k])) continue;
-        r = {static_cast<std::int64_t>(buffers.row_begin[k]),
-             static_cast<std::int64_t>(buffers.row_end[k])};
-      }
-      const double y = x[d] = buffers.displacement[d][k];
-      const double q0 = c0 + y * (2 * c1 + c2 * y), q1 = b0 + b1 * y;
-      const double factor = covariance ? 1.0 : outer * static_cast<double>(buffers.factor[d][k]);
-      const std::int64_t row = (plane * n + at) * grid.shape[last];
-      if (fold && !whole_window)
-        stamp_folded_row(row, x, q0, q1, factor);
+  template <bool masked>
+  static void add_vector(const entry &e, int r, vec factor, vec moment, ivec mask, real *to) {
+    add_to<masked>(to, e.value_a[r] * factor + e.value_b, mask);
+    for (int d = 0; gradient && d < D; ++d) {
+      vec slope;
+      if (covariance)
+        slope = e.slope[d][r] * factor + e.moment_slope[d] * moment;
       else
-        stamp_row(row, r, x, q0, q1, factor);
+        slope = d < last ? e.slope[d][r] * factor : -e.value_a[r] * moment;
+      add_to<masked>(to + (d + 1) * group, slope, mask);
     }
   }
 
-  // A row whose displacements are folded to the minimum image has its support in several pieces.
-  void stamp_folded_row(std::int64_t row, const double *x, double q0, double q1,
-                        double outer) const {
-    const double q2 = precision[last][last];
-    const double *const z = buffers.displacement[last];
-    for (std::int64_t i = range[last].begin; i < range[last].end;) {
-      std::int64_t j = i;
-      for (; j < range[last].end; ++j) {
-        const double d = z[j - range[last].begin];
-        if (!(q0 + d * (2 * q1 + q2 * d) < profile.reach2)) break;
-      }
-      if (j > i) stamp_row(row, {i, j}, x, q0, q1, outer);
-      i = j + 1;
-    }
+  template <bool masked>
+  static void add_to(real *to, vec term, ivec mask) {
+    const vec old = load(to), sum = old + term;
+    store(to, masked ? mask ? sum : old : sum);
   }
 
-  // The CVs before D-2, one after another.
+  // Calls enter for each visit of a kernel to the block; x and outer as in plane_form.
   template <int d>
-  void stamp_outer(std::int64_t plane, double *x, double outer) const {
-    if constexpr (d >= D - 2) {
-      stamp_plane(plane, x, outer);
+  void visit(std::int64_t slot, double *x, double outer) {
+    const cyfes::visit v = job.prepared[slot].along[d];
+    if constexpr (D == 1) {
+      enter(slot, 0, form_of(job.prepared[slot], x, outer));
+    } else if constexpr (d == row_cv) {
+      const std::int64_t n = grid.shape[d], rest = n - block_row;
+      std::int64_t base = block_row - v.first;
+      if (base + (rest < rows ? rest : rows) <= 0) base += n;
+      for (; base < v.length; base += n) enter(slot, base, form_of(job.prepared[slot], x, outer));
     } else {
-      const std::int64_t n = grid.shape[d];
-      for (std::int64_t i = range[d].begin; i < range[d].end; ++i) {
-        const std::int64_t at = wrapped(i, n), k = i - range[d].begin;
-        if (d == 0 && (at < own.begin || at >= own.end)) continue;
-        x[d] = buffers.displacement[d][k];
-        stamp_outer<d + 1>(plane * n + at, x,
-                           covariance ? 1.0 : outer * static_cast<double>(buffers.factor[d][k]));
+      for (std::int64_t i = offset(d, v); i < v.length; i += grid.shape[d]) {
+        x[d] = row_of(job.displacement[d], d, slot)[i];
+        const double factor =
+            covariance ? 1.0 : static_cast<double>(row_of(job.factor[d], d, slot)[i]);
+        visit<d + 1>(slot, x, outer * factor);
       }
     }
   }
 
-  bool reaches_band() const {
-    for (int d = 1; d < D; ++d)
-      if (range[d].begin >= range[d].end) return false;
-    return meets(range[0], own, grid.shape[0]);
+  // Where the task's plane first occurs in what a kernel visits of CV d < D - 2.
+  std::int64_t offset(int d, const cyfes::visit &v) const {
+    const std::int64_t i = plane_index[d] - v.first;
+    return i < 0 ? i + grid.shape[d] : i;
   }
 
-  void stamp(std::int64_t k) {
-    const int n_scales = covariance ? D * (D + 1) / 2 : D;
-    center = kernels.centers + k * D;
-    scales = kernels.bandwidths + (kernels.n_bandwidths == 1 ? 0 : k * n_scales);
-    weight = kernels.weights[k];
-    set_precision();
-    const std::int32_t *window = kernels.windows ? kernels.windows + k * D : nullptr;
-    fold = window != nullptr;
-    whole_window = fold && options.kernel == CYFES_GAUSSIAN;
-    double spread[D];
-    if (covariance) cyfes_variances(scales, D, spread);
-    for (int d = 0; d < D; ++d) {
-      const double sigma = covariance ? __builtin_sqrt(spread[d]) : scales[d];
-      range[d] =
-          visited(grid, options, d, center[d], sigma * __builtin_sqrt(profile.reach2), window);
+  bool meets_plane(const stamp_kernel &kernel) const {
+    for (int d = 0; d < row_cv; ++d)
+      if (offset(d, kernel.along[d]) >= kernel.along[d].length) return false;
+    return true;
+  }
+
+  void run(std::int64_t n) {
+    std::int64_t plane = task.plane;
+    for (int d = row_cv - 1; d >= 0; --d) {
+      plane_index[d] = plane % grid.shape[d];
+      plane /= grid.shape[d];
     }
-    if (!reaches_band()) return;
-    if (D == 1 && grid.period[0] == 0) range[0] = clipped(range[0], own.begin, own.end);
-    for (int d = 0; d < D; ++d) prepare(d);
-    double x[CYFES_MAX_DIMS] = {};
-    if constexpr (D == 1) {
-      if (fold && !whole_window)
-        stamp_folded_row(0, x, 0, 0, 1);
-      else
-        stamp_row(0, range[0], x, 0, 0, 1);
-    } else {
-      stamp_outer<0>(0, x, 1);
+    std::int32_t slots[stamp_batch];
+    std::int64_t n_slots = 0;
+    for (std::int64_t slot = 0; slot < n; ++slot)
+      if (meets_plane(job.prepared[slot])) slots[n_slots++] = static_cast<std::int32_t>(slot);
+    for (std::int64_t b = task.blocks.begin; b < task.blocks.end; ++b) {
+      block = job.work + (task.plane * cyfes::stamp_blocks(grid) + b) * cyfes::stamp_block_size(job);
+      block_row = b * rows;
+      double x[CYFES_MAX_DIMS];
+      for (std::int64_t i = 0; i < n_slots; ++i) visit<0>(slots[i], x, 1.0);
+      flush();
     }
   }
 };
 
+// Adds the first n kernels of the batch to the task's part of the grid.
 template <class real, int D, bool covariance>
-void stamp_all(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-               const cyfes_options &options, band own, const stamp_buffers<real> &buffers,
-               real *density, real *derivatives) {
-  stamper<real, D, covariance> s{grid, kernels, options, buffers, own, density, derivatives};
-  for (int d = 0; d < D; ++d) s.size *= grid.shape[d];
-  for (std::int64_t k = 0; k < kernels.n_kernels; ++k) s.stamp(k);
+void stamp_all(const stamp_job<real> &job, std::int64_t n, stamp_task task) {
+  if (job.gradient)
+    stamper<real, D, covariance, true>(job, task).run(n);
+  else
+    stamper<real, D, covariance, false>(job, task).run(n);
 }
 
 template <class real>
-void stamp_any(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-               const cyfes_options &options, band own, const stamp_buffers<real> &buffers,
-               real *density, real *derivatives) {
-  using all = void (*)(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
-                       const stamp_buffers<real> &, real *, real *);
+void stamp_any(const stamp_job<real> &job, std::int64_t n, stamp_task task) {
+  using all = void (*)(const stamp_job<real> &, std::int64_t, stamp_task);
   static constexpr all diagonal[] = {stamp_all<real, 1, false>, stamp_all<real, 2, false>,
                                      stamp_all<real, 3, false>, stamp_all<real, 4, false>};
   static constexpr all full[] = {nullptr, stamp_all<real, 2, true>, stamp_all<real, 3, true>,
                                  stamp_all<real, 4, true>};
-  const bool covariance = kernels.n_scales != grid.n_dims;
-  (covariance ? full : diagonal)[grid.n_dims - 1](grid, kernels, options, own, buffers, density,
-                                                  derivatives);
+  const int D = job.grid->n_dims;
+  (job.kernels->n_scales != D ? full : diagonal)[D - 1](job, n, task);
 }
 
 }  // namespace
