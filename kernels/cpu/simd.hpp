@@ -55,6 +55,20 @@ using uvec_t = typename simd<real>::uvec;
 template <class real>
 using wide_t = typename simd<real>::wide;
 
+// Eight integers, on every instruction set, and their least and greatest.
+typedef std::int32_t eight __attribute__((vector_size(32)));
+
+inline eight lesser(eight a, eight b) { return a < b ? a : b; }
+inline eight greater(eight a, eight b) { return a > b ? a : b; }
+
+inline std::int32_t least_of(eight v) {
+  v = lesser(v, __builtin_shuffle(v, eight{4, 5, 6, 7, 0, 1, 2, 3}));
+  v = lesser(v, __builtin_shuffle(v, eight{2, 3, 0, 1, 6, 7, 4, 5}));
+  return lesser(v, __builtin_shuffle(v, eight{1, 0, 3, 2, 5, 4, 7, 6}))[0];
+}
+
+inline std::int32_t greatest_of(eight v) { return ~least_of(~v); }
+
 template <class real>
 inline vec_t<real> load(const real *from) {
   vec_t<real> v;

@@ -38,6 +38,13 @@ struct stamper {
   static constexpr std::int64_t group = stamp_group<real>, row_size = fields * group;
   static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
 
+  struct yes {
+    constexpr operator bool() const { return true; }
+  };
+  struct no {
+    constexpr operator bool() const { return false; }
+  };
+
   // One visit of a kernel to a block.
   struct entry {
     const real *factor, *moment;  // along the last CV
@@ -97,7 +104,7 @@ struct stamper {
     const double middle = (center - grid.lower[last]) * scale;
     const double first = static_cast<double>(kernel.along[last].begin),
                  end = first + static_cast<double>(kernel.along[last].length);
-    int from[rows], to[rows];
+    std::int32_t from[rows], to[rows];
     for (int r = 0; r < rows; ++r) {
       const double q1 = covariance ? f.b0 + f.b1 * y[r] : 0;
       double rest = profile.reach2 - (f.c0 + y[r] * (2 * f.c1 + f.c2 * y[r]));
@@ -108,26 +115,31 @@ struct stamper {
       double high = __builtin_floor(middle + scale * (shift + half)) + 1;
       low = low < first ? first : low > end ? end : low;
       high = high < first ? first : high > end ? end : high;
-      from[r] = static_cast<int>(low - first);
-      to[r] = static_cast<int>(high - first);
+      from[r] = static_cast<std::int32_t>(low - first);
+      to[r] = static_cast<std::int32_t>(high - first);
     }
-    int outer_begin = INT32_MAX, outer_end = 0, inner_begin = 0, inner_end = INT32_MAX;
-    for (int r = 0; r < rows; ++r) {
-      const bool in = r >= e.row_begin && r < e.row_end, any = in && from[r] < to[r];
-      const int a = any ? from[r] : INT32_MAX, b = any ? to[r] : 0;
-      outer_begin = a < outer_begin ? a : outer_begin;
-      outer_end = b > outer_end ? b : outer_end;
-      const int c = in ? a : 0, d = in ? b : INT32_MAX;
-      inner_begin = c > inner_begin ? c : inner_begin;
-      inner_end = d < inner_end ? d : inner_end;
-      e.begin[r] = from[r];
-      e.size[r] = static_cast<integer>((any ? to[r] - from[r] : 0) + lowest);
-    }
-    e.outer_begin = outer_begin;
-    e.outer_end = outer_end;
-    e.inner_begin = inner_begin;
-    e.inner_end = inner_end;
-    if (outer_begin >= outer_end) return;
+    reduce(from, to, e);
+  }
+
+  // The columns that any row reaches, and those that all do.
+  static void reduce(const std::int32_t *from, const std::int32_t *to, entry &e) {
+    static_assert(D == 1 || rows == 8, "the rows of a block fill one vector");
+    const eight row{0, 1, 2, 3, 4, 5, 6, 7};
+    const eight none{}, all = none + INT32_MAX;
+    eight begin, end;
+    __builtin_memcpy(&begin, from, sizeof begin);
+    __builtin_memcpy(&end, to, sizeof end);
+    const eight in = (row >= e.row_begin) & (row < e.row_end), any = in & (begin < end);
+    e.outer_begin = least_of(any ? begin : all);
+    e.outer_end = greatest_of(any ? end : none);
+    e.inner_begin = greatest_of(in ? begin : none);
+    e.inner_end = least_of(in ? any ? end : none : all);
+    typedef integer integers __attribute__((vector_size(8 * sizeof(integer))));
+    const integers columns = __builtin_convertvector(begin, integers),
+                   sizes = __builtin_convertvector(any ? end - begin : none, integers) + lowest;
+    __builtin_memcpy(e.begin, &columns, sizeof columns);
+    __builtin_memcpy(e.size, &sizes, sizeof sizes);
+    if (e.outer_begin >= e.outer_end) return;
     while (e.size[e.row_begin] == lowest) ++e.row_begin;
     while (e.size[e.row_end - 1] == lowest) --e.row_end;
   }
@@ -191,9 +203,9 @@ struct stamper {
                        here = D > 1 ? grid.shape[row_cv] - block_row : 1,
                        end = left < here ? left : here;
     e.row_end = end < rows ? static_cast<int>(end) : rows;
-    if (uncut || fold)
+    if (D == 1 || uncut || fold)
       set_whole(e);
-    else
+    else if constexpr (D > 1)
       set_extents(slot, base, f, e);
     if (e.outer_begin >= e.outer_end) return;
     set_coefficients(slot, base, f, e);
@@ -226,29 +238,39 @@ struct stamper {
   // the border may run on into the columns behind, which nobody reads.
   void add_columns(const entry &e, std::int64_t shift, std::int64_t low, std::int64_t high) const {
     const std::int64_t begin = low / width, end = (high + width - 1) / width;
-    std::int64_t a = floor_of(e.inner_begin + shift + width - 1), b = floor_of(e.inner_end + shift);
-    a = a < begin ? begin : a > end ? end : a;
-    b = b < a ? a : b > end ? end : b;
-    add_vectors<true>(e, shift, begin, a);
-    add_vectors<false>(e, shift, a, b);
-    add_vectors<true>(e, shift, b, end);
+    const std::int64_t border = D == 1 ? task.columns.end : grid.shape[last];
+    std::int64_t a = e.inner_begin + shift, b = e.inner_end + shift;
+    a = a <= low ? low : a >= high ? high : a;
+    b = b <= a ? a : b < high ? b : high == border ? end * width : high;
+    a = (a + width - 1) / width;
+    b = b / width > a ? b / width : a;
+    const auto add = [&](auto all) {
+      add_vectors<true, all>(e, shift, begin, a);
+      add_vectors<false, all>(e, shift, a, b);
+      add_vectors<true, all>(e, shift, b, end);
+    };
+    if (e.row_begin == 0 && e.row_end == rows)
+      add(yes{});
+    else
+      add(no{});
   }
 
-  // Whole vectors before index i, which may be negative.
-  static std::int64_t floor_of(std::int64_t i) { return i >= 0 ? i / width : -((width - 1 - i) / width); }
-
-  template <bool masked>
+  // Vectors [begin, end) of the block's columns, of all its rows or of the entry's.
+  template <bool masked, bool all>
   void add_vectors(const entry &e, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
-    constexpr std::int64_t parts = group / width;
+    constexpr std::uint64_t parts = group / width;
     uvec lane{};
     for (int l = 0; l < width; ++l) lane[l] = static_cast<whole>(l);
-    for (std::int64_t v = begin; v < end; ++v) {
-      const std::int64_t i = v * width - shift;
-      real *to = block + (v / parts * rows + e.row_begin) * row_size + v % parts * width;
+    const int row_begin = all ? 0 : e.row_begin, row_end = all ? rows : e.row_end;
+    const vec value_b = broadcast(e.value_b);
+    for (auto v = static_cast<std::uint64_t>(begin); v < static_cast<std::uint64_t>(end); ++v) {
+      const std::int64_t i = static_cast<std::int64_t>(v) * width - shift;
+      real *to = block + (v / parts * rows + static_cast<std::uint64_t>(row_begin)) * row_size + v % parts * width;
       vec factor{}, moment{};
-      if (!covariance) factor = load(e.factor + i), moment = load(e.moment + i);
+      if (!covariance) factor = load(e.factor + i), moment = -load(e.moment + i);
       const uvec at = lane + (static_cast<whole>(i) + static_cast<whole>(lowest));
-      for (int r = e.row_begin; r < e.row_end; ++r, to += row_size) {
+#pragma GCC unroll 8
+      for (int r = row_begin; r < row_end; ++r, to += row_size) {
         ivec mask{};
         if (masked) mask = (ivec)(at - static_cast<whole>(e.begin[r])) < e.size[r];
         if (covariance || (masked && fold)) {
@@ -261,28 +283,35 @@ struct stamper {
             moment = factor * __builtin_convertvector(x, vec);
           }
         }
-        add_vector<masked>(e, r, factor, moment, mask, to);
+        add_vector<masked>(e, r, factor, moment, value_b, mask, to);
       }
     }
   }
 
   template <bool masked>
-  static void add_vector(const entry &e, int r, vec factor, vec moment, ivec mask, real *to) {
-    add_to<masked>(to, e.value_a[r] * factor + e.value_b, mask);
+  static void add_vector(const entry &e, int r, vec factor, vec moment, vec value_b, ivec mask, real *to) {
+    const vec a = broadcast(e.value_a[r]);
+    add_to<masked>(to, a * factor + value_b, mask);
     for (int d = 0; gradient && d < D; ++d) {
       vec slope;
       if (covariance)
         slope = e.slope[d][r] * factor + e.moment_slope[d] * moment;
       else
-        slope = d < last ? e.slope[d][r] * factor : -e.value_a[r] * moment;
+        slope = d < last ? e.slope[d][r] * factor : a * moment;
       add_to<masked>(to + (d + 1) * group, slope, mask);
     }
   }
 
   template <bool masked>
   static void add_to(real *to, vec term, ivec mask) {
-    const vec old = load(to), sum = old + term;
-    store(to, masked ? mask ? sum : old : sum);
+    const vec old = load(to);
+    if (!masked) return store(to, old + term);
+#if defined(__AVX512F__)
+    store(to, mask ? old + term : old);
+#else
+    __builtin_memcpy(&term, &(mask &= (ivec)term), sizeof term);
+    store(to, old + term);
+#endif
   }
 
   // Calls enter for each visit of a kernel to the block; x and outer as in plane_form.
@@ -332,7 +361,17 @@ struct stamper {
       block = job.work + (task.plane * cyfes::stamp_blocks(grid) + b) * cyfes::stamp_block_size(job);
       block_row = b * rows;
       double x[CYFES_MAX_DIMS];
-      for (std::int64_t i = 0; i < n_slots; ++i) visit<0>(slots[i], x, 1.0);
+      if constexpr (D == 2) {
+        const std::int64_t period = grid.shape[0], rest = period - block_row,
+                           here = rest < rows ? rest : rows, row = block_row;
+        const stamp_kernel *const kernels = job.prepared;
+        for (std::int64_t i = 0; i < n; ++i) {
+          const std::int64_t at = row - kernels[i].along[0].first;
+          if ((at + here > 0 ? at : at + period) < kernels[i].along[0].length) visit<0>(i, x, 1.0);
+        }
+      } else {
+        for (std::int64_t i = 0; i < n_slots; ++i) visit<0>(slots[i], x, 1.0);
+      }
       flush();
     }
   }
