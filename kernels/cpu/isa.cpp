@@ -11,8 +11,8 @@ const isa_table &isa_of<CYFES_ISA_INDEX>() {
   constexpr int isa = CYFES_ISA_INDEX;
   static constexpr isa_table table = {
       CYFES_ISA_NAME,
-      {prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
-      {prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
+      {simd<double>::width, prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
+      {simd<float>::width, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
   return table;
 }
 

@@ -30,9 +30,9 @@ struct stamp_kernel {
 // A batch of kernels, prepared once, and the work array that they are stamped on.
 //
 // The grid's rows (runs of the last CV) are cut into blocks of stamp_rows(n_dims) rows of a plane,
-// the last one filled up. work is [planes][blocks][column groups][rows of a block][fields][group],
-// a group being 64 bytes of values and the fields the value and its derivatives: what a kernel adds
-// to a block lies together, aligned for any vector.
+// the last one filled up. work is [planes][blocks][vectors of columns][rows of a block][fields]
+// [width of a vector], the fields being the value and its derivatives: what a kernel adds to a
+// block lies together and aligned.
 template <class real>
 struct stamp_job {
   const cyfes_grid *grid;
@@ -47,6 +47,7 @@ struct stamp_job {
   double *displacement[CYFES_MAX_DIMS];  // x - center
   real *factor[CYFES_MAX_DIMS];          // exp(-z^2/2), z = displacement / bandwidth
   real *moment;                          // factor * z / bandwidth along the last CV
+  std::int64_t width;  // isa_loops::width
   real *work;
 };
 
@@ -54,12 +55,10 @@ struct stamp_job {
 struct stamp_task {
   std::int64_t plane;
   band blocks;   // of the plane's rows
-  band columns;  // of the last CV; multiples of a group, except for its end
+  band columns;  // of the last CV; multiples of a vector, except for its end
 };
 
 constexpr std::int64_t stamp_rows(int n_dims) { return n_dims > 1 ? 8 : 1; }
-template <class real>
-constexpr std::int64_t stamp_group = 64 / static_cast<std::int64_t>(sizeof(real));
 // Kernels in a batch, at most.
 constexpr std::int64_t stamp_batch = 512;
 // Values before and behind a row of factors that whole vectors and blocks may read.
@@ -69,9 +68,8 @@ constexpr std::int64_t stamp_margin = 16;
 template <class real>
 static inline std::int64_t stamp_block_size(const stamp_job<real> &job) {
   const int D = job.grid->n_dims;
-  const std::int64_t groups =
-      (job.grid->shape[D - 1] + stamp_group<real> - 1) / stamp_group<real>;
-  return groups * stamp_rows(D) * (job.gradient ? D + 1 : 1) * stamp_group<real>;
+  const std::int64_t vectors = (job.grid->shape[D - 1] + job.width - 1) / job.width;
+  return vectors * job.width * stamp_rows(D) * (job.gradient ? D + 1 : 1);
 }
 
 // Blocks of one plane.
@@ -116,6 +114,7 @@ struct evaluate_job {
 
 template <class real>
 struct isa_loops {
+  std::int64_t width;  // values a vector
   void (*prepare)(const stamp_job<real> &, std::int64_t slot, std::int64_t n);
   void (*stamp)(const stamp_job<real> &, std::int64_t n, stamp_task);
   void (*tiles)(const tile_job<real> &, band, real *buffer);

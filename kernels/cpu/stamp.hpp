@@ -20,7 +20,6 @@
 namespace {
 
 using cyfes::stamp_batch;
-using cyfes::stamp_group;
 using cyfes::stamp_job;
 using cyfes::stamp_kernel;
 using cyfes::stamp_margin;
@@ -35,15 +34,11 @@ struct stamper {
   using whole = typename simd<real>::whole;
   static constexpr int last = D - 1, row_cv = D > 1 ? D - 2 : 0, fields = gradient ? D + 1 : 1;
   static constexpr int rows = static_cast<int>(cyfes::stamp_rows(D)), width = simd<real>::width;
-  static constexpr std::int64_t group = stamp_group<real>, row_size = fields * group;
+  static constexpr int row_size = fields * width;
   static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
 
-  struct yes {
-    constexpr operator bool() const { return true; }
-  };
-  struct no {
-    constexpr operator bool() const { return false; }
-  };
+  // How a kernel reaches a vector of columns: in all rows, in some, or by pieces.
+  enum reach { inside, edge, folded };
 
   // One visit of a kernel to a block.
   struct entry {
@@ -165,17 +160,16 @@ struct stamper {
       const double outer = covariance || D == 1 ? 1.0 : f.outer * static_cast<double>(factor[r]);
       const double a = weight * profile.height_a * outer;
       e.value_a[r] = static_cast<real>(a);
-      if (covariance || fold) {
-        e.q0[r] = f.c0 + y[r] * (2 * f.c1 + f.c2 * y[r]);
-        e.q1[r] = f.b0 + f.b1 * y[r];
-        if (D == 1) e.q0[r] = e.q1[r] = 0;
-      }
       for (int d = 0; gradient && d < (covariance ? D : last); ++d) {
         double along = covariance ? 0 : kernel.precision[d][d] * (d < row_cv ? f.x[d] : y[r]);
         for (int i = 0; covariance && i < last; ++i)
           along += kernel.precision[d][i] * (i < row_cv ? f.x[i] : y[r]);
         e.slope[d][r] = static_cast<real>(-a * along);
       }
+    }
+    for (int r = 0; (covariance || fold) && r < rows; ++r) {
+      e.q0[r] = D == 1 ? 0 : f.c0 + y[r] * (2 * f.c1 + f.c2 * y[r]);
+      e.q1[r] = D == 1 ? 0 : f.b0 + f.b1 * y[r];
     }
     e.value_b = static_cast<real>(weight * profile.height_b);
     const double a = weight * profile.height_a;
@@ -236,7 +230,8 @@ struct stamper {
 
   // Columns [low, high) of the grid, `shift` more than those of the kernel. A piece that ends at
   // the border may run on into the columns behind, which nobody reads.
-  void add_columns(const entry &e, std::int64_t shift, std::int64_t low, std::int64_t high) const {
+  __attribute__((noinline)) void add_columns(const entry &e, std::int64_t shift, std::int64_t low,
+                                             std::int64_t high) const {
     const std::int64_t begin = low / width, end = (high + width - 1) / width;
     const std::int64_t border = D == 1 ? task.columns.end : grid.shape[last];
     std::int64_t a = e.inner_begin + shift, b = e.inner_end + shift;
@@ -244,48 +239,58 @@ struct stamper {
     b = b <= a ? a : b < high ? b : high == border ? end * width : high;
     a = (a + width - 1) / width;
     b = b / width > a ? b / width : a;
-    const auto add = [&](auto all) {
-      add_vectors<true, all>(e, shift, begin, a);
-      add_vectors<false, all>(e, shift, a, b);
-      add_vectors<true, all>(e, shift, b, end);
-    };
-    if (e.row_begin == 0 && e.row_end == rows)
-      add(yes{});
-    else
-      add(no{});
+    if (fold) return add_vectors<folded, false>(e, shift, begin, end);
+    if (e.row_begin == 0 && e.row_end == rows) {
+      add_vectors<edge, true>(e, shift, begin, a);
+      add_vectors<inside, true>(e, shift, a, b);
+      add_vectors<edge, true>(e, shift, b, end);
+    } else {
+      add_vectors<edge, false>(e, shift, begin, a);
+      add_vectors<inside, false>(e, shift, a, b);
+      add_vectors<edge, false>(e, shift, b, end);
+    }
   }
 
   // Vectors [begin, end) of the block's columns, of all its rows or of the entry's.
-  template <bool masked, bool all>
+  template <reach how, bool all>
   void add_vectors(const entry &e, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
-    constexpr std::uint64_t parts = group / width;
-    uvec lane{};
-    for (int l = 0; l < width; ++l) lane[l] = static_cast<whole>(l);
     const int row_begin = all ? 0 : e.row_begin, row_end = all ? rows : e.row_end;
     const vec value_b = broadcast(e.value_b);
-    for (auto v = static_cast<std::uint64_t>(begin); v < static_cast<std::uint64_t>(end); ++v) {
-      const std::int64_t i = static_cast<std::int64_t>(v) * width - shift;
-      real *to = block + (v / parts * rows + static_cast<std::uint64_t>(row_begin)) * row_size + v % parts * width;
+    const std::int64_t from = begin * width - shift, to = end * width - shift;
+    real *here = block + (begin * rows + row_begin) * row_size;
+    for (std::int64_t i = from; i < to; i += width, here += rows * row_size) {
       vec factor{}, moment{};
       if (!covariance) factor = load(e.factor + i), moment = -load(e.moment + i);
-      const uvec at = lane + (static_cast<whole>(i) + static_cast<whole>(lowest));
-#pragma GCC unroll 8
-      for (int r = row_begin; r < row_end; ++r, to += row_size) {
+      const uvec at = lanes() + (static_cast<whole>(i) + static_cast<whole>(lowest));
+      const auto add = [&](int r, real *row) {
         ivec mask{};
-        if (masked) mask = (ivec)(at - static_cast<whole>(e.begin[r])) < e.size[r];
-        if (covariance || (masked && fold)) {
+        if (how != inside) mask = (ivec)(at - static_cast<whole>(e.begin[r])) < e.size[r];
+        if (covariance || how == folded) {
           wide_t<real> x;
           __builtin_memcpy(&x, e.displacement + i, sizeof x);
           const wide_t<real> q = e.q0[r] + x * (2 * e.q1[r] + x * e.q2);
-          if (masked && fold) mask &= __builtin_convertvector(q < profile.reach2, ivec);
+          if (how == folded) mask &= __builtin_convertvector(q < profile.reach2, ivec);
           if (covariance) {
             factor = exponential(__builtin_convertvector(-0.5 * q, vec));
             moment = factor * __builtin_convertvector(x, vec);
           }
         }
-        add_vector<masked>(e, r, factor, moment, value_b, mask, to);
+        add_vector<how != inside>(e, r, factor, moment, value_b, mask, row);
+      };
+      if (all && !covariance) {
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; ++r) add(r, here + r * row_size);
+      } else {
+#pragma GCC unroll 1
+        for (int r = row_begin; r < row_end; ++r) add(r, here + (r - row_begin) * row_size);
       }
     }
+  }
+
+  static uvec lanes() {
+    uvec lane{};
+    for (int l = 0; l < width; ++l) lane[l] = static_cast<whole>(l);
+    return lane;
   }
 
   template <bool masked>
@@ -298,7 +303,7 @@ struct stamper {
         slope = e.slope[d][r] * factor + e.moment_slope[d] * moment;
       else
         slope = d < last ? e.slope[d][r] * factor : a * moment;
-      add_to<masked>(to + (d + 1) * group, slope, mask);
+      add_to<masked>(to + (d + 1) * width, slope, mask);
     }
   }
 

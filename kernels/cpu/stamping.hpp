@@ -53,23 +53,24 @@ inline std::vector<double> axis_of(const cyfes_grid &grid, int d) {
 template <class real>
 class stamping {
  public:
-  stamping(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfes_options &options,
-           int n_threads, real *density, real *derivatives)
-      : n_threads_(n_threads), density_(density), derivatives_(derivatives) {
+  stamping(const isa_loops<real> &loops, const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+           const cyfes_options &options, int n_threads, real *density, real *derivatives)
+      : loops_(loops), n_threads_(n_threads), density_(density), derivatives_(derivatives) {
     job_.grid = &grid;
     job_.kernels = &kernels;
     job_.options = &options;
     job_.gradient = derivatives != nullptr;
+    job_.width = loops.width;
     allocate_batch();
     // Aligned for the widest vectors.
     const std::int64_t n_blocks = points_of(grid) / plane_size() * stamp_blocks(grid);
-    work_.resize(n_blocks * stamp_block_size(job_) + stamp_group<real>);
+    work_.resize(n_blocks * stamp_block_size(job_) + 64 / sizeof(real));
     const auto address = reinterpret_cast<std::uintptr_t>(work_.data());
     job_.work = work_.data() + (64 - address % 64) % 64 / sizeof(real);
     make_tasks();
   }
 
-  void run(const isa_loops<real> &loops) {
+  void run() {
     const std::int64_t n = job_.kernels->n_kernels;
     const auto n_tasks = static_cast<std::int64_t>(tasks_.size());
     constexpr std::int64_t some = 16;  // kernels prepared at a time
@@ -82,15 +83,16 @@ class stamping {
         const std::int64_t here = std::min(batch_, n - first);
 #pragma omp for schedule(dynamic, 1)
         for (std::int64_t slot = 0; slot < here; slot += some)
-          loops.prepare(job, slot, std::min(some, here - slot));
+          loops_.prepare(job, slot, std::min(some, here - slot));
 #pragma omp for schedule(dynamic, 1)
-        for (std::int64_t t = 0; t < n_tasks; ++t) loops.stamp(job, here, tasks_[t]);
+        for (std::int64_t t = 0; t < n_tasks; ++t) loops_.stamp(job, here, tasks_[t]);
       }
       copy<false>();
     }
   }
 
  private:
+  const isa_loops<real> &loops_;
   int n_threads_;
   real *density_, *derivatives_;
   stamp_job<real> job_{};
@@ -152,7 +154,7 @@ class stamping {
     const cyfes_grid &grid = *job_.grid;
     const std::int64_t n = grid.shape[grid.n_dims - 1], size = points_of(grid), n_rows = size / n,
                        plane_rows = plane_size() / n, block = stamp_block_size(job_);
-    const std::int64_t rows = stamp_rows(grid.n_dims), group = stamp_group<real>;
+    const std::int64_t rows = stamp_rows(grid.n_dims), width = job_.width;
     const int fields = job_.gradient ? grid.n_dims + 1 : 1;
 #pragma omp for schedule(static)
     for (std::int64_t row = 0; row < n_rows; ++row) {
@@ -160,12 +162,12 @@ class stamping {
       real *const work =
           job_.work +
           (row / plane_rows * stamp_blocks(grid) + in_plane / rows) * block +
-          in_plane % rows * fields * group;
+          in_plane % rows * fields * width;
       for (int f = 0; f < fields; ++f) {
         real *const values = (f == 0 ? density_ : derivatives_ + (f - 1) * size) + row * n;
-        for (std::int64_t i = 0; i < n; i += group) {
-          real *const part = work + i / group * rows * fields * group + f * group;
-          const std::int64_t end = std::min(i + group, n);
+        for (std::int64_t i = 0; i < n; i += width) {
+          real *const part = work + i / width * rows * fields * width + f * width;
+          const std::int64_t end = std::min(i + width, n);
           if (in)
             std::copy(values + i, values + end, part);
           else
