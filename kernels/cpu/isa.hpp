@@ -5,6 +5,7 @@
 #define CYFES_CPU_ISA_HPP
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cyfes_kernels.h"
 
@@ -27,6 +28,25 @@ struct stamp_kernel {
   double precision[CYFES_MAX_DIMS][CYFES_MAX_DIMS];  // inverse covariance
 };
 
+// A kernel on one plane of the grid, the last two CVs.
+struct stamp_disc {
+  std::int64_t slot;             // of the batch
+  std::int64_t begin, end;       // its rows that have columns, counted from the first visited
+  std::int64_t lowest, highest;  // rows that reach the first and the last column
+  std::int64_t first_column, end_column;
+};
+
+// Discs and what their rows need, [discs][...][rows, with margins].
+template <class real>
+struct disc_list {
+  using integer = std::conditional_t<sizeof(real) == 8, std::int64_t, std::int32_t>;
+  std::int64_t stride;  // rows
+  stamp_disc *disc;
+  real *values;      // [discs][1 + n_dims]: coefficients of the factor: of the value, of derivatives
+  integer *columns;  // [discs][2]: begin, and size less the range of the type
+  double *forms;     // [discs][2]: q0 and q1 of the squared distance q0 + x (2 q1 + q2 x)
+};
+
 // A batch of kernels, prepared once, and the work array that they are stamped on.
 //
 // The grid's rows (runs of the last CV) are cut into blocks of stamp_rows(n_dims) rows of a plane,
@@ -47,7 +67,8 @@ struct stamp_job {
   double *displacement[CYFES_MAX_DIMS];  // x - center
   real *factor[CYFES_MAX_DIMS];          // exp(-z^2/2), z = displacement / bandwidth
   real *moment;                          // factor * z / bandwidth along the last CV
-  std::int64_t width;  // isa_loops::width
+  disc_list<real> discs;  // of the batch; unused for more than two CVs
+  std::int64_t width;     // isa_loops::width
   real *work;
 };
 
@@ -61,6 +82,8 @@ struct stamp_task {
 constexpr std::int64_t stamp_rows(int n_dims) { return n_dims > 1 ? 8 : 1; }
 // Kernels in a batch, at most.
 constexpr std::int64_t stamp_batch = 512;
+// Discs of a plane that are collected before they are added, for more than two CVs.
+constexpr std::int64_t stamp_discs = 64;
 // Values before and behind a row of factors that whole vectors and blocks may read.
 constexpr std::int64_t stamp_margin = 16;
 
@@ -116,7 +139,7 @@ template <class real>
 struct isa_loops {
   std::int64_t width;  // values a vector
   void (*prepare)(const stamp_job<real> &, std::int64_t slot, std::int64_t n);
-  void (*stamp)(const stamp_job<real> &, std::int64_t n, stamp_task);
+  void (*stamp)(const stamp_job<real> &, std::int64_t n, stamp_task, const disc_list<real> &);
   void (*tiles)(const tile_job<real> &, band, real *buffer);
   void (*evaluate)(const evaluate_job &, std::int64_t first, std::int64_t last, real *density,
                    real *derivatives);
@@ -135,7 +158,7 @@ const isa_table &isa_of();
 template <class real, int index>
 void prepare(const stamp_job<real> &, std::int64_t slot, std::int64_t n);
 template <class real, int index>
-void stamp(const stamp_job<real> &, std::int64_t n, stamp_task);
+void stamp(const stamp_job<real> &, std::int64_t n, stamp_task, const disc_list<real> &);
 
 // The table that options ask for; throws unsupported.
 const isa_table &select_isa(const cyfes_options &options);

@@ -18,13 +18,15 @@ void prepare<float, CYFES_ISA_INDEX>(const stamp_job<float> &job, std::int64_t s
 }
 
 template <>
-void stamp<double, CYFES_ISA_INDEX>(const stamp_job<double> &job, std::int64_t n, stamp_task task) {
-  stamp_any(job, n, task);
+void stamp<double, CYFES_ISA_INDEX>(const stamp_job<double> &job, std::int64_t n, stamp_task task,
+                                    const disc_list<double> &discs) {
+  stamp_any(job, n, task, discs);
 }
 
 template <>
-void stamp<float, CYFES_ISA_INDEX>(const stamp_job<float> &job, std::int64_t n, stamp_task task) {
-  stamp_any(job, n, task);
+void stamp<float, CYFES_ISA_INDEX>(const stamp_job<float> &job, std::int64_t n, stamp_task task,
+                                   const disc_list<float> &discs) {
+  stamp_any(job, n, task, discs);
 }
 
 }  // namespace cyfes

@@ -3,16 +3,13 @@
 #ifndef CYFES_CPU_PREPARE_HPP
 #define CYFES_CPU_PREPARE_HPP
 
+#include "cpu/disc.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/ranges.hpp"
 #include "cpu/simd.hpp"
 #include "gaussian.hpp"
 
 namespace {
-
-using cyfes::stamp_job;
-using cyfes::stamp_kernel;
-using cyfes::stamp_margin;
 
 inline index_range visited(const cyfes_grid &grid, const cyfes_options &options, int d,
                            double center, double reach, const std::int32_t *window) {
@@ -98,12 +95,16 @@ struct preparer {
 
   void run() const {
     set_precision();
-    if (!set_visits()) return;
+    if (!set_visits()) {
+      if (D <= 2) job.discs.disc[slot].begin = job.discs.disc[slot].end = 0;
+      return;
+    }
     for (int d = 0; d < D; ++d) {
       const std::int64_t row = slot * job.stride[d] + stamp_margin;
       displacements(d, job.displacement[d] + row);
       if (!covariance) factors(d, job.displacement[d] + row, job.factor[d] + row);
     }
+    if (D <= 2) disc_maker<real, D, covariance>{job, job.discs}.make(slot, slot, nullptr, 1.0);
   }
 };
 

@@ -30,6 +30,7 @@ struct simd<double> {
   typedef integer ivec __attribute__((vector_size(simd_bytes)));
   typedef std::uint64_t whole;
   typedef whole uvec __attribute__((vector_size(simd_bytes)));
+  static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
   typedef double wide __attribute__((vector_size(simd_bytes)));
   static constexpr int width = simd_bytes / 8;
 };
@@ -41,6 +42,7 @@ struct simd<float> {
   typedef integer ivec __attribute__((vector_size(simd_bytes)));
   typedef std::uint32_t whole;
   typedef whole uvec __attribute__((vector_size(simd_bytes)));
+  static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
   typedef double wide __attribute__((vector_size(2 * simd_bytes)));
   static constexpr int width = simd_bytes / 4;
 };
@@ -54,20 +56,6 @@ using uvec_t = typename simd<real>::uvec;
 // As many doubles as a vector of `real` has elements.
 template <class real>
 using wide_t = typename simd<real>::wide;
-
-// Eight integers, on every instruction set, and their least and greatest.
-typedef std::int32_t eight __attribute__((vector_size(32)));
-
-inline eight lesser(eight a, eight b) { return a < b ? a : b; }
-inline eight greater(eight a, eight b) { return a > b ? a : b; }
-
-inline std::int32_t least_of(eight v) {
-  v = lesser(v, __builtin_shuffle(v, eight{4, 5, 6, 7, 0, 1, 2, 3}));
-  v = lesser(v, __builtin_shuffle(v, eight{2, 3, 0, 1, 6, 7, 4, 5}));
-  return lesser(v, __builtin_shuffle(v, eight{1, 0, 3, 2, 5, 4, 7, 6}))[0];
-}
-
-inline std::int32_t greatest_of(eight v) { return ~least_of(~v); }
 
 template <class real>
 inline vec_t<real> load(const real *from) {

@@ -3,15 +3,13 @@
 // Batches of kernels are prepared once (prepare.hpp). A caller then owns a part of the grid and
 // walks it in blocks of a few rows, small enough for the fastest cache; each block takes the
 // batch's kernels in order, so that every point sums them in the same order however the grid is
-// divided. The kernel's ellipse gives begin and end of each row. Where a block's rows differ, a
-// mask keeps what lies outside as it is, so no bit depends on the vectors' width.
-//
-// Kernels come to a block as entries: their extents and coefficients of its rows, computed for all
-// rows at once and some entries ahead, because the loops that add wait for nothing but their
-// bounds.
+// divided. Of a kernel's columns each vector is loaded once for all rows. The ellipse gives begin
+// and end of each row (disc.hpp); where the rows of a block differ, a mask keeps what lies outside
+// as it is, so no bit depends on the vectors' width.
 #ifndef CYFES_CPU_STAMP_HPP
 #define CYFES_CPU_STAMP_HPP
 
+#include "cpu/disc.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/ranges.hpp"
 #include "cpu/simd.hpp"
@@ -19,10 +17,7 @@
 
 namespace {
 
-using cyfes::stamp_batch;
-using cyfes::stamp_job;
-using cyfes::stamp_kernel;
-using cyfes::stamp_margin;
+using cyfes::stamp_discs;
 using cyfes::stamp_task;
 
 template <class real, int D, bool covariance, bool gradient>
@@ -30,185 +25,92 @@ struct stamper {
   using vec = vec_t<real>;
   using ivec = ivec_t<real>;
   using uvec = uvec_t<real>;
-  using integer = typename simd<real>::integer;
   using whole = typename simd<real>::whole;
+  using integer = typename simd<real>::integer;
+  using maker = disc_maker<real, D, covariance>;
   static constexpr int last = D - 1, row_cv = D > 1 ? D - 2 : 0, fields = gradient ? D + 1 : 1;
   static constexpr int rows = static_cast<int>(cyfes::stamp_rows(D)), width = simd<real>::width;
   static constexpr int row_size = fields * width;
-  static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
+  static constexpr integer lowest = simd<real>::lowest;
 
   // How a kernel reaches a vector of columns: in all rows, in some, or by pieces.
   enum reach { inside, edge, folded };
 
-  // One visit of a kernel to a block.
+  // A disc in a block.
   struct entry {
     const real *factor, *moment;  // along the last CV
     const double *displacement;
+    const real *value, *slope[D];  // value_a factor + value_b; slope factor + moment_slope moment
+    const integer *begin, *size;   // of each row's columns
+    const double *q0, *q1;         // squared distance q0 + x (2 q1 + q2 x)
     double q2;
-    std::int64_t first, length;                       // what it visits of the last CV
-    std::int64_t outer_begin, outer_end, inner_begin, inner_end;  // columns of any, and of all rows
-    int row_begin, row_end;                           // rows of the block
-    real value_b, value_a[rows];                      // value_a factor + value_b
-    real slope[D][rows], moment_slope[D];             // slope factor + moment_slope moment
-    double q0[rows], q1[rows];       // squared distance q0 + x (2 q1 + q2 x)
-    integer begin[rows], size[rows];  // columns of each row; size is less than 0 by `lowest`
+    real value_b, moment_slope[D];
+    std::int64_t first, length;                              // visited columns
+    std::int64_t outer_begin, outer_end, inner_begin, inner_end;  // of any row, and of all
+    int row_begin, row_end;                                  // rows of the block
   };
-  static constexpr int most_entries = 16;
 
   const stamp_job<real> &job;
   const stamp_task task;
+  const maker discs;
   const cyfes_grid &grid = *job.grid;
-  const cyfes_profile profile = cyfes_profile_of(*job.options);
-  // Gaussians within windows are not cut, nor need single rows be.
-  const bool uncut = job.kernels->windows ? job.options->kernel == CYFES_GAUSSIAN : D == 1;
-  // The minimum image within windows divides a kernel's support: its points are tested.
-  const bool fold = job.kernels->windows && !uncut;
-  const double scale = 1 / grid.spacing[last];
-  real *block = nullptr;       // values of the block at hand
-  std::int64_t block_row = 0;  // its first row in the plane
-  std::int64_t plane_index[CYFES_MAX_DIMS];
-  int n_entries = 0;
-  entry entries[most_entries];
+  const double reach2 = discs.profile.reach2;
+  real *block = nullptr;  // values of the block at hand
+  std::int64_t plane_index[CYFES_MAX_DIMS] = {};
+  std::int64_t n_discs = 0;
 
-  stamper(const stamp_job<real> &j, stamp_task t) : job(j), task(t) {}
-
-  // The squared distance of a kernel on a plane, at displacements x of the CVs before the rows',
-  // as c0 + y (2 c1 + c2 y) + 2 (b0 + b1 y) z + q2 z^2.
-  struct plane_form {
-    double x[CYFES_MAX_DIMS], outer;  // and the product of those CVs' factors
-    double c0, c1, c2, b0, b1, q2;
-  };
-
-  plane_form form_of(const stamp_kernel &kernel, const double *x, double outer) const {
-    plane_form f{{}, outer, 0, 0, kernel.precision[row_cv][row_cv], 0, kernel.precision[last][row_cv],
-                 kernel.precision[last][last]};
-    for (int i = 0; i < row_cv; ++i) {
-      f.x[i] = x[i];
-      for (int j = 0; j < row_cv; ++j) f.c0 += kernel.precision[i][j] * x[i] * x[j];
-      f.c1 += kernel.precision[row_cv][i] * x[i];
-      f.b0 += kernel.precision[last][i] * x[i];
-    }
-    return f;
-  }
-
-  // Begin and end of every row's columns, counted from the kernel's first.
-  void set_extents(std::int64_t slot, std::int64_t base, const plane_form &f, entry &e) const {
-    const stamp_kernel &kernel = job.prepared[slot];
-    const double *const y = row_of(job.displacement[row_cv], row_cv, slot) + base;
-    const double center = job.kernels->centers[(job.first + slot) * D + last];
-    const double middle = (center - grid.lower[last]) * scale;
-    const double first = static_cast<double>(kernel.along[last].begin),
-                 end = first + static_cast<double>(kernel.along[last].length);
-    std::int32_t from[rows], to[rows];
-    for (int r = 0; r < rows; ++r) {
-      const double q1 = covariance ? f.b0 + f.b1 * y[r] : 0;
-      double rest = profile.reach2 - (f.c0 + y[r] * (2 * f.c1 + f.c2 * y[r]));
-      if (covariance) rest += q1 * q1 / f.q2;
-      const double half = rest > 0 ? __builtin_sqrt(rest / f.q2) : -1e300;
-      const double shift = covariance ? -q1 / f.q2 : 0;
-      double low = __builtin_ceil(middle + scale * (shift - half));
-      double high = __builtin_floor(middle + scale * (shift + half)) + 1;
-      low = low < first ? first : low > end ? end : low;
-      high = high < first ? first : high > end ? end : high;
-      from[r] = static_cast<std::int32_t>(low - first);
-      to[r] = static_cast<std::int32_t>(high - first);
-    }
-    reduce(from, to, e);
-  }
-
-  // The columns that any row reaches, and those that all do.
-  static void reduce(const std::int32_t *from, const std::int32_t *to, entry &e) {
-    static_assert(D == 1 || rows == 8, "the rows of a block fill one vector");
-    const eight row{0, 1, 2, 3, 4, 5, 6, 7};
-    const eight none{}, all = none + INT32_MAX;
-    eight begin, end;
-    __builtin_memcpy(&begin, from, sizeof begin);
-    __builtin_memcpy(&end, to, sizeof end);
-    const eight in = (row >= e.row_begin) & (row < e.row_end), any = in & (begin < end);
-    e.outer_begin = least_of(any ? begin : all);
-    e.outer_end = greatest_of(any ? end : none);
-    e.inner_begin = greatest_of(in ? begin : none);
-    e.inner_end = least_of(in ? any ? end : none : all);
-    typedef integer integers __attribute__((vector_size(8 * sizeof(integer))));
-    const integers columns = __builtin_convertvector(begin, integers),
-                   sizes = __builtin_convertvector(any ? end - begin : none, integers) + lowest;
-    __builtin_memcpy(e.begin, &columns, sizeof columns);
-    __builtin_memcpy(e.size, &sizes, sizeof sizes);
-    if (e.outer_begin >= e.outer_end) return;
-    while (e.size[e.row_begin] == lowest) ++e.row_begin;
-    while (e.size[e.row_end - 1] == lowest) --e.row_end;
-  }
-
-  void set_whole(entry &e) const {
-    const std::int64_t n = e.length;
-    e.outer_begin = 0;
-    e.outer_end = n;
-    e.inner_begin = fold ? n : 0;
-    e.inner_end = fold ? 0 : n;
-    for (int r = 0; r < rows; ++r) {
-      e.begin[r] = 0;
-      e.size[r] = static_cast<integer>(n + lowest);
-    }
-  }
-
-  void set_coefficients(std::int64_t slot, std::int64_t base, const plane_form &f, entry &e) const {
-    const stamp_kernel &kernel = job.prepared[slot];
-    const double *const y = row_of(job.displacement[row_cv], row_cv, slot) + base;
-    const real *const factor = row_of(job.factor[row_cv], row_cv, slot) + base;
-    const double weight = job.kernels->weights[job.first + slot];
-    for (int r = 0; r < rows; ++r) {
-      const double outer = covariance || D == 1 ? 1.0 : f.outer * static_cast<double>(factor[r]);
-      const double a = weight * profile.height_a * outer;
-      e.value_a[r] = static_cast<real>(a);
-      for (int d = 0; gradient && d < (covariance ? D : last); ++d) {
-        double along = covariance ? 0 : kernel.precision[d][d] * (d < row_cv ? f.x[d] : y[r]);
-        for (int i = 0; covariance && i < last; ++i)
-          along += kernel.precision[d][i] * (i < row_cv ? f.x[i] : y[r]);
-        e.slope[d][r] = static_cast<real>(-a * along);
-      }
-    }
-    for (int r = 0; (covariance || fold) && r < rows; ++r) {
-      e.q0[r] = D == 1 ? 0 : f.c0 + y[r] * (2 * f.c1 + f.c2 * y[r]);
-      e.q1[r] = D == 1 ? 0 : f.b0 + f.b1 * y[r];
-    }
-    e.value_b = static_cast<real>(weight * profile.height_b);
-    const double a = weight * profile.height_a;
-    for (int d = 0; covariance && d < D; ++d)
-      e.moment_slope[d] = static_cast<real>(-a * kernel.precision[d][last]);
-    e.q2 = f.q2;
-  }
-
-  template <class T>
-  const T *row_of(const T *array, int d, std::int64_t slot) const {
-    return array + slot * job.stride[d] + stamp_margin;
-  }
-
-  // A kernel whose rows, from `base` on, meet the block.
-  void enter(std::int64_t slot, std::int64_t base, const plane_form &f) {
-    const stamp_kernel &kernel = job.prepared[slot];
-    entry &e = entries[n_entries];
-    e.factor = row_of(job.factor[last], last, slot);
-    e.moment = row_of(job.moment, last, slot);
-    e.displacement = row_of(job.displacement[last], last, slot);
+  // Adds disc i to the block, whose first row is row `base` of the disc; `here` rows are the grid's.
+  void enter(std::int64_t i, std::int64_t base, std::int64_t here) const {
+    const stamp_disc &disc = discs.list.disc[i];
+    const std::int64_t begin = disc.begin > base ? disc.begin : base,
+                       end = disc.end < base + here ? disc.end : base + here;
+    if (begin >= end) return;
+    entry e;
+    e.row_begin = static_cast<int>(begin - base);
+    e.row_end = static_cast<int>(end - base);
+    e.begin = discs.columns(i, 0) + base;
+    e.size = discs.columns(i, 1) + base;
+    const stamp_kernel &kernel = job.prepared[disc.slot];
     e.first = kernel.along[last].first;
     e.length = kernel.along[last].length;
-    e.row_begin = base < 0 ? static_cast<int>(-base) : 0;
-    const std::int64_t left = D > 1 ? kernel.along[row_cv].length - base : 1,
-                       here = D > 1 ? grid.shape[row_cv] - block_row : 1,
-                       end = left < here ? left : here;
-    e.row_end = end < rows ? static_cast<int>(end) : rows;
-    if (D == 1 || uncut || fold)
-      set_whole(e);
-    else if constexpr (D > 1)
-      set_extents(slot, base, f, e);
-    if (e.outer_begin >= e.outer_end) return;
-    set_coefficients(slot, base, f, e);
-    if (++n_entries == most_entries) flush();
+    set_reach(disc, begin, end, e);
+    e.factor = row_of(job.factor[last], job.stride, last, disc.slot);
+    e.moment = row_of(job.moment, job.stride, last, disc.slot);
+    e.value = discs.values(i, 0) + base;
+    for (int d = 0; d < D; ++d) e.slope[d] = discs.values(i, 1 + d) + base;
+    const double weight = job.kernels->weights[job.first + disc.slot];
+    e.value_b = static_cast<real>(weight * discs.profile.height_b);
+    if (covariance || discs.fold) {
+      e.displacement = row_of(job.displacement[last], job.stride, last, disc.slot);
+      e.q0 = discs.forms(i, 0) + base;
+      e.q1 = discs.forms(i, 1) + base;
+      e.q2 = kernel.precision[last][last];
+      const double a = weight * discs.profile.height_a;
+      for (int d = 0; d < D; ++d)
+        e.moment_slope[d] = static_cast<real>(-a * kernel.precision[d][last]);
+    }
+    add(e);
   }
 
-  void flush() {
-    for (int i = 0; i < n_entries; ++i) add(entries[i]);
-    n_entries = 0;
+  // Columns that any, and that all of the rows [begin, end) reach. An ellipse is convex: what its
+  // first and last row reach, all do; outermost are the ends, or the disc's own outermost rows.
+  void set_reach(const stamp_disc &disc, std::int64_t begin, std::int64_t end, entry &e) const {
+    e.inner_begin = e.outer_begin = 0;
+    e.inner_end = e.outer_end = e.length;
+    if (discs.uncut || discs.fold) return;
+    const int a = e.row_begin, b = e.row_end - 1;
+    const std::int64_t a_begin = e.begin[a], b_begin = e.begin[b],
+                       a_end = a_begin + (e.size[a] - lowest),
+                       b_end = b_begin + (e.size[b] - lowest);
+    // One column to spare for rounding.
+    e.inner_begin = (a_begin > b_begin ? a_begin : b_begin) + 1;
+    e.inner_end = (a_end < b_end ? a_end : b_end) - 1;
+    std::int64_t low = (a_begin < b_begin ? a_begin : b_begin) - 1,
+                 high = (a_end > b_end ? a_end : b_end) + 1;
+    if (disc.lowest >= begin && disc.lowest < end) low = disc.first_column;
+    if (disc.highest >= begin && disc.highest < end) high = disc.end_column;
+    e.outer_begin = low > 0 ? low : 0;
+    e.outer_end = high < e.length ? high : e.length;
   }
 
   // The pieces of the kernel's columns that the border of the last CV divides.
@@ -239,7 +141,7 @@ struct stamper {
     b = b <= a ? a : b < high ? b : high == border ? end * width : high;
     a = (a + width - 1) / width;
     b = b / width > a ? b / width : a;
-    if (fold) return add_vectors<folded, false>(e, shift, begin, end);
+    if (discs.fold) return add_vectors<folded, false>(e, shift, begin, end);
     if (e.row_begin == 0 && e.row_end == rows) {
       add_vectors<edge, true>(e, shift, begin, a);
       add_vectors<inside, true>(e, shift, a, b);
@@ -269,7 +171,7 @@ struct stamper {
           wide_t<real> x;
           __builtin_memcpy(&x, e.displacement + i, sizeof x);
           const wide_t<real> q = e.q0[r] + x * (2 * e.q1[r] + x * e.q2);
-          if (how == folded) mask &= __builtin_convertvector(q < profile.reach2, ivec);
+          if (how == folded) mask &= __builtin_convertvector(q < reach2, ivec);
           if (covariance) {
             factor = exponential(__builtin_convertvector(-0.5 * q, vec));
             moment = factor * __builtin_convertvector(x, vec);
@@ -295,7 +197,7 @@ struct stamper {
 
   template <bool masked>
   static void add_vector(const entry &e, int r, vec factor, vec moment, vec value_b, ivec mask, real *to) {
-    const vec a = broadcast(e.value_a[r]);
+    const vec a = broadcast(e.value[r]);
     add_to<masked>(to, a * factor + value_b, mask);
     for (int d = 0; gradient && d < D; ++d) {
       vec slope;
@@ -319,87 +221,80 @@ struct stamper {
 #endif
   }
 
-  // Calls enter for each visit of a kernel to the block; x and outer as in plane_form.
-  template <int d>
-  void visit(std::int64_t slot, double *x, double outer) {
-    const cyfes::visit v = job.prepared[slot].along[d];
-    if constexpr (D == 1) {
-      enter(slot, 0, form_of(job.prepared[slot], x, outer));
-    } else if constexpr (d == row_cv) {
-      const std::int64_t n = grid.shape[d], rest = n - block_row;
-      std::int64_t base = block_row - v.first;
-      if (base + (rest < rows ? rest : rows) <= 0) base += n;
-      for (; base < v.length; base += n) enter(slot, base, form_of(job.prepared[slot], x, outer));
-    } else {
-      for (std::int64_t i = offset(d, v); i < v.length; i += grid.shape[d]) {
-        x[d] = row_of(job.displacement[d], d, slot)[i];
-        const double factor =
-            covariance ? 1.0 : static_cast<double>(row_of(job.factor[d], d, slot)[i]);
-        visit<d + 1>(slot, x, outer * factor);
+  // Adds n discs to every block of the task.
+  void add_discs(std::int64_t n) {
+    const std::int64_t n_rows = D > 1 ? grid.shape[row_cv] : 1;
+    for (std::int64_t b = task.blocks.begin; b < task.blocks.end; ++b) {
+      const std::int64_t row = b * rows, rest = n_rows - row, here = rest < rows ? rest : rows;
+      block = job.work +
+              (task.plane * cyfes::stamp_blocks(grid) + b) * cyfes::stamp_block_size(job);
+      for (std::int64_t i = 0; i < n; ++i) {
+        const stamp_disc &disc = discs.list.disc[i];
+        std::int64_t base = D > 1 ? row - job.prepared[disc.slot].along[row_cv].first : 0;
+        if (base + here <= 0) base += n_rows;
+        for (; base < disc.end; base += n_rows) enter(i, base, here);
       }
     }
   }
 
-  // Where the task's plane first occurs in what a kernel visits of CV d < D - 2.
-  std::int64_t offset(int d, const cyfes::visit &v) const {
-    const std::int64_t i = plane_index[d] - v.first;
-    return i < 0 ? i + grid.shape[d] : i;
+  // Makes the discs of a kernel on the task's plane; x and outer as in disc_maker::make.
+  template <int d>
+  void cut(std::int64_t slot, double *x, double outer) {
+    if constexpr (d == row_cv) {
+      n_discs += discs.make(n_discs, slot, x, outer);
+      if (n_discs == stamp_discs) flush();
+    } else {
+      const cyfes::visit v = job.prepared[slot].along[d];
+      std::int64_t i = plane_index[d] - v.first;
+      if (i < 0) i += grid.shape[d];
+      for (; i < v.length; i += grid.shape[d]) {
+        x[d] = row_of(job.displacement[d], job.stride, d, slot)[i];
+        const double factor =
+            covariance ? 1.0
+                       : static_cast<double>(row_of(job.factor[d], job.stride, d, slot)[i]);
+        cut<d + 1>(slot, x, outer * factor);
+      }
+    }
   }
 
-  bool meets_plane(const stamp_kernel &kernel) const {
-    for (int d = 0; d < row_cv; ++d)
-      if (offset(d, kernel.along[d]) >= kernel.along[d].length) return false;
-    return true;
+  void flush() {
+    add_discs(n_discs);
+    n_discs = 0;
   }
 
   void run(std::int64_t n) {
+    if (D <= 2) return add_discs(n);
     std::int64_t plane = task.plane;
     for (int d = row_cv - 1; d >= 0; --d) {
       plane_index[d] = plane % grid.shape[d];
       plane /= grid.shape[d];
     }
-    std::int32_t slots[stamp_batch];
-    std::int64_t n_slots = 0;
-    for (std::int64_t slot = 0; slot < n; ++slot)
-      if (meets_plane(job.prepared[slot])) slots[n_slots++] = static_cast<std::int32_t>(slot);
-    for (std::int64_t b = task.blocks.begin; b < task.blocks.end; ++b) {
-      block = job.work + (task.plane * cyfes::stamp_blocks(grid) + b) * cyfes::stamp_block_size(job);
-      block_row = b * rows;
-      double x[CYFES_MAX_DIMS];
-      if constexpr (D == 2) {
-        const std::int64_t period = grid.shape[0], rest = period - block_row,
-                           here = rest < rows ? rest : rows, row = block_row;
-        const stamp_kernel *const kernels = job.prepared;
-        for (std::int64_t i = 0; i < n; ++i) {
-          const std::int64_t at = row - kernels[i].along[0].first;
-          if ((at + here > 0 ? at : at + period) < kernels[i].along[0].length) visit<0>(i, x, 1.0);
-        }
-      } else {
-        for (std::int64_t i = 0; i < n_slots; ++i) visit<0>(slots[i], x, 1.0);
-      }
-      flush();
-    }
+    double x[CYFES_MAX_DIMS];
+    for (std::int64_t slot = 0; slot < n; ++slot) cut<0>(slot, x, 1.0);
+    flush();
   }
 };
 
 // Adds the first n kernels of the batch to the task's part of the grid.
 template <class real, int D, bool covariance>
-void stamp_all(const stamp_job<real> &job, std::int64_t n, stamp_task task) {
+void stamp_all(const stamp_job<real> &job, std::int64_t n, stamp_task task,
+               const disc_list<real> &discs) {
   if (job.gradient)
-    stamper<real, D, covariance, true>(job, task).run(n);
+    stamper<real, D, covariance, true>{job, task, {job, D > 2 ? discs : job.discs}}.run(n);
   else
-    stamper<real, D, covariance, false>(job, task).run(n);
+    stamper<real, D, covariance, false>{job, task, {job, D > 2 ? discs : job.discs}}.run(n);
 }
 
 template <class real>
-void stamp_any(const stamp_job<real> &job, std::int64_t n, stamp_task task) {
-  using all = void (*)(const stamp_job<real> &, std::int64_t, stamp_task);
+void stamp_any(const stamp_job<real> &job, std::int64_t n, stamp_task task,
+               const disc_list<real> &discs) {
+  using all = void (*)(const stamp_job<real> &, std::int64_t, stamp_task, const disc_list<real> &);
   static constexpr all diagonal[] = {stamp_all<real, 1, false>, stamp_all<real, 2, false>,
                                      stamp_all<real, 3, false>, stamp_all<real, 4, false>};
   static constexpr all full[] = {nullptr, stamp_all<real, 2, true>, stamp_all<real, 3, true>,
                                  stamp_all<real, 4, true>};
   const int D = job.grid->n_dims;
-  (job.kernels->n_scales != D ? full : diagonal)[D - 1](job, n, task);
+  (job.kernels->n_scales != D ? full : diagonal)[D - 1](job, n, task, discs);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 #ifndef CYFES_CPU_STAMPING_HPP
 #define CYFES_CPU_STAMPING_HPP
 
+#include <omp.h>
+
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -49,6 +51,24 @@ inline std::vector<double> axis_of(const cyfes_grid &grid, int d) {
   return axis;
 }
 
+// A disc_list and the memory behind it.
+template <class real>
+struct disc_memory {
+  disc_list<real> list{};
+  std::vector<stamp_disc> disc;
+  std::vector<real> values;
+  std::vector<typename disc_list<real>::integer> columns;
+  std::vector<double> forms;
+
+  disc_memory(std::int64_t n, int n_dims, std::int64_t stride, bool with_forms)
+      : disc(n),
+        values(n * (1 + n_dims) * stride),
+        columns(n * 2 * stride),
+        forms(with_forms ? n * 2 * stride : 0) {
+    list = {stride, disc.data(), values.data(), columns.data(), forms.data()};
+  }
+};
+
 // A stamp_job and the memory behind it.
 template <class real>
 class stamping {
@@ -73,6 +93,7 @@ class stamping {
   void run() {
     const std::int64_t n = job_.kernels->n_kernels;
     const auto n_tasks = static_cast<std::int64_t>(tasks_.size());
+    const bool several = discs_.size() > 1;
     constexpr std::int64_t some = 16;  // kernels prepared at a time
 #pragma omp parallel num_threads(n_threads_)
     {
@@ -85,7 +106,7 @@ class stamping {
         for (std::int64_t slot = 0; slot < here; slot += some)
           loops_.prepare(job, slot, std::min(some, here - slot));
 #pragma omp for schedule(dynamic, 1)
-        for (std::int64_t t = 0; t < n_tasks; ++t) loops_.stamp(job, here, tasks_[t]);
+        for (std::int64_t t = 0; t < n_tasks; ++t) loops_.stamp(job, here, tasks_[t], discs_[several ? omp_get_thread_num() : 0].list);
       }
       copy<false>();
     }
@@ -102,6 +123,7 @@ class stamping {
   std::vector<real> work_;
   std::vector<stamp_kernel> prepared_;
   std::vector<stamp_task> tasks_;
+  std::vector<disc_memory<real>> discs_;  // one of the batch, or one a thread
 
   // Points of a plane, the last two CVs.
   std::int64_t plane_size() const {
@@ -132,6 +154,11 @@ class stamping {
     }
     factors_.emplace_back(batch_ * job_.stride[D - 1]);
     job_.moment = factors_.back().data();
+    const bool forms = job_.kernels->n_scales != D || job_.kernels->windows;
+    const std::int64_t rows = job_.stride[D > 1 ? D - 2 : 0];
+    for (int t = 0; t < (D > 2 ? n_threads_ : 1); ++t)
+      discs_.emplace_back(D > 2 ? stamp_discs : batch_, D, rows, forms);
+    job_.discs = discs_[0].list;
   }
 
   // Planes, or the blocks of one plane, or parts of the only row.
