@@ -155,7 +155,8 @@ struct stamper {
 
   // Vectors [begin, end) of the block's columns, of all its rows or of the entry's.
   template <reach how, bool all>
-  void add_vectors(const entry &e, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
+  void add_vectors(const entry &in, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
+    const entry e = in;  // which no store can change: its members stay in registers
     const int row_begin = all ? 0 : e.row_begin, row_end = all ? rows : e.row_end;
     const vec value_b = broadcast(e.value_b);
     const std::int64_t from = begin * width - shift, to = end * width - shift;
