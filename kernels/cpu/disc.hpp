@@ -53,7 +53,11 @@ struct disc_maker {
   };
 
   static plane_form form_of(const stamp_kernel &kernel, const double *x) {
-    plane_form f{0, 0, kernel.precision[row_cv][row_cv], 0, kernel.precision[last][row_cv],
+    plane_form f{0,
+                 0,
+                 kernel.precision[row_cv][row_cv],
+                 0,
+                 kernel.precision[last][row_cv],
                  kernel.precision[last][last]};
     for (int i = 0; i < row_cv; ++i) {
       for (int j = 0; j < row_cv; ++j) f.c0 += kernel.precision[i][j] * x[i] * x[j];
@@ -70,7 +74,16 @@ struct disc_maker {
     const plane_form f = form_of(kernel, x);
     const std::int64_t n = D > 1 ? kernel.along[row_cv].length : kernel.along[last].length > 0;
     stamp_disc &disc = list.disc[i];
-    disc = {slot, 0, n, 0, 0, 0, kernel.along[last].length};
+    disc = {slot,
+            0,
+            n,
+            0,
+            0,
+            0,
+            0,
+            kernel.along[row_cv].first,
+            kernel.along[last].first,
+            kernel.along[last].length};
     if (uncut || fold)
       set_whole(i, n, kernel.along[last].length);
     else

@@ -2,6 +2,7 @@
 #include "cpu/isa.hpp"
 
 #include "cpu/evaluate.hpp"
+#include "cpu/points.hpp"
 #include "cpu/tiles.hpp"
 
 namespace cyfes {
@@ -9,10 +10,12 @@ namespace cyfes {
 template <>
 const isa_table &isa_of<CYFES_ISA_INDEX>() {
   constexpr int isa = CYFES_ISA_INDEX;
+  constexpr std::int64_t wide = simd<double>::width, narrow = simd<float>::width;
   static constexpr isa_table table = {
       CYFES_ISA_NAME,
-      {simd<double>::width, prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
-      {simd<float>::width, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
+      ::points,
+      {wide, prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
+      {narrow, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
   return table;
 }
 

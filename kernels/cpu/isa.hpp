@@ -11,7 +11,7 @@
 
 namespace cyfes {
 
-// Points of the first CV, [begin, end), that one call owns.
+// Indices [begin, end) that one call owns.
 struct band {
   std::int64_t begin, end;
 };
@@ -34,6 +34,8 @@ struct stamp_disc {
   std::int64_t begin, end;       // its rows that have columns, counted from the first visited
   std::int64_t lowest, highest;  // rows that reach the first and the last column
   std::int64_t first_column, end_column;
+  std::int64_t row, column;  // the first it visits, wrapped into the grid
+  std::int64_t length;       // columns it visits
 };
 
 // Discs and what their rows need, [discs][...][rows, with margins].
@@ -42,7 +44,7 @@ struct disc_list {
   using integer = std::conditional_t<sizeof(real) == 8, std::int64_t, std::int32_t>;
   std::int64_t stride;  // rows
   stamp_disc *disc;
-  real *values;      // [discs][1 + n_dims]: coefficients of the factor: of the value, of derivatives
+  real *values;  // [discs][1 + n_dims]: coefficients of the factor: of the value, of derivatives
   integer *columns;  // [discs][2]: begin, and size less the range of the type
   double *forms;     // [discs][2]: q0 and q1 of the squared distance q0 + x (2 q1 + q2 x)
 };
@@ -67,8 +69,8 @@ struct stamp_job {
   double *displacement[CYFES_MAX_DIMS];  // x - center
   real *factor[CYFES_MAX_DIMS];          // exp(-z^2/2), z = displacement / bandwidth
   real *moment;                          // factor * z / bandwidth along the last CV
-  disc_list<real> discs;  // of the batch; unused for more than two CVs
-  std::int64_t width;     // isa_loops::width
+  disc_list<real> discs;                 // of the batch; unused for more than two CVs
+  std::int64_t width;                    // isa_loops::width
   real *work;
 };
 
@@ -79,7 +81,7 @@ struct stamp_task {
   band columns;  // of the last CV; multiples of a vector, except for its end
 };
 
-constexpr std::int64_t stamp_rows(int n_dims) { return n_dims > 1 ? 8 : 1; }
+constexpr std::int64_t stamp_rows(int n_dims) { return n_dims > 1 ? 16 : 1; }
 // Kernels in a batch, at most.
 constexpr std::int64_t stamp_batch = 512;
 // Discs of a plane that are collected before they are added, for more than two CVs.
@@ -135,6 +137,22 @@ struct evaluate_job {
   const double *points;
 };
 
+// Separable kernels of one copy each at points, in coordinates that make a kernel
+// 2^(logarithm - q) + offset where q, the sum of its squared differences, is below reach2.
+struct points_job {
+  int n_dims;
+  double period[CYFES_MAX_DIMS], inverse_period[CYFES_MAX_DIMS];  // 0 = not periodic
+  double reach2;
+  std::int64_t n_kernels, stride, n_points;
+  const double *centers;     // [n_dims][stride], padded for whole vectors
+  const double *scales;      // NULL, or [n_dims][stride]: of the differences
+  const double *logarithms;  // [n_kernels]
+  const double *offsets;     // NULL, or [n_kernels]
+  const double *points;      // [n_dims][n_points]
+  double *density;           // [n_points]
+  double *derivatives;       // NULL, or [n_dims][n_points]: sums of value * difference * scale
+};
+
 template <class real>
 struct isa_loops {
   std::int64_t width;  // values a vector
@@ -147,6 +165,7 @@ struct isa_loops {
 
 struct isa_table {
   const char *name;
+  void (*points)(const points_job &, std::int64_t first, std::int64_t last);
   isa_loops<double> f64;
   isa_loops<float> f32;
 };

@@ -47,7 +47,8 @@ struct preparer {
   // False where the kernel visits no point.
   bool set_visits() const {
     const double reach = __builtin_sqrt(cyfes_profile_of(*job.options).reach2);
-    const std::int32_t *const window = job.kernels->windows ? job.kernels->windows + k * D : nullptr;
+    const std::int32_t *const window =
+        job.kernels->windows ? job.kernels->windows + k * D : nullptr;
     double variance[D];
     if (covariance) cyfes_variances(scales, D, variance);
     bool any = true;

@@ -45,9 +45,9 @@ struct stamper {
     const double *q0, *q1;         // squared distance q0 + x (2 q1 + q2 x)
     double q2;
     real value_b, moment_slope[D];
-    std::int64_t first, length;                              // visited columns
+    std::int64_t first, length;                                   // visited columns
     std::int64_t outer_begin, outer_end, inner_begin, inner_end;  // of any row, and of all
-    int row_begin, row_end;                                  // rows of the block
+    int row_begin, row_end;                                       // rows of the block
   };
 
   const stamp_job<real> &job;
@@ -59,7 +59,8 @@ struct stamper {
   std::int64_t plane_index[CYFES_MAX_DIMS] = {};
   std::int64_t n_discs = 0;
 
-  // Adds disc i to the block, whose first row is row `base` of the disc; `here` rows are the grid's.
+  // Adds disc i to the block, whose first row is row `base` of the disc; `here` rows are the
+  // grid's.
   void enter(std::int64_t i, std::int64_t base, std::int64_t here) const {
     const stamp_disc &disc = discs.list.disc[i];
     const std::int64_t begin = disc.begin > base ? disc.begin : base,
@@ -70,9 +71,8 @@ struct stamper {
     e.row_end = static_cast<int>(end - base);
     e.begin = discs.columns(i, 0) + base;
     e.size = discs.columns(i, 1) + base;
-    const stamp_kernel &kernel = job.prepared[disc.slot];
-    e.first = kernel.along[last].first;
-    e.length = kernel.along[last].length;
+    e.first = disc.column;
+    e.length = disc.length;
     set_reach(disc, begin, end, e);
     e.factor = row_of(job.factor[last], job.stride, last, disc.slot);
     e.moment = row_of(job.moment, job.stride, last, disc.slot);
@@ -84,6 +84,7 @@ struct stamper {
       e.displacement = row_of(job.displacement[last], job.stride, last, disc.slot);
       e.q0 = discs.forms(i, 0) + base;
       e.q1 = discs.forms(i, 1) + base;
+      const stamp_kernel &kernel = job.prepared[disc.slot];
       e.q2 = kernel.precision[last][last];
       const double a = weight * discs.profile.height_a;
       for (int d = 0; d < D; ++d)
@@ -153,61 +154,89 @@ struct stamper {
     }
   }
 
-  // Vectors [begin, end) of the block's columns, of all its rows or of the entry's.
+  // Vectors [begin, end) of the block's columns, two at a time.
   template <reach how, bool all>
-  void add_vectors(const entry &in, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
+  void add_vectors(const entry &e, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
+    std::int64_t v = begin;
+    for (; v + 1 < end; v += 2) add_pair<how, all, 2>(e, shift, v);
+    if (v < end) add_pair<how, all, 1>(e, shift, v);
+  }
+
+  // n vectors from vector v on, in all rows of the block or in the entry's: what a row needs is
+  // loaded once for all n.
+  template <reach how, bool all, int n>
+  __attribute__((always_inline)) void add_pair(const entry &in, std::int64_t shift,
+                                               std::int64_t v) const {
     const entry e = in;  // which no store can change: its members stay in registers
-    const int row_begin = all ? 0 : e.row_begin, row_end = all ? rows : e.row_end;
+    const std::int64_t i = v * width - shift;
+    real *const here = block + v * rows * row_size;
     const vec value_b = broadcast(e.value_b);
-    const std::int64_t from = begin * width - shift, to = end * width - shift;
-    real *here = block + (begin * rows + row_begin) * row_size;
-    for (std::int64_t i = from; i < to; i += width, here += rows * row_size) {
-      vec factor{}, moment{};
-      if (!covariance) factor = load(e.factor + i), moment = -load(e.moment + i);
-      const uvec at = lanes() + (static_cast<whole>(i) + static_cast<whole>(lowest));
-      const auto add = [&](int r, real *row) {
+    vec factor[n] = {}, moment[n] = {};
+    uvec at[n];
+    for (int c = 0; c < n; ++c) {
+      at[c] = lanes() + (static_cast<whole>(i + c * width) + static_cast<whole>(lowest));
+      if (covariance) continue;
+      factor[c] = load(e.factor + i + c * width);
+      moment[c] = -load(e.moment + i + c * width);
+    }
+    const auto add_row = [&](int r) {
+      const row_terms<how> row(e, r);
+      for (int c = 0; c < n; ++c) {
         ivec mask{};
-        if (how != inside) mask = (ivec)(at - static_cast<whole>(e.begin[r])) < e.size[r];
+        if (how != inside) mask = (ivec)(at[c] - row.begin) < row.size;
         if (covariance || how == folded) {
           wide_t<real> x;
-          __builtin_memcpy(&x, e.displacement + i, sizeof x);
-          const wide_t<real> q = e.q0[r] + x * (2 * e.q1[r] + x * e.q2);
+          __builtin_memcpy(&x, e.displacement + i + c * width, sizeof x);
+          const wide_t<real> q = row.q0 + x * (2 * row.q1 + x * e.q2);
           if (how == folded) mask &= __builtin_convertvector(q < reach2, ivec);
           if (covariance) {
-            factor = exponential(__builtin_convertvector(-0.5 * q, vec));
-            moment = factor * __builtin_convertvector(x, vec);
+            factor[c] = exponential(__builtin_convertvector(-0.5 * q, vec));
+            moment[c] = factor[c] * __builtin_convertvector(x, vec);
           }
         }
-        add_vector<how != inside>(e, r, factor, moment, value_b, mask, row);
-      };
-      if (all && !covariance) {
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; ++r) add(r, here + r * row_size);
-      } else {
-#pragma GCC unroll 1
-        for (int r = row_begin; r < row_end; ++r) add(r, here + (r - row_begin) * row_size);
+        real *const to = here + (c * rows + r) * row_size;
+        add_to<how != inside>(to, row.value * factor[c] + value_b, mask);
+        for (int d = 0; gradient && d < D; ++d)
+          add_to<how != inside>(to + (d + 1) * width, row.slope_of(d, e, factor[c], moment[c]),
+                                mask);
       }
+    };
+    if (all && !covariance) {
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) add_row(r);
+    } else {
+#pragma GCC unroll 1
+      for (int r = e.row_begin; r < e.row_end; ++r) add_row(r);
     }
   }
+
+  // What one row of an entry needs, in registers.
+  template <reach how>
+  struct row_terms {
+    vec value, slope[D];
+    uvec begin;
+    ivec size;
+    double q0 = 0, q1 = 0;
+
+    row_terms(const entry &e, int r)
+        : value(broadcast(e.value[r])),
+          begin(uvec{} + static_cast<whole>(e.begin[r])),
+          size(ivec{} + e.size[r]) {
+      for (int d = 0; gradient && d < (covariance ? D : last); ++d)
+        slope[d] = broadcast(e.slope[d][r]);
+      if (how == folded || covariance) q0 = e.q0[r], q1 = e.q1[r];
+    }
+
+    vec slope_of(int d, const entry &e, vec factor, vec moment) const {
+      if (covariance) return slope[d] * factor + e.moment_slope[d] * moment;
+      return d < last ? slope[d] * factor : value * moment;
+    }
+  };
 
   static uvec lanes() {
     uvec lane{};
     for (int l = 0; l < width; ++l) lane[l] = static_cast<whole>(l);
     return lane;
-  }
-
-  template <bool masked>
-  static void add_vector(const entry &e, int r, vec factor, vec moment, vec value_b, ivec mask, real *to) {
-    const vec a = broadcast(e.value[r]);
-    add_to<masked>(to, a * factor + value_b, mask);
-    for (int d = 0; gradient && d < D; ++d) {
-      vec slope;
-      if (covariance)
-        slope = e.slope[d][r] * factor + e.moment_slope[d] * moment;
-      else
-        slope = d < last ? e.slope[d][r] * factor : a * moment;
-      add_to<masked>(to + (d + 1) * width, slope, mask);
-    }
   }
 
   template <bool masked>
@@ -227,11 +256,11 @@ struct stamper {
     const std::int64_t n_rows = D > 1 ? grid.shape[row_cv] : 1;
     for (std::int64_t b = task.blocks.begin; b < task.blocks.end; ++b) {
       const std::int64_t row = b * rows, rest = n_rows - row, here = rest < rows ? rest : rows;
-      block = job.work +
-              (task.plane * cyfes::stamp_blocks(grid) + b) * cyfes::stamp_block_size(job);
+      block =
+          job.work + (task.plane * cyfes::stamp_blocks(grid) + b) * cyfes::stamp_block_size(job);
       for (std::int64_t i = 0; i < n; ++i) {
         const stamp_disc &disc = discs.list.disc[i];
-        std::int64_t base = D > 1 ? row - job.prepared[disc.slot].along[row_cv].first : 0;
+        std::int64_t base = D > 1 ? row - disc.row : 0;
         if (base + here <= 0) base += n_rows;
         for (; base < disc.end; base += n_rows) enter(i, base, here);
       }
@@ -251,8 +280,7 @@ struct stamper {
       for (; i < v.length; i += grid.shape[d]) {
         x[d] = row_of(job.displacement[d], job.stride, d, slot)[i];
         const double factor =
-            covariance ? 1.0
-                       : static_cast<double>(row_of(job.factor[d], job.stride, d, slot)[i]);
+            covariance ? 1.0 : static_cast<double>(row_of(job.factor[d], job.stride, d, slot)[i]);
         cut<d + 1>(slot, x, outer * factor);
       }
     }

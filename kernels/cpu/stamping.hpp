@@ -106,7 +106,8 @@ class stamping {
         for (std::int64_t slot = 0; slot < here; slot += some)
           loops_.prepare(job, slot, std::min(some, here - slot));
 #pragma omp for schedule(dynamic, 1)
-        for (std::int64_t t = 0; t < n_tasks; ++t) loops_.stamp(job, here, tasks_[t], discs_[several ? omp_get_thread_num() : 0].list);
+        for (std::int64_t t = 0; t < n_tasks; ++t)
+          loops_.stamp(job, here, tasks_[t], discs_[several ? omp_get_thread_num() : 0].list);
       }
       copy<false>();
     }
@@ -140,7 +141,7 @@ class stamping {
       job_.stride[d] = (longest + 2 * stamp_margin + 15) / 16 * 16;
       size += job_.stride[d] * static_cast<std::int64_t>(sizeof(double) + 2 * sizeof(real));
     }
-    batch_ = std::clamp<std::int64_t>((1 << 20) / size, 1, stamp_batch);
+    batch_ = std::clamp<std::int64_t>((1 << 19) / size, 1, stamp_batch);
     batch_ = std::min(batch_, job_.kernels->n_kernels);
     prepared_.resize(batch_);
     job_.prepared = prepared_.data();
@@ -186,10 +187,9 @@ class stamping {
 #pragma omp for schedule(static)
     for (std::int64_t row = 0; row < n_rows; ++row) {
       const std::int64_t in_plane = row % plane_rows;
-      real *const work =
-          job_.work +
-          (row / plane_rows * stamp_blocks(grid) + in_plane / rows) * block +
-          in_plane % rows * fields * width;
+      real *const work = job_.work +
+                         (row / plane_rows * stamp_blocks(grid) + in_plane / rows) * block +
+                         in_plane % rows * fields * width;
       for (int f = 0; f < fields; ++f) {
         real *const values = (f == 0 ? density_ : derivatives_ + (f - 1) * size) + row * n;
         for (std::int64_t i = 0; i < n; i += width) {
