@@ -83,7 +83,7 @@ struct stamp_task {
 
 constexpr std::int64_t stamp_rows(int n_dims) { return n_dims > 1 ? 16 : 1; }
 // Kernels in a batch, at most.
-constexpr std::int64_t stamp_batch = 512;
+constexpr std::int64_t stamp_batch = 1024;
 // Discs of a plane that are collected before they are added, for more than two CVs.
 constexpr std::int64_t stamp_discs = 64;
 // Values before and behind a row of factors that whole vectors and blocks may read.

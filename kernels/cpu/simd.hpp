@@ -1,6 +1,13 @@
 // SIMD vocabulary: GCC vector extensions, which gcc and clang compile for any instruction set
 // without a header or a library, one width per build of isa.cpp.
 //
+// What was weighed: std::experimental::simd says the same things, but is complete only in
+// libstdc++, and its templates are std:: code that each instruction set would leave weak copies
+// of. Google Highway knows more instructions and has its own dispatch at run time, but is a
+// dependency for every packager, and the hot loops need no more than arithmetic, comparisons,
+// selections and conversions, which these extensions compile to the instructions one would write
+// by hand.
+//
 // Everything here and in the headers built on it lives in an anonymous namespace and calls no
 // std:: template: a weak symbol compiled for AVX-512 could otherwise be linked into code that
 // runs on a processor without it.

@@ -132,7 +132,7 @@ class stamping {
     return grid.shape[grid.n_dims - 1] * (grid.n_dims > 1 ? grid.shape[grid.n_dims - 2] : 1);
   }
 
-  // As many kernels at a time as a second-level cache holds.
+  // Few enough kernels at a time to stay in a cache, enough to make threads wait rarely.
   void allocate_batch() {
     const int D = job_.grid->n_dims;
     std::int64_t size = 0;
@@ -141,7 +141,7 @@ class stamping {
       job_.stride[d] = (longest + 2 * stamp_margin + 15) / 16 * 16;
       size += job_.stride[d] * static_cast<std::int64_t>(sizeof(double) + 2 * sizeof(real));
     }
-    batch_ = std::clamp<std::int64_t>((1 << 19) / size, 1, stamp_batch);
+    batch_ = std::clamp<std::int64_t>((1 << 22) / size, 1, stamp_batch);
     batch_ = std::min(batch_, job_.kernels->n_kernels);
     prepared_.resize(batch_);
     job_.prepared = prepared_.data();
