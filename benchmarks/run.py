@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import table
+from benchmarks import scaling, table
 from benchmarks.peers import version
 from benchmarks.peers.programs import plumed
 from benchmarks.workload import measure
@@ -80,6 +80,8 @@ def main() -> int:
     """Run what the arguments name; print and write the tables."""
     arguments = _arguments()
     print(machine(), peers(), sep="\n")
+    if arguments.names == ["scaling"]:
+        return scaling.main(arguments.rounds, arguments.most, machine())
     reports = []
     for name in arguments.names or list(WORKLOADS):
         try:
@@ -98,11 +100,18 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="WORKLOAD", help=f"of {' '.join(WORKLOADS)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="WORKLOAD", help=f"scaling, or of {' '.join(WORKLOADS)}"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default 5)")
     parser.add_argument("--markdown", metavar="FILE", help="also write the tables as Markdown")
     parser.add_argument("--json", metavar="FILE", help="also write all times and errors")
+    parser.add_argument(
+        "--most", type=int, default=10**8, help="scaling: most samples (default 1e8)"
+    )
     arguments = parser.parse_args()
+    if arguments.names == ["scaling"]:
+        return arguments
     if unknown := set(arguments.names) - set(WORKLOADS):
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
     return arguments

@@ -1,0 +1,59 @@
+"""The picture of how time grows: one panel a quantity, logarithmic, with slopes to compare."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from benchmarks.scaling import Point
+
+LABELS = {
+    "samples": ("samples N", "time against samples (h = range/50)"),
+    "points": ("grid points G", "against the grid (2-D, N = 1e6)"),
+    "bandwidth": ("bandwidth / range", "against the bandwidth (2-D, N = 1e6, 200x200)"),
+    "threads": ("threads", "against threads"),
+}
+#: Slope of the grey line in each panel: proportional, or for threads inverse.
+GUIDES = {"samples": 1.0, "points": 1.0, "bandwidth": 2.0, "threads": -1.0}
+COLOURS = {
+    "cyfes 1-D": "#7fb3d5", "cyfes 2-D": "#1f618d", "cyfes 3-D": "#12344d",
+    "cyfes hills 2-D": "#b9770e", "KDEpy FFTKDE 2-D": "#cb4335", "finufft 1e-12 2-D": "#884ea0",
+}  # fmt: skip
+
+
+def draw(points: Sequence["Point"], machine: str, path: Path) -> None:
+    """Write the picture of all series to a file."""
+    figure, panels = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
+    for panel, series in zip(panels.flat, LABELS, strict=True):
+        _panel(panel, [p for p in points if p.series == series], series)
+    figure.suptitle(machine, fontsize=8, color="0.4")
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _panel(panel: "Axes", points: Sequence["Point"], series: str) -> None:
+    for who in dict.fromkeys(p.who for p in points):
+        x, y = np.array([(p.x, p.seconds) for p in points if p.who == who]).T
+        style = "o-" if who.startswith("cyfes") else "s--"
+        panel.plot(x, y, style, label=who, color=COLOURS.get(who), markersize=4)
+    if points:
+        x = np.array(sorted({p.x for p in points}))
+        top = max(p.seconds for p in points)
+        guide = (x / x[-1]) ** GUIDES[series] if GUIDES[series] > 0 else (x[0] / x)
+        panel.plot(x, top * guide, ":", color="0.6", label=f"slope {GUIDES[series]:g}")
+    panel.set(xscale="log", yscale="log", xlabel=LABELS[series][0], ylabel="seconds")
+    if series == "threads":
+        panel.set_xticks([p.x for p in points], [f"{p.x:g}" for p in points], minor=False)
+        panel.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    panel.set_title(LABELS[series][1], fontsize=10)
+    panel.grid(True, which="major", color="0.92")
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(fontsize=7, frameon=False)
