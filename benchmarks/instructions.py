@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.append(str(ROOT))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import counts
 from benchmarks.callgrind import Count, count
 
+ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "build" / "instructions"
 #: More than this part above the table is a regression; as far below, the table is to be updated.
 TOLERANCE = 0.03

@@ -21,8 +21,9 @@ LABELS = {
     "bandwidth": ("bandwidth / range", "against the bandwidth (2-D, N = 1e6, 200x200)"),
     "threads": ("threads", "against threads"),
 }
-#: Slope of the grey line in each panel: proportional, or for threads inverse.
-GUIDES = {"samples": 1.0, "points": 1.0, "bandwidth": 2.0, "threads": -1.0}
+#: Slope of the grey line that the curves are compared with: work in proportion to all pairs
+#: of a sample and a point in its reach.
+SLOPES = {"samples": 1.0, "points": 1.0, "bandwidth": 2.0}
 COLOURS = {
     "cyfes 1-D": "#7fb3d5", "cyfes 2-D": "#1f618d", "cyfes 3-D": "#12344d",
     "cyfes hills 2-D": "#b9770e", "KDEpy FFTKDE 2-D": "#cb4335", "finufft 1e-12 2-D": "#884ea0",
@@ -42,18 +43,25 @@ def draw(points: Sequence["Point"], machine: str, path: Path) -> None:
 def _panel(panel: "Axes", points: Sequence["Point"], series: str) -> None:
     for who in dict.fromkeys(p.who for p in points):
         x, y = np.array([(p.x, p.seconds) for p in points if p.who == who]).T
+        if series == "threads":
+            y = y[0] / y
         style = "o-" if who.startswith("cyfes") else "s--"
         panel.plot(x, y, style, label=who, color=COLOURS.get(who), markersize=4)
-    if points:
-        x = np.array(sorted({p.x for p in points}))
-        top = max(p.seconds for p in points)
-        guide = (x / x[-1]) ** GUIDES[series] if GUIDES[series] > 0 else (x[0] / x)
-        panel.plot(x, top * guide, ":", color="0.6", label=f"slope {GUIDES[series]:g}")
-    panel.set(xscale="log", yscale="log", xlabel=LABELS[series][0], ylabel="seconds")
+    xlabel, title = LABELS[series]
+    panel.set(xlabel=xlabel, ylabel="speed-up" if series == "threads" else "seconds")
+    x = np.array(sorted({p.x for p in points}))
     if series == "threads":
-        panel.set_xticks([p.x for p in points], [f"{p.x:g}" for p in points], minor=False)
+        panel.plot(x, x / x[0], ":", color="0.6", label="ideal")
+        panel.set(xticks=x, ylim=(0, None))
+    else:
+        low, high = min(p.seconds for p in points), max(p.seconds for p in points)
+        panel.set(xscale="log", yscale="log", ylim=(low / 2, high * 2))
+        slope = SLOPES[series]
+        panel.plot(x, high * (x / x[-1]) ** slope, ":", color="0.6", label=f"slope {slope:g}")
+    if series == "bandwidth":
+        panel.set_xticks(x, [f"1/{1 / value:g}" for value in x])
         panel.xaxis.set_minor_locator(mpl.ticker.NullLocator())
-    panel.set_title(LABELS[series][1], fontsize=10)
+    panel.set_title(title, fontsize=10)
     panel.grid(True, which="major", color="0.92")
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(fontsize=7, frameon=False)

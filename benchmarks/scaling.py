@@ -35,7 +35,7 @@ PEERS_UP_TO = 10_000_000
 
 @dataclass(frozen=True)
 class Point:
-    """Median seconds of one sum: ``who`` at ``x`` samples, points, bandwidths a range or threads."""
+    """Median seconds of one sum. ``x``: samples, points, bandwidth over range, or threads."""
 
     series: str
     who: str

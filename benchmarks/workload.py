@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -156,6 +157,6 @@ def probe_contenders(threads: tuple[int, ...]) -> tuple[Contender, ...]:
     found = []
     for n in threads:
         flop, moved = probes.multiply_add(n), probes.copy(n)
-        found.append(Contender(FMA, lambda n=n: probes.multiply_add(n), n, flop=flop))
-        found.append(Contender(COPY, lambda n=n: probes.copy(n), n, n_bytes=moved))
+        found.append(Contender(FMA, partial(probes.multiply_add, n), n, flop=flop))
+        found.append(Contender(COPY, partial(probes.copy, n), n, n_bytes=moved))
     return tuple(found)

@@ -2,10 +2,10 @@
 
 import importlib
 import importlib.metadata
-from types import ModuleType
+from typing import Any
 
 
-def module(name: str) -> ModuleType | None:
+def module(name: str) -> Any:
     """An installed package, or None."""
     try:
         return importlib.import_module(name)

@@ -86,9 +86,7 @@ def write(points: int = 300) -> Workload:
     grid = ours.grid_of((points, points))
     fields = list(np.random.default_rng(4).normal(scale=30.0, size=(3, *grid.shape)))
     n = grid.size * 5
-    found = [
-        Contender("cyfes format_grid", lambda t=t: _format(grid, fields, t), t) for t in THREADS
-    ]
+    found = [Contender("cyfes format_grid", partial(_format, grid, fields, t), t) for t in THREADS]
     if probes.library() is not None:
         numbers, text = np.resize(fields, n), np.empty(400 * n, np.uint8)
         for how, who in (("printf", "sprintf"), ("to_chars", "std::to_chars, unpadded")):
@@ -115,7 +113,8 @@ def memory() -> Workload:
         data.write_colvar(where / "few", 10)
         peaks = [peak_memory(_reweighting(name, 2), where) for name in ("COLVAR", "few")]
     used = ROWS * len(COLUMNS) * 8.0
-    value = None if None in peaks else (peaks[0] - peaks[1]) / used
+    many, few = peaks
+    value = None if many is None or few is None else (many - few) / used
     found = Contender("numpy, three columns", lambda: np.ones((ROWS, 3)))
     return Workload(
         f"peak memory of reweighting {ROWS} frames over its three columns",

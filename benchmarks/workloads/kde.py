@@ -1,6 +1,7 @@
 """Sums of samples of one bandwidth on a grid: a fiftieth of the range, as everybody has it."""
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from benchmarks.errors import Errors, direct_sum, errors_of, judged_points
 from benchmarks.peers.densities import contenders, grid_points
 from benchmarks.targets import at_most, equal_bits, faster, of_fma, peak_error, surface_error
 from benchmarks.workload import Contender, Target, Workload, probe_contenders
+from cyfes.grid import Grid
 
 BANDWIDTH = data.PERIOD / 50
 THREADS = (1, 2)
 #: Points where the float64 direct sum is the judge: fewer where there are many samples.
 JUDGED = {1: 36, 2: 60, 3: 60}
-FAST, TAIL = {"tail": 0.0}, {"tail": 40.0}
+FAST: dict[str, Any] = {"tail": 0.0}
+TAIL: dict[str, Any] = {"tail": 40.0}
 
 
 class Judge:
@@ -40,7 +43,7 @@ def sums(n_dims: int, n: int, points: int) -> Workload:
     peers, missing = contenders(samples, shape, BANDWIDTH, THREADS)
     operations = flop(f"kde-{n_dims}d", n, grid.size)
     found = list(probe_contenders(THREADS))
-    plans = {"cyfes": {}, "cyfes tail=0": FAST, "cyfes tail=40": TAIL}
+    plans: dict[str, dict[str, Any]] = {"cyfes": {}, "cyfes tail=0": FAST, "cyfes tail=40": TAIL}
     for who, plan in plans.items() if ours.PLANS else [("cyfes", {})]:
         call = partial(ours.spread, grid, samples, BANDWIDTH, **plan)
         moved = 8.0 * n * (n_dims + 1)
@@ -120,13 +123,14 @@ def tiles(n: int = 100_000, points: int = 200) -> Workload:
     )
 
 
+def _bits(grid: Grid, samples: np.ndarray, threads: int) -> bytes:
+    return ours.spread(grid, samples, BANDWIDTH, threads).tobytes()
+
+
 def bits(n: int = 300_000, points: int = 200) -> Workload:
     """The bits of a sum by 1, 2, 3 and 8 threads."""
     samples, grid = data.samples(n, 2), ours.grid_of((points, points))
-    found = tuple(
-        Contender("cyfes", lambda t=t: ours.spread(grid, samples, BANDWIDTH, t).tobytes(), t)
-        for t in (1, 2, 3, 8)
-    )
+    found = tuple(Contender("cyfes", partial(_bits, grid, samples, t), t) for t in (1, 2, 3, 8))
     return Workload(
         f"2-D KDE, {n} samples: bits by threads",
         found,

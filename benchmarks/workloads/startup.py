@@ -13,7 +13,7 @@ def imports() -> Workload:
     """``import cyfes`` and ``cyfes --help`` beside ``import numpy``."""
     here = Path.cwd()
 
-    def python(code: str) -> partial:
+    def python(code: str) -> partial[None]:
         return partial(run, [sys.executable, "-c", code], here)
 
     found = (
