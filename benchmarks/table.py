@@ -25,7 +25,7 @@ def _row(measured: Measured, key: str) -> list[str]:
     contender, times = measured.contender(key), measured.times[key]
     who = contender.who + (f" ({contender.note})" if contender.note else "")
     errors = measured.errors.get(key)
-    pairs = measured.workload.pairs if "probe" not in contender.who else 0.0
+    pairs = 0.0 if contender.is_probe else measured.workload.pairs
     reference = measured.workload.reference
     return [
         who,

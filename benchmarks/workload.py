@@ -21,6 +21,7 @@ class Contender:
     ``flop`` are the floating-point operations executed, ``n_bytes`` the bytes that must move, both
     in one call. ``share``: the part of the work that the call does; times are divided by it, where
     they are proportional. ``seconds``: a time recorded on another machine, instead of a call.
+    ``is_probe``: it does not do the work but tells what the machine can do.
     """
 
     who: str
@@ -31,6 +32,7 @@ class Contender:
     share: float = 1.0
     seconds: float | None = None
     note: str = ""
+    is_probe: bool = False
 
     @property
     def key(self) -> str:
@@ -146,7 +148,7 @@ def _judge(measured: Measured, key: str, result: Any) -> None:
     judge = measured.workload.judge
     if judge is None:
         measured.results[key] = result
-    elif result is not None and not key.startswith((FMA, COPY)):
+    elif result is not None and not measured.contender(key).is_probe:
         measured.errors[key] = judge(result)
 
 
@@ -157,6 +159,6 @@ def probe_contenders(threads: tuple[int, ...]) -> tuple[Contender, ...]:
     found = []
     for n in threads:
         flop, moved = probes.multiply_add(n), probes.copy(n)
-        found.append(Contender(FMA, partial(probes.multiply_add, n), n, flop=flop))
-        found.append(Contender(COPY, partial(probes.copy, n), n, n_bytes=moved))
+        found.append(Contender(FMA, partial(probes.multiply_add, n), n, flop=flop, is_probe=True))
+        found.append(Contender(COPY, partial(probes.copy, n), n, n_bytes=moved, is_probe=True))
     return tuple(found)

@@ -16,7 +16,7 @@ from cyfes.grid import Grid
 BANDWIDTH = data.PERIOD / 50
 THREADS = (1, 2)
 #: Points where the float64 direct sum is the judge: fewer where there are many samples.
-JUDGED = {1: 36, 2: 60, 3: 60}
+JUDGED = {1: 36, 2: 120, 3: 90}
 FAST: dict[str, Any] = {"tail": 0.0}
 TAIL: dict[str, Any] = {"tail": 40.0}
 
@@ -54,7 +54,10 @@ def sums(n_dims: int, n: int, points: int) -> Workload:
     users = partial(ours.density, grid, samples, BANDWIDTH, THREADS[-1])
     found.append(Contender("cyfes Density.add", users, THREADS[-1]))
     if probes.library() is not None:
-        found += [Contender("read of the array", partial(_read, samples, t), t) for t in THREADS]
+        found += [
+            Contender("read of the array", partial(probes.read, samples, t), t, is_probe=True)
+            for t in THREADS
+        ]
     if not ours.PLANS:
         missing = (*missing, "cyfes tail=0, tail=40: this build has no plans")
     return Workload(
@@ -66,10 +69,6 @@ def sums(n_dims: int, n: int, points: int) -> Workload:
         judge=Judge(samples, shape),
         missing=missing,
     )
-
-
-def _read(array: np.ndarray, threads: int) -> None:
-    probes.read(array, threads)
 
 
 def _targets(n_dims: int) -> list[Target]:
