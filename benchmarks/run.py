@@ -10,13 +10,12 @@ import os
 import platform
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import scaling, table
+from benchmarks import document, scaling, table
+from benchmarks.document import Report
 from benchmarks.peers import version
 from benchmarks.peers.programs import plumed
 from benchmarks.workload import measure
@@ -42,17 +41,6 @@ def machine() -> str:
 def peers() -> str:
     """The versions of the peers."""
     return ", ".join([f"{name} {version(name)}" for name in PEERS] + [f"PLUMED: {plumed()}"])
-
-
-@dataclass(frozen=True)
-class Report:
-    """What is left of a measured workload: rows of its table and of the targets, and figures."""
-
-    title: str
-    rows: list[list[str]]
-    targets: list[list[str]]
-    missing: tuple[str, ...]
-    figures: dict[str, Any]
 
 
 def run(name: str, rounds: int) -> Report:
@@ -81,20 +69,22 @@ def main() -> int:
     arguments = _arguments()
     print(machine(), peers(), sep="\n")
     if arguments.names == ["scaling"]:
-        return scaling.main(arguments.rounds, arguments.most, machine())
+        return scaling.main(arguments.rounds, arguments.most, machine(), arguments.docs)
     reports = []
     for name in arguments.names or list(WORKLOADS):
         try:
             reports.append(run(name, arguments.rounds))
         except LookupError as error:
             print(f"\n[{name}] left out: {error}")
-    targets = [row for report in reports for row in report.targets]
+    earlier = json.loads(Path(arguments.earlier).read_text()) if arguments.earlier else []
+    targets = document.targets_of(reports, earlier)
     print("\n" + table.text(table.TARGET_COLUMNS, targets))
-    if arguments.markdown:
-        Path(arguments.markdown).write_text(document(reports, targets))
     if arguments.json:
-        figures = [report.figures for report in reports]
+        figures = [{**report.figures, "targets": report.targets} for report in reports]
         Path(arguments.json).write_text(json.dumps(figures, indent=1) + "\n")
+    if arguments.docs:
+        text = document.render(f"{machine()}\n\n{peers()}", reports, targets)
+        document.insert("benchmarks", text)
     return 0
 
 
@@ -104,8 +94,9 @@ def _arguments() -> argparse.Namespace:
         "names", nargs="*", metavar="WORKLOAD", help=f"scaling, or of {' '.join(WORKLOADS)}"
     )
     parser.add_argument("--rounds", type=int, default=5, help="rounds that count (default 5)")
-    parser.add_argument("--markdown", metavar="FILE", help="also write the tables as Markdown")
-    parser.add_argument("--json", metavar="FILE", help="also write all times and errors")
+    parser.add_argument("--json", metavar="FILE", help="also write all figures")
+    parser.add_argument("--earlier", metavar="FILE", help="also show what that --json reached")
+    parser.add_argument("--docs", action="store_true", help="put the tables into the documentation")
     parser.add_argument(
         "--most", type=int, default=10**8, help="scaling: most samples (default 1e8)"
     )
@@ -115,15 +106,6 @@ def _arguments() -> argparse.Namespace:
     if unknown := set(arguments.names) - set(WORKLOADS):
         parser.error(f"no workload {', '.join(unknown)}; there are {', '.join(WORKLOADS)}")
     return arguments
-
-
-def document(reports: list[Report], targets: list[list[str]]) -> str:
-    """All tables in Markdown."""
-    parts = [f"{machine()}\n\n{peers()}", table.markdown(table.TARGET_COLUMNS, targets)]
-    for report in reports:
-        parts.append(f"### {report.title}\n\n{table.markdown(table.COLUMNS, report.rows)}")
-        parts += [f"Missing: {reason}" for reason in report.missing]
-    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks import data, ours, table
+from benchmarks import data, document, ours, table
 from benchmarks.peers import module
 from benchmarks.peers.densities import grid_points, kdepy
 from benchmarks.peers.fourier import finufft_kde
@@ -117,7 +117,7 @@ def run(rounds: int, most: int) -> list[Point]:
     return found
 
 
-def document(points: list[Point]) -> str:
+def render(points: list[Point]) -> str:
     """A table a series in Markdown, with the slope of log time over log x from row to row."""
     parts = []
     for series in dict.fromkeys(p.series for p in points):
@@ -135,12 +135,15 @@ def _slope(a: Point, b: Point) -> float:
     return float(np.log(b.seconds / a.seconds) / np.log(b.x / a.x))
 
 
-def main(rounds: int, most: int, machine: str) -> int:
-    """Measure, write the results, draw them."""
+def main(rounds: int, most: int, machine: str, docs: bool) -> int:
+    """Measure, write the results, draw them; ``docs``: put the table into the documentation."""
     points = run(rounds, most)
     content = {"machine": machine, "points": [asdict(p) for p in points]}
     RESULTS.write_text(json.dumps(content, indent=1) + "\n")
-    print("\n" + document(points))
+    text = render(points)
+    print("\n" + text)
+    if docs:
+        document.insert("scaling", f"{machine}\n\n{text}")
     print(f"written: {RESULTS}")
     return plot()
 

@@ -18,6 +18,12 @@ def seconds(ours: str, limit: float) -> Target:
     return Target(f"{ours}: seconds", limit, lambda m: m.times[ours].median, False, " s")
 
 
+def per_number(ours: str, n: int, limit: float) -> Target:
+    """``ours`` takes at most so many nanoseconds a number."""
+    what = f"{ours}: ns a number"
+    return Target(what, limit, lambda m: m.times[ours].median / n * 1e9, False, " ns")
+
+
 def of_fma(ours: str, part: float) -> Target:
     """``ours`` executes this part of the operations a second of the multiply-add probe."""
     return Target(f"{ours}: FLOP / multiply-add probe", part, lambda m: m.of_fma(ours))

@@ -10,7 +10,7 @@ from benchmarks import data, ours, probes
 from benchmarks.memory import peak_memory
 from benchmarks.peers.programs import cyfes, fes_script, plumed_driver, run
 from benchmarks.peers.readers import contenders
-from benchmarks.targets import counted, faster
+from benchmarks.targets import counted, faster, per_number
 from benchmarks.workload import Contender, Workload, probe_contenders
 from cyfes import _kernels
 from cyfes.grid import Grid
@@ -96,7 +96,7 @@ def write(points: int = 300) -> Workload:
         f'{n} numbers as " %14.9f"',
         tuple(found),
         "cyfes format_grid x1",
-        (faster("cyfes format_grid x1", "sprintf x1", 531 / 24),),
+        (per_number("cyfes format_grid x1", n, 24),),
         pairs=float(n),
     )
 
