@@ -68,8 +68,8 @@ class Case:
 
 CASES = (
     Case("kde-1d", (200_000, 400_000), 500),
-    Case("kde-2d", (100_000, 200_000), 200),
-    Case("kde-3d", (30_000, 60_000), 50),
+    Case("kde-2d", (200_000, 400_000), 200),
+    Case("kde-3d", (400_000, 800_000), 100),
     Case("tiles-2d", (20_000, 40_000), 200),
     Case("hills-2d", (2_000, 4_000), 200),
     Case("hills-3d", (500, 1_000), 60),
@@ -160,6 +160,9 @@ def main() -> int:
             print(f"skipped: no {tool} here (Debian: valgrind, binutils)")
             return 0
     compiler = counts.compiler()
+    if compiler is None:
+        print("skipped: no C++ compiler here (CXX)")
+        return 0
     file = json.loads(counts.TABLE.read_text()) if counts.TABLE.exists() else {"compilers": {}}
     table = file["compilers"].get(compiler)
     if table is None and not arguments.update:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+import cyfes.density
 from cyfes import _kernels
 from cyfes.density import Density
 from cyfes.grid import Grid
@@ -32,8 +33,8 @@ def spread(grid: Grid, samples: np.ndarray, h: float, threads: int, **plan: Any)
 
 
 def cutoff(plan: dict[str, Any]) -> float:
-    """Bandwidths that a sum reaches: farther where the tail is asked for."""
-    return 14.0 if plan.get("tail", 0) > 30 else 11.0
+    """Bandwidths that users' sums reach under a plan."""
+    return cyfes.density.cutoff_for(plan.get("tail", cyfes.density.TAIL)) if PLANS else 11.0
 
 
 def density(grid: Grid, samples: np.ndarray, h: float, threads: int) -> np.ndarray:

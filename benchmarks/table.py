@@ -70,12 +70,15 @@ def target_row(measured: Measured, target: Target) -> list[str]:
     """One row of the table of targets, in the order of TARGET_COLUMNS."""
     sign = ">=" if target.at_least else "<="
     wanted = f"{sign} {_number(target.limit)}{target.unit}"
+    what = target.what
+    if any(c.seconds is not None and c.key in what for c in measured.workload.contenders):
+        what += " (recorded on another machine)"
     try:
         value = target.reached(measured)
     except KeyError:
-        return [measured.workload.title, target.what, wanted, "not measured", NOTHING]
+        return [measured.workload.title, what, wanted, "not measured", NOTHING]
     met = "yes" if target.met(value) else "NO"
-    return [measured.workload.title, target.what, wanted, _number(value) + target.unit, met]
+    return [measured.workload.title, what, wanted, _number(value) + target.unit, met]
 
 
 def _number(value: float) -> str:

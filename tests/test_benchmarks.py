@@ -14,7 +14,7 @@ if not (ROOT / "benchmarks" / "run.py").exists():
     pytest.skip("no benchmarks beside the tests", allow_module_level=True)
 sys.path.append(str(ROOT))
 
-from benchmarks import callgrind, data, errors, instructions, targets  # noqa: E402
+from benchmarks import callgrind, data, document, errors, instructions, targets  # noqa: E402
 from benchmarks.peers import fourier  # noqa: E402
 from benchmarks.timing import BUDGET, LEAST, Times, in_turns, ratio  # noqa: E402
 from benchmarks.workload import Contender, Measured, Workload, measure  # noqa: E402
@@ -99,6 +99,25 @@ def test_targets_look_the_right_way():
     assert at_most.reached(measured) == 0.2
     assert at_most.met(0.2)
     assert not at_most.met(0.4)
+
+
+def test_two_runs_stand_side_by_side():
+    old = [{"targets": [["sum", "peer / ours", ">= 3x", "2.5x", "NO"]]}]
+    now = document.Report("sum", [], [["sum", "peer / ours", ">= 3x", "3.1x", "yes"]], (), {})
+    assert document.targets_of([now], old) == [
+        ["sum", "peer / ours", ">= 3x", "2.5x, 3.1x", "not always"]
+    ]
+    assert document.targets_of([now], []) == now.targets
+
+
+def test_tables_go_between_their_marks(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- begin x -->\nold\n<!-- end x -->\nb\n")
+    document.insert("x", "new", page)
+    document.insert("x", "newer", page)
+    assert page.read_text() == "a\n<!-- begin x -->\n\nnewer\n\n<!-- end x -->\nb\n"
+    with pytest.raises(ValueError, match="no <!-- begin y -->"):
+        document.insert("y", "new", page)
 
 
 def test_different_bits_are_seen():
