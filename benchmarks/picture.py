@@ -55,7 +55,8 @@ def _panel(panel: "Axes", points: Sequence["Point"], series: str) -> None:
         panel.set(xticks=x, ylim=(0, None))
     else:
         low, high = min(p.seconds for p in points), max(p.seconds for p in points)
-        panel.set(xscale="log", yscale="log", ylim=(low / 2, high * 2))
+        decades = 10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high))
+        panel.set(xscale="log", yscale="log", ylim=decades)
         slope = SLOPES[series]
         panel.plot(x, high * (x / x[-1]) ** slope, ":", color="0.6", label=f"slope {slope:g}")
     if series == "bandwidth":
