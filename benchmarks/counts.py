@@ -1,5 +1,6 @@
 """What instructions.py counted with the compiler that is here."""
 
+import hashlib
 import json
 import os
 import re
@@ -7,7 +8,9 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+KERNELS = Path(__file__).resolve().parents[1] / "kernels"
 TABLE = Path(__file__).with_name("instructions.json")
 
 
@@ -27,11 +30,24 @@ def _answer(program: str, option: str) -> str:
 
 
 @cache
-def table() -> dict[str, dict[str, dict[str, float]]]:
-    """Counts of this compiler: kind ("instructions", "flop") -> case -> unit -> count."""
+def table() -> dict[str, Any]:
+    """Counts of this compiler: kind ("instructions", "flop") -> case -> unit -> count.
+
+    Empty unless these sources were counted: operations of other kernels would mislead.
+    """
     if not TABLE.exists():
         return {}
-    return dict(json.loads(TABLE.read_text())["compilers"].get(compiler(), {}))
+    found = json.loads(TABLE.read_text())["compilers"].get(compiler(), {})
+    return found if found.get("sources") == sources() else {}
+
+
+@cache
+def sources() -> str:
+    """A digest of the kernels' sources."""
+    digest = hashlib.sha256()
+    for path in sorted(KERNELS.rglob("*.[ch]*")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def instructions(case: str, unit: str) -> float | None:

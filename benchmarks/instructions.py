@@ -173,7 +173,10 @@ def main() -> int:
     _print(found)
     if arguments.update:
         table = table or {}
-        file["compilers"][compiler] = {k: {**table.get(k, {}), **found[k]} for k in found}
+        updated = {k: {**table.get(k, {}), **found[k]} for k in found}
+        # Some cases alone leave the others as they were counted before.
+        digest = table.get("sources", "") if arguments.names else counts.sources()
+        file["compilers"][compiler] = {**updated, "sources": digest}
         counts.TABLE.write_text(json.dumps(file, indent=1, sort_keys=True) + "\n")
         return 0
     worse, other = compare(found, table)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from benchmarks import document, scaling, table
+from benchmarks import counts, document, scaling, table
 from benchmarks.document import Report
 from benchmarks.peers import version
 from benchmarks.peers.programs import plumed
@@ -68,6 +68,8 @@ def main() -> int:
     """Run what the arguments name; print and write the tables."""
     arguments = _arguments()
     print(machine(), peers(), sep="\n")
+    if not counts.table():
+        print("operations of these kernels are not counted: make bench-instructions ARGS=--update")
     if arguments.names == ["scaling"]:
         return scaling.main(arguments.rounds, arguments.most, machine(), arguments.docs)
     reports = []
