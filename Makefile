@@ -1,19 +1,19 @@
-# One verb a chore. Everything made here lies in .venv*, build and demo, which git ignores.
+# One verb a chore. Everything made here lies in .venv*, build, dist and demo, which git ignores.
 PYTHON ?= python3
 DATA := tests/data/gen-2d-per-wt
 SOURCES := Makefile setup.py pyproject.toml README.md $(shell find building cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.cu' -o -name '*.[ch]pp' -not -name _kernels.cpp)
-CXX_FILES := $(shell find kernels tests/native -name '*.h*' -o -name '*.cpp')
+CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name '*.cpp')
 
 # Without this, `python -m` would find the checkout, which has no compiled kernels, before the
 # installed package.
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench sanitize toolkits clean
+.PHONY: help demo test lint format bench bench-instructions sanitize toolkits wheel conda clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 demo: .venv/installed  ## surfaces and pictures of a shipped simulation, in demo/
 	@mkdir -p demo && rm -f demo/fes.* demo/reweighted.*
@@ -38,8 +38,11 @@ format: .venv-lint/installed  ## what lint asks for and a machine can do
 	.venv-lint/bin/ruff format .
 	.venv-lint/bin/clang-format -i $(CXX_FILES)
 
-bench: .venv-test/installed  ## against PLUMED's times; see benchmarks/README.md
-	.venv-test/bin/python benchmarks/run.py $(ARGS)
+bench: .venv-bench/installed  ## times and errors beside each peer's (ARGS="kde-2d", ARGS=scaling)
+	.venv-bench/bin/python benchmarks/run.py $(ARGS)
+
+bench-instructions: .venv-test/installed  ## kernels' instructions against benchmarks/instructions.json
+	.venv-test/bin/python benchmarks/instructions.py $(ARGS)
 
 sanitize:  ## the kernels alone under the address, undefined-behaviour and thread sanitizers
 	tests/native/run
@@ -49,8 +52,18 @@ toolkits: .venv-test/installed  ## compile for all GPUs with the oldest and the 
 	CYFES_CUDA_MATRIX="$$($(call nvcc_of,oldest)):$$($(call nvcc_of,newest))" \
 	  .venv-test/bin/python -m pytest -k every_toolkit tests/test_cuda_build.py
 
+wheel: .venv-wheel/installed  ## build, repair and verify the wheel, in dist/ (CUDART=bundled, CYFES_CUDA=0)
+	.venv-wheel/bin/python wheel build --cudart $(or $(CUDART),package) $(ARGS)
+
+# CHANNEL: standin (made here), conda-forge or an address. CROOT: where to build, outside of this
+# folder. VARIANTS: CUDA versions of conda_build_config.yaml, such as "None 13.0".
+conda: .venv-conda/installed  ## the conda packages, in build/conda, tested (CHANNEL=, CROOT=, VARIANTS=)
+	PYTHONSAFEPATH= .venv-conda/bin/python tests/packaging/conda/build_packages.py build/conda \
+	  $(if $(CHANNEL),--channel '$(CHANNEL)') $(if $(CROOT),--croot '$(CROOT)') $(if $(VARIANTS),--variants $(VARIANTS))
+	.venv-conda/bin/python -m pytest --confcutdir=tests/packaging/conda tests/packaging/conda $(ARGS)
+
 clean:  ## remove what the verbs above made
-	rm -rf .venv .venv-test .venv-lint .venv-cuda-* build demo
+	rm -rf .venv .venv-test .venv-bench .venv-lint .venv-wheel .venv-conda .venv-cuda-* build demo dist
 
 # Without CUDA unless asked for: a demonstration should not wait for nvcc.
 # A normal install: the package is built as users build it and runs from site-packages. An old
@@ -68,18 +81,39 @@ clean:  ## remove what the verbs above made
 	  .venv-test/bin/python -m pip install --quiet '.[test]'
 	@touch $@
 
-# The tools of the `lint` extra without the package, which lint needs not build.
-define lint_requirements
-import tomllib
+# The peers are optional: one that has no wheel here does not keep the others away.
+.venv-bench/installed: $(SOURCES)
+	@$(call environment,.venv-bench)
+	rm -rf build/lib* && CYFES_CUDA=$${CYFES_CUDA:-0} .venv-bench/bin/python -m pip install --quiet .
+	.venv-bench/bin/python -c "$$requirements" bench > .venv-bench/requirements.txt
+	$(call wheels,-r .venv-bench/requirements.txt) || while read -r peer; do \
+	  $(call wheels,"$$peer") || echo "$$peer is left out: no wheel"; done < .venv-bench/requirements.txt
+	@touch $@
+
+wheels = .venv-bench/bin/python -m pip install --quiet --only-binary :all: $(1)
+
+# What an extra asks for, without the package.
+define requirements
+import sys, tomllib
 project = tomllib.load(open("pyproject.toml", "rb"))["project"]
-print(*project["dependencies"], *project["optional-dependencies"]["lint"], sep="\n")
+print(*project["dependencies"], *project["optional-dependencies"][sys.argv[1]], sep="\n")
 endef
-export lint_requirements
+export requirements
 
 .venv-lint/installed: pyproject.toml
 	@$(call environment,.venv-lint)
-	.venv-lint/bin/python -c "$$lint_requirements" > .venv-lint/requirements.txt
+	.venv-lint/bin/python -c "$$requirements" lint > .venv-lint/requirements.txt
 	.venv-lint/bin/python -m pip install --quiet -r .venv-lint/requirements.txt
+	@touch $@
+
+.venv-wheel/installed: wheel/requirements.txt
+	@$(call environment,.venv-wheel)
+	.venv-wheel/bin/python -m pip install --quiet -r $<
+	@touch $@
+
+.venv-conda/installed: tests/packaging/conda/requirements.txt
+	@$(call environment,.venv-conda)
+	.venv-conda/bin/python -m pip install --quiet -r $<
 	@touch $@
 
 environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \

@@ -135,7 +135,8 @@ setup(
             py_limited_api=True,
             language="c++",
             extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden"],
-            extra_link_args=["-fopenmp"],
+            # Before glibc 2.34 dlopen has a library of its own.
+            extra_link_args=["-fopenmp", "-ldl"],
             depends=[str(p) for p in KERNELS.rglob("*.[ch]*")],
         ),
         # Unless asked for, a CUDA build that fails leaves a CPU build, with a warning.

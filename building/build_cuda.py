@@ -18,6 +18,8 @@ from pathlib import Path
 LIBRARY = "libcufes.so"
 #: nvcc and the CUDA runtime on PyPI.
 REQUIREMENT = "cuda-toolkit[nvcc,cudart]==13.*"
+#: NVCC of this value: that of PyPI.
+PACKAGED = "pypi"
 KERNELS = Path("kernels")
 SOURCE = KERNELS / "cuda" / "cufes.cu"
 #: A version script: even the standard library's templates stay inside.
@@ -52,14 +54,19 @@ class Toolkit:
 
 
 def find_nvcc(environ: Mapping[str, str], import_path: Iterable[str]) -> str | None:
-    """Return the path of nvcc, or None: the first of NVCC, the toolkits' homes, PATH and PyPI."""
-    if named := environ.get("NVCC"):
+    """Return the path of nvcc, or None: the first of NVCC, the toolkits' homes, PATH and PyPI.
+
+    NVCC=pypi: the package of PyPI or none, whatever the machine has.
+    """
+    named, folders = environ.get("NVCC"), []
+    if named and named != PACKAGED:
         if found := shutil.which(named, path=environ.get("PATH", os.defpath)):
             return found
         raise CudaBuildError(f"NVCC={named} is not a program; unset NVCC to search for nvcc")
-    homes = [environ.get(home) for home in ("CUDA_HOME", "CUDA_PATH", "BUILD_PREFIX")]
-    folders = [Path(home, "bin") for home in homes if home]
-    folders += map(Path, filter(None, environ.get("PATH", "").split(os.pathsep)))
+    if not named:
+        homes = [environ.get(home) for home in ("CUDA_HOME", "CUDA_PATH", "BUILD_PREFIX")]
+        folders += [Path(home, "bin") for home in homes if home]
+        folders += map(Path, filter(None, environ.get("PATH", "").split(os.pathsep)))
     for folder in filter(None, import_path):
         folders += Path(folder).glob("nvidia/cu*/bin")
     return shutil.which("nvcc", path=os.pathsep.join(map(str, folders)))
@@ -168,16 +175,18 @@ def runtime_paths(
     toolkit: Toolkit, cudart: Path | None, environ: Mapping[str, str], in_place: bool
 ) -> list[str]:
     """Return where libcufes.so looks for the CUDA runtime, besides what LDFLAGS bring."""
+    if environ.get("CONDA_BUILD"):
+        # LDFLAGS name the only place, the prefix.
+        return []
     package = "nvidia/cuda_runtime/lib" if toolkit.major < 13 else f"nvidia/cu{toolkit.major}/lib"
     paths = [f"$ORIGIN/../{package}"]
     if in_place:
         # The library stays in the source tree: $ORIGIN does not lead to site-packages.
         paths.append(str(Path(sysconfig.get_path("purelib"), package)))
-    conda = environ.get("CONDA_BUILD") or environ.get("BUILD_PREFIX")
     # A toolkit that was imported from PyPI may vanish with the build's environment.
     packages = [Path(folder, "nvidia").resolve() for folder in sys.path]
     passing = cudart and any(cudart.is_relative_to(folder) for folder in packages)
-    if cudart and not conda and not passing:
+    if cudart and not passing:
         paths.append(str(cudart))
     return paths
 

@@ -1,5 +1,6 @@
 from collections.abc import Sequence
 from mmap import mmap
+from typing import Any
 
 import numpy as np
 
@@ -7,6 +8,9 @@ from cyfes.grid import Grid
 
 KERNELS: dict[str, int]
 IMAGES: dict[str, int]
+METHODS: tuple[str, ...]
+TOLERANCE: float
+TAIL: float
 ROW_FAULTS: tuple[str, ...]
 
 class Backend:
@@ -38,7 +42,23 @@ def spread(
     n_threads: int = 0,
     backend: Backend = ...,
     device: int = 0,
+    tol: float = ...,
+    tail: float = ...,
+    method: str = "auto",
 ) -> None: ...
+def plan(
+    grid: Grid,
+    n_kernels: int,
+    bandwidths: np.ndarray,
+    *,
+    kernel: str = "gaussian",
+    cutoff: float = 10.0,
+    images: str = "all",
+    windows: bool = False,
+    tol: float = ...,
+    tail: float = ...,
+    method: str = "auto",
+) -> dict[str, Any]: ...
 def evaluate(
     points: np.ndarray,
     period: np.ndarray,
@@ -55,14 +75,22 @@ def evaluate(
     backend: Backend = ...,
     device: int = 0,
 ) -> None: ...
-def count_rows(text: bytes | memoryview | mmap, n_threads: int = 0) -> int: ...
 def parse_rows(
     text: bytes | memoryview | mmap,
     n_columns: int,
     wanted: Sequence[int],
     n_threads: int = 0,
     allow_nonfinite: bool = False,
-) -> tuple[np.ndarray, np.ndarray, tuple[int, int, int, int] | None]: ...
+    is_last: bool = True,
+    space: Sequence[np.ndarray] | None = None,
+) -> tuple[
+    list[np.ndarray],
+    np.ndarray | None,
+    tuple[int, int, int, int, int] | None,
+    int,
+    int,
+    int,
+]: ...
 def format_grid(
     grid: Grid,
     fields: Sequence[np.ndarray],

@@ -65,6 +65,19 @@ cdef extern from "cyfes_kernels.h" nogil:
         int32_t n_threads
         int32_t isa
         int32_t device
+        double tolerance
+        double tail
+        int32_t method
+
+    ctypedef struct cyfes_plan:
+        int32_t method
+        int32_t order
+        double[4] cell_width
+        double reach
+        double error
+        double tail_error
+        double[4] cost
+        char[160] reason
 
     ctypedef struct cyfes_backend:
         int32_t abi_version
@@ -82,17 +95,26 @@ cdef extern from "cyfes_kernels.h" nogil:
 
     ctypedef struct cyfes_bad_row:
         int64_t offset
+        int64_t line
         int32_t fault
         int32_t n_columns
         int32_t column
+
+    ctypedef struct cyfes_parsed:
+        int64_t n_rows
+        int64_t n_bytes
+        int64_t n_lines
+        int64_t n_faults
+        cyfes_bad_row first
 
     const cyfes_backend *cyfes_cpu_backend()
     const char *cyfes_cpu_isa_name(int32_t index)
     int cyfes_cpu_isa_supported(int32_t index)
     int32_t cyfes_cpu_max_threads()
-    int cyfes_count_rows(const char *, int64_t, int32_t, int64_t *)
-    int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, const int32_t *, int32_t, int32_t,
-                         int64_t, double *, uint8_t *, int64_t *, cyfes_bad_row *)
+    int cyfes_cpu_plan(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
+                       cyfes_plan *) nogil
+    int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
+                         int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
                           int32_t, int32_t, int32_t, char **, int64_t *)
     void cyfes_free_text(char *)
@@ -101,7 +123,11 @@ cdef extern from "cyfes_kernels.h" nogil:
 
 KERNELS = {"gaussian": 0, "stretched-gaussian": 1}
 IMAGES = {"nearest": 0, "all": 1}
+METHODS = ("auto", "stamps", "tiles", "moments")
 MOST_THREADS = 1024
+#: What sums may err by where nothing else is asked for.
+TOLERANCE = 1e-11
+TAIL = 30.0
 ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite")
 
 
@@ -291,7 +317,8 @@ cdef int32_t _n_threads(n_threads) except -1:
     return min(n_threads, MOST_THREADS)
 
 
-cdef cyfes_options _options(kernel, cutoff, images, n_threads, device):
+cdef cyfes_options _options(kernel, cutoff, images, n_threads, device, tol=TOLERANCE, tail=TAIL,
+                            method="auto"):
     cdef cyfes_options options
     if kernel not in KERNELS:
         raise InputError(f"unknown kernel {kernel!r}; expected one of {', '.join(KERNELS)}")
@@ -303,12 +330,17 @@ cdef cyfes_options _options(kernel, cutoff, images, n_threads, device):
     options.n_threads = _n_threads(n_threads)
     options.isa = 1 + [name for name, _ in isas()].index(selected_isa())
     options.device = device
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
+    options.tolerance = tol
+    options.tail = tail
+    options.method = <int32_t>METHODS.index(method)
     return options
 
 
 def spread(grid, centers, bandwidths, weights, density, derivatives=None, windows=None, *,
            kernel="gaussian", cutoff=10.0, images="all", n_threads=0, Backend backend=CPU,
-           device=0):
+           device=0, tol=TOLERANCE, tail=TAIL, method="auto"):
     """Add a sum of kernels to ``density`` (and its gradient to ``derivatives``) on ``grid``.
 
     density += sum_k weights[k] K(x - centers[k]), K(0) = 1 (not normalised).
@@ -317,12 +349,16 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     float64[1 or n, d (d + 1) / 2] inverse covariances (lower triangle, row by row); weights
     float64[n]; density float64 or float32[grid.shape], C-contiguous; derivatives the same dtype,
     [d, *grid.shape]; windows int32[n, d] or None (see cyfes_kernels.h). ``backend`` and
-    ``device`` choose where to compute; ``n_threads`` concerns the CPU only.
-    Raises InputError for a bad shape or value, BackendError if CYFES_ISA or a device cannot be used.
+    ``device`` choose where to compute; ``n_threads`` concerns the CPU only, as do ``method`` (one of
+    METHODS), ``tol`` (the error, relative to the density's peak, that "moments" may make) and
+    ``tail`` (the height above the minimum of F = -ln density up to which F is right to 1e-8).
+    Raises InputError for a bad shape or value, BackendError if CYFES_ISA, a device or the method
+    cannot be used.
     """
     cdef _Grid g = _Grid(grid)
     cdef _Kernels k = _Kernels(centers, bandwidths, weights, windows)
-    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads, device)
+    cdef cyfes_options options = _options(kernel, cutoff, images, n_threads, device, tol, tail,
+                                          method)
     cdef const cyfes_backend *table = backend.table
     cdef bint single = _is_single(density)
     cdef void *values
@@ -340,6 +376,42 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
             status = table.spread_f64(&g.grid, &k.list, &options, <double *>values,
                                         <double *>gradient)
     _check(status, table.error_text())
+
+
+def plan(grid, n_kernels, bandwidths, *, kernel="gaussian", cutoff=10.0, images="all", windows=False,
+         tol=TOLERANCE, tail=TAIL, method="auto"):
+    """Return how the CPU's ``spread`` would sum ``n_kernels`` with these bandwidths, a dict.
+
+    "method" (one of METHODS), "reason", "order", "cell_width" (in bandwidths, one a CV; "order" 0
+    unless "moments"), "reach" (bandwidths), "error" and "tail_error" (bounds, relative to the peak
+    and of F up to ``tail``), "cost" (method -> the model's seconds on one thread).
+    Raises as ``spread``.
+    """
+    cdef _Grid g = _Grid(grid)
+    bandwidths = _input("bandwidths", bandwidths, 2)
+    cdef const double[:, ::1] b = bandwidths
+    cdef cyfes_kernel_list kernels
+    cdef cyfes_options options = _options(kernel, cutoff, images, 0, 0, tol, tail, method)
+    cdef cyfes_plan found
+    cdef int32_t any_window = 0
+    kernels.n_kernels = n_kernels if b.shape[0] else 0
+    kernels.n_bandwidths = b.shape[0]
+    kernels.n_scales = <int32_t>b.shape[1]
+    kernels.bandwidths = &b[0, 0] if b.shape[0] else NULL
+    kernels.centers = NULL
+    kernels.weights = NULL
+    kernels.windows = &any_window if windows else NULL
+    _check(cyfes_cpu_plan(&g.grid, &kernels, &options, &found), cyfes_error_text())
+    return {
+        "method": METHODS[found.method],
+        "reason": found.reason.decode(),
+        "order": found.order,
+        "cell_width": [found.cell_width[i] for i in range(grid.n_dims)],
+        "reach": found.reach,
+        "error": found.error,
+        "tail_error": found.tail_error,
+        "cost": {METHODS[i]: found.cost[i] for i in range(1, 4) if found.cost[i] >= 0},
+    }
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,
@@ -403,51 +475,54 @@ cdef void *_data(what, array, dtype, shape) except? NULL:
     return &view[0]
 
 
-def count_rows(text, n_threads=0):
-    """Return the number of data rows (neither blank nor comment) in a bytes-like object."""
-    cdef const uint8_t[::1] t = text
-    cdef int64_t n_rows = 0
-    cdef int32_t threads = _n_threads(n_threads)
-    cdef int status
-    if t.shape[0] == 0:
-        return 0
-    with nogil:
-        status = cyfes_count_rows(<const char *>&t[0], t.shape[0], threads, &n_rows)
-    _check(status, cyfes_error_text())
-    return n_rows
+def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False, is_last=True,
+               space=None):
+    """Parse the data rows of a bytes-like object up to a header line ("#!") or while there is room.
 
-
-def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False):
-    """Parse the data rows of a bytes-like object.
-
-    wanted: ascending 0-based columns; nan and inf are a fault unless allow_nonfinite. Returns
-    (columns float64[len(wanted), n_rows], faults uint8[n_rows] (index into ROW_FAULTS), first),
-    with first None or the first bad row as (offset of its line, fault, columns found, faulty
-    column or -1).
+    wanted: ascending 0-based columns; nan and inf are a fault unless allow_nonfinite. ``space`` is
+    None or where to put the result: float64[room] a column, and uint8[room]; room for half as many
+    rows as bytes, and one more, is enough. Returns (columns float64[n_rows] each, faults None
+    or uint8[n_rows] (index into ROW_FAULTS), first, n_rows, n_bytes, n_lines): first is None or the first bad
+    row as (offset of its line, newlines before it, fault, columns found, faulty column or -1);
+    n_bytes of the text were read, n_lines newlines among them. A line without newline is left
+    unless the text is the last of its file.
     """
-    cdef int64_t n_rows = count_rows(text, n_threads)
     cdef const uint8_t[::1] t = text
     cdef const int32_t[::1] w = np.ascontiguousarray(wanted, np.int32)
-    columns = np.empty((len(wanted), n_rows))
-    faults = np.zeros(n_rows, np.uint8)
-    if n_rows == 0:
-        return columns, faults, None
-    cdef double[:, ::1] c = columns
-    cdef uint8_t[::1] f = faults
-    cdef cyfes_bad_row first
-    cdef int64_t n_faults = 0
     cdef int32_t width = n_columns
     cdef int32_t threads = _n_threads(n_threads)
-    cdef int32_t nonfinite = bool(allow_nonfinite)
+    cdef int32_t nonfinite = bool(allow_nonfinite), last = bool(is_last)
+    cdef int64_t room
+    cdef double **pointers = <double **>malloc((len(wanted) + 1) * sizeof(void *))
+    cdef cyfes_parsed parsed
+    cdef uint8_t *f
     cdef int status
-    with nogil:
-        status = cyfes_parse_rows(<const char *>&t[0], t.shape[0], width, <int32_t>w.shape[0],
-                                  &w[0] if w.shape[0] else NULL, nonfinite, threads, n_rows,
-                                  &c[0, 0] if w.shape[0] else NULL, &f[0], &n_faults, &first)
-    _check(status, cyfes_error_text())
-    if n_faults == 0:
-        return columns, faults, None
-    return columns, faults, (first.offset, first.fault, first.n_columns, first.column)
+    if pointers == NULL:
+        raise MemoryError
+    try:
+        if space is None:
+            room = t.shape[0] // 2 + 1
+            space = [*np.empty((len(wanted), room)), np.empty(room, np.uint8)]
+        *columns, faults = space
+        room = len(faults)
+        for i, column in enumerate(columns):
+            pointers[i] = <double *>_data("column", column, np.dtype(np.float64), (room,))
+        f = <uint8_t *>_data("faults", faults, np.dtype(np.uint8), (room,))
+        with nogil:
+            status = cyfes_parse_rows(<const char *>&t[0] if t.shape[0] else NULL, t.shape[0],
+                                      last, width, <int32_t>w.shape[0],
+                                      &w[0] if w.shape[0] else NULL, nonfinite, threads, room,
+                                      pointers, f, &parsed)
+        _check(status, cyfes_error_text())
+    finally:
+        free(pointers)
+    columns = [column[:parsed.n_rows] for column in columns]
+    if parsed.n_faults == 0:
+        return columns, None, None, parsed.n_rows, parsed.n_bytes, parsed.n_lines
+    first = (parsed.first.offset, parsed.first.line, parsed.first.fault, parsed.first.n_columns,
+             parsed.first.column)
+    return (columns, faults[:parsed.n_rows], first, parsed.n_rows, parsed.n_bytes,
+            parsed.n_lines)
 
 
 def format_grid(grid, fields, first, n_points, width, precision, n_threads=0):

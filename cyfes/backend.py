@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from cyfes.errors import (
 
 #: The plug-in, private to the package: one relative path serves every kind of installation.
 LIBRARY = Path(__file__).with_name("libcufes.so")
+
+#: What the dynamic linker says of a CUDA runtime that it does not find.
+MISSING_RUNTIME = re.compile(r"(libcudart\S*?): cannot open shared object file")
 
 BACKENDS = ("auto", "cpu", "cuda")
 
@@ -59,7 +63,7 @@ def load_cuda(path: str | os.PathLike[str] = LIBRARY) -> tuple[Backend, int]:
         )
     try:
         _check_whole(library)
-        backend = Backend.load(str(library))
+        backend = _loaded(library)
     except BackendLibraryError as error:
         raise _explained(library, str(error)) from None
     try:
@@ -94,10 +98,38 @@ def _check_whole(library: Path) -> None:
         raise BackendLibraryError(f"cut off: {size} bytes of {table + entry_size * n_entries}")
 
 
+def _loaded(library: Path) -> Backend:
+    """Load the library, with PyPI's CUDA runtime from any site-packages if from no other place.
+
+    The library looks beside its own package. pip does not install the runtime there if another
+    folder of ``sys.path`` has it: that of the system, for ``--user`` and --system-site-packages.
+    """
+    try:
+        return Backend.load(str(library))
+    except BackendLibraryError as error:
+        missing = MISSING_RUNTIME.search(str(error))
+        if missing is None or not _load_packaged(missing[1]):
+            raise
+    return Backend.load(str(library))
+
+
+def _load_packaged(name: str) -> bool:
+    """Whether a library of PyPI's packages of CUDA was found on sys.path, and stays loaded."""
+    import ctypes
+
+    for folder in filter(None, sys.path):
+        for path in Path(folder).glob(f"nvidia/*/lib/{name}"):
+            try:
+                ctypes.CDLL(str(path.absolute()))
+            except OSError:
+                continue
+            return True
+    return False
+
+
 def _explained(library: Path, words: str) -> BackendError:
     """What the dynamic linker's words mean."""
-    missing = re.search(r"(libcudart\S*?): cannot open shared object file", words)
-    if missing:
+    if missing := MISSING_RUNTIME.search(words):
         return CudaRuntimeError(
             f"{library} needs {missing[1]}, which is not found: install the CUDA runtime (conda: "
             "cuda-cudart or cudatoolkit; pip: nvidia-cuda-runtime), or use --backend cpu"

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,30 @@ from cyfes.errors import CyfesWarning, InputError
 #: Cells of the histogram that the Sheather-Jones rule looks at.
 BINS = 1024
 
+#: Samples looked at in one go.
+CHUNK = 1 << 16
+
 #: The functionals that rule estimates one after another: derivatives 7, 6, ..., 2 of the density.
 HIGHEST_DERIVATIVE = 7
 
 
 def effective_sample_size(log_weights: np.ndarray) -> float:
     """Return Kish's (sum w)^2 / sum w^2 for ln w float64[n]."""
-    weights = np.exp(log_weights - log_weights.max())
-    return float(weights.sum() ** 2 / (weights @ weights))
+    weights = _relative_weights(log_weights)
+    total = weights.sum()
+    weights *= weights
+    return float(total**2 / weights.sum())
+
+
+def _relative_weights(log_weights: np.ndarray) -> np.ndarray:
+    """Weights divided by the largest."""
+    weights = log_weights - log_weights.max()
+    return np.asarray(np.exp(weights, out=weights))
+
+
+def _chunks(n: int) -> Iterator[slice]:
+    """Slices of n samples: what is computed for each is never held for all."""
+    return (slice(start, start + CHUNK) for start in range(0, n, CHUNK))
 
 
 def automatic_bandwidth(
@@ -39,7 +56,7 @@ def automatic_bandwidth(
             CyfesWarning,
             stacklevel=2,
         )
-    weights = np.exp(log_weights - log_weights.max())
+    weights = _relative_weights(log_weights)
     weights /= weights.sum()
     found = [
         sheather_jones_bandwidth(values[:, i], weights, n, float(periods[i])) for i in range(d)
@@ -65,9 +82,9 @@ def silverman_bandwidth(
     Directional Statistics (2000), eq. 2.3.14.
     Raises InputError if a CV does not vary.
     """
-    weights = np.exp(log_weights - log_weights.max())
-    weights /= weights.sum()
     n, d = effective_sample_size(log_weights), values.shape[1]
+    weights = _relative_weights(log_weights)
+    weights /= weights.sum()
     spread = np.array([_spread(values[:, i], weights, float(periods[i])) for i in range(d)])
     if not np.all(spread > 0):
         raise InputError(
@@ -79,9 +96,14 @@ def silverman_bandwidth(
 
 def _spread(x: np.ndarray, weights: np.ndarray, period: float) -> float:
     """Weighted standard deviation, circular where there is a period."""
+
+    def mean(function: Callable[[np.ndarray], np.ndarray]) -> Any:
+        return sum((weights[rows] * function(x[rows])).sum() for rows in _chunks(len(x)))
+
     if period == 0:
-        return math.sqrt(weights @ (x - weights @ x) ** 2)
-    length = min(1.0, float(np.abs(weights @ np.exp(2j * np.pi * x / period))))
+        center = mean(lambda some: some)
+        return math.sqrt(mean(lambda some: (some - center) ** 2))
+    length = min(1.0, abs(mean(lambda some: np.exp(2j * np.pi * some / period))))
     wrapped = period / (2 * np.pi) * math.sqrt(-2 * math.log(max(length, 1e-300)))
     return min(wrapped, period / math.sqrt(12))
 
@@ -127,8 +149,10 @@ def _spectrum(
     else:
         margin = 0.1 * float(np.ptp(x))
         start, length = float(x.min()) - margin, float(np.ptp(x)) + 2 * margin
-    cells = np.floor((x - start) / length * BINS).astype(np.int64) % BINS
-    histogram = np.bincount(cells, weights=weights, minlength=BINS)
+    histogram = np.zeros(BINS)
+    for rows in _chunks(len(x)):
+        cells = np.floor((x[rows] - start) / length * BINS).astype(np.int64) % BINS
+        histogram += np.bincount(cells, weights=weights[rows], minlength=BINS)
     if period > 0:
         amplitudes: Any = np.abs(np.fft.rfft(histogram)[1 : BINS // 2])
         frequencies = 2 * np.pi * np.arange(1, BINS // 2)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,9 @@ from cyfes.backend import Choice, choose
 from cyfes.errors import InputError
 from cyfes.grid import Grid
 
-#: Kernels summed between two looks at the keyboard and the progress bar: those that share a
-#: bandwidth, which are the quicker the more there are, and those with one each.
+#: Kernels summed between two looks at the keyboard and the progress bar: by cell moments, whose
+#: expansion each chunk pays; others that share a bandwidth; and those with one each.
+MOMENT_CHUNK = 1 << 22
 CHUNK = 1 << 17
 HILL_CHUNK = 1 << 13
 GPU_CHUNK = 1 << 24
@@ -22,9 +22,41 @@ GPU_CHUNK = 1 << 24
 #: total, so that F is right to 1e-10 kBT even 30 kBT above a peak that holds 1 % of them.
 CUTOFF = 11.0
 
+#: What a sum may err by: relative to its peak, and how far above its minimum F is right to 1e-8.
+TOLERANCE = _kernels.TOLERANCE
+TAIL = _kernels.TAIL
+
+#: Points at which ``measured_error`` sums directly.
+MEASURED_POINTS = 48
+
 _LN2 = math.log(2.0)
 
 Progress = Callable[[int, int], None]
+
+
+def cutoff_for(tail: float) -> float:
+    """Return the reach, in bandwidths, that keeps F right to 1e-8 up to ``tail``; >= CUTOFF."""
+    return min(37.0, max(CUTOFF, math.sqrt(2 * (max(tail, 0.0) + math.log(1e8))) + 0.7))
+
+
+def describe_plan(plan: dict[str, Any], tail: float) -> list[tuple[str, str]]:
+    """Return (name, text) pairs that tell what a plan of _kernels.plan does and why."""
+    costs = ", ".join(f"{method} {seconds:.2g} s" for method, seconds in plan["cost"].items())
+    lines = [("method", f"{plan['method']} ({plan['reason']})")]
+    if costs:
+        lines.append(("estimated cost", f"{costs} on one thread"))
+    if plan["method"] != "moments":
+        return [*lines, ("reach", f"{plan['reach']:.4g} bandwidths"), ("error bound", "rounding")]
+    widths = ", ".join(f"{width:.3g}" for width in plan["cell_width"])
+    bound = f"{plan['error']:.1e} of the density's peak"
+    if tail > 0:
+        bound += f"; |dF| <= {plan['tail_error']:.1e} kBT where F < {tail:g} kBT"
+    return [
+        *lines,
+        ("order", f"{plan['order']}, cells of {widths} bandwidths"),
+        ("reach", f"{plan['reach']:.4g} bandwidths"),
+        ("error bound", bound),
+    ]
 
 
 class Density:
@@ -39,6 +71,10 @@ class Density:
     or float32; ``n_threads`` 0 = all. ``interval`` (lower, upper) evaluates one CV at the nearest
     point inside, with zero gradient outside, as METAD's INTERVAL does. ``backend`` "auto", "cpu" or
     "cuda" and ``devices`` (GPU indices) choose where to compute; ``choice`` tells what was chosen.
+    On a CPU, samples of one bandwidth and no negative weight may be summed approximately: within
+    ``tol`` of the density's peak, and with F = -ln D right to 1e-8 up to ``tail`` above its minimum
+    (0: only ``tol`` counts). ``method`` "auto" takes the quickest of "stamps", "tiles" (both exact)
+    and "moments"; ``explain`` tells which and why. ``cutoff`` None: what the tail needs.
 
     The bits of the result do not depend on ``n_threads``.
     Raises GridTooLargeError if the arrays would not fit in memory.
@@ -49,7 +85,7 @@ class Density:
         grid: Grid,
         *,
         kernel: str = "gaussian",
-        cutoff: float = CUTOFF,
+        cutoff: float | None = None,
         images: str = "all",
         derivatives: bool = False,
         dtype: Any = np.float64,
@@ -57,6 +93,9 @@ class Density:
         interval: tuple[float, float] | None = None,
         backend: str = "auto",
         devices: Sequence[int] = (0,),
+        tol: float = TOLERANCE,
+        tail: float = TAIL,
+        method: str = "auto",
     ) -> None:
         # Twice: the work array of tiles, or the copy that becomes F.
         grid.check_memory(2 * (1 + grid.n_dims * derivatives), np.dtype(dtype).itemsize)
@@ -75,10 +114,13 @@ class Density:
         self.choice = Choice(_kernels.CPU, (), "nothing was summed yet")
         self._options: dict[str, Any] = {
             "kernel": kernel,
-            "cutoff": cutoff,
+            "cutoff": cutoff_for(tail) if cutoff is None else cutoff,
             "images": images,
             "n_threads": n_threads,
         }
+        self._accuracy: dict[str, Any] = {"tol": tol, "tail": tail, "method": method}
+        #: How the last sum was computed on the CPU (see _kernels.plan), None before.
+        self.plan: dict[str, Any] | None = None
 
     @property
     def log_scale(self) -> float:
@@ -121,18 +163,80 @@ class Density:
             )
         n = len(centers)
         self.choice = self._choose(n, bandwidths, windows)
-        chunk = CHUNK if len(bandwidths) == 1 else HILL_CHUNK
-        if self.choice.devices:
-            chunk = GPU_CHUNK
-        scaled = self._scaled_weights(n, weights, log_weights)
-        for start in range(0, n, chunk):
-            rows = slice(start, min(start + chunk, n))
+        self.plan = self._plan(n, bandwidths, windows)
+        scale = self._scaling(n, weights, log_weights)
+        for rows in self._chunks(n, len(bandwidths) == 1):
             some = bandwidths if len(bandwidths) == 1 else bandwidths[rows]
-            self._sum(centers[rows], some, scaled[rows], None if windows is None else windows[rows])
-            self._count(scaled[rows])
+            scaled = scale(rows)
+            self._sum(centers[rows], some, scaled, None if windows is None else windows[rows])
+            self._count(scaled)
             if progress is not None:
                 progress(rows.stop, n)
         return self
+
+    def explain(self) -> str:
+        """Return how the last sum was computed and why, and what it may err by, line by line."""
+        return "\n".join(f"{name}: {text}" for name, text in self.explanation())
+
+    def explanation(self) -> list[tuple[str, str]]:
+        """Return the (name, text) pairs of ``explain``."""
+        if self.plan is None:
+            return [("method", f"not planned: {self.choice}")]
+        return describe_plan(self.plan, self._accuracy["tail"])
+
+    def measured_error(
+        self,
+        centers: np.ndarray,
+        bandwidths: np.ndarray,
+        *,
+        weights: np.ndarray | None = None,
+        log_weights: np.ndarray | None = None,
+    ) -> tuple[int, float, float]:
+        """Compare with a direct sum, in double, of everything that was added.
+
+        Returns (number of points, largest error relative to the density's peak, largest error of
+        F = -ln D where F is less than ``tail`` above its minimum) over MEASURED_POINTS grid points
+        spread from the peak to the least density. The arguments are those of ``add``.
+        """
+        values = self.values.reshape(-1)
+        order = np.argsort(values, kind="stable")
+        order = order[values[order] > 0]
+        if not len(order):
+            return 0, 0.0, 0.0
+        chosen = order[np.linspace(0, len(order) - 1, MEASURED_POINTS).astype(int)]
+        index = np.unravel_index(np.unique(chosen), self.grid.shape)
+        points = np.stack([axis[i] for axis, i in zip(self.grid.axes, index)], axis=1)
+        exact, found = np.zeros(len(points)), values[np.unique(chosen)]
+        scale = self._scaling(len(centers), weights, log_weights)
+        for rows in self._chunks(len(centers), len(bandwidths) == 1):
+            _kernels.evaluate(
+                points, self.grid.period, centers[rows], bandwidths, scale(rows), exact,
+                **self._options,
+            )  # fmt: skip
+        peak = exact.max()
+        seen = exact > peak * math.exp(-self._accuracy["tail"])
+        error = float(np.abs(found - exact).max() / peak)
+        tail = float(np.abs(np.log(found[seen] / exact[seen])).max(initial=0.0))
+        return len(points), error, tail
+
+    def _chunks(self, n: int, shared: bool) -> list[slice]:
+        """Rows summed in one call; by moments equal parts, each long enough to be worth it."""
+        most = CHUNK if shared else HILL_CHUNK
+        if self.choice.devices:
+            most = GPU_CHUNK
+        elif self.plan is not None and self.plan["method"] == "moments":
+            most = -(-n // -(-n // MOMENT_CHUNK))
+        return [slice(start, min(start + most, n)) for start in range(0, n, most)]
+
+    def _plan(
+        self, n: int, bandwidths: np.ndarray, windows: np.ndarray | None
+    ) -> dict[str, Any] | None:
+        if self.choice.devices or self._interval is not None:
+            return None
+        options = {k: v for k, v in self._options.items() if k != "n_threads"}
+        return _kernels.plan(
+            self.grid, n, bandwidths, windows=windows is not None, **options, **self._accuracy
+        )
 
     def merge(self, other: "Density") -> "Density":
         """Add another sum on the same grid; returns itself. Raises InputError if grids differ."""
@@ -149,27 +253,32 @@ class Density:
             self.n_kernels += other.n_kernels
         return self
 
-    def _scaled_weights(
+    def _scaling(
         self, n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
-    ) -> np.ndarray:
-        """Weights divided by 2^exponent, after raising the exponent to what they need."""
+    ) -> Callable[[slice], np.ndarray]:
+        """Return rows -> weights / 2^exponent, after raising the exponent to what they need."""
         if weights is not None and log_weights is not None:
             raise InputError("give weights or log_weights, not both")
-        given = weights if weights is not None else log_weights
-        if given is None:
-            weights = given = np.ones(n)
-        given = np.asarray(given, np.float64)
+        if log_weights is None:
+            self._raise_exponent(max(0, self.exponent))
+            if weights is None:
+                ones = np.full(
+                    min(n, GPU_CHUNK if self.choice.devices else MOMENT_CHUNK),
+                    math.ldexp(1, -self.exponent),
+                )
+                return lambda rows: ones[: rows.stop - rows.start]
+        given = np.asarray(weights if weights is not None else log_weights, np.float64)
         if given.shape != (n,):
             raise InputError(f"weights must be [{n}], got {given.shape}")
-        # A logarithm of -inf is a weight of zero.
-        if not np.all(np.isfinite(given) | (np.isneginf(given) if weights is None else False)):
+        # A logarithm of -inf is a weight of zero; a sum of finite numbers shows no other fault.
+        low, high = float(given.min(initial=0.0)), float(given.max(initial=-math.inf))
+        if math.isnan(low) or high == math.inf or (weights is not None and low == -math.inf):
             raise InputError("weights must be finite")
         if weights is not None:
-            self._raise_exponent(max(0, self.exponent))
-            return np.asarray(np.ldexp(given, -self.exponent))
-        if np.isfinite(highest := float(given.max(initial=-math.inf))):
-            self._raise_exponent(math.ceil(highest / _LN2))
-        return np.exp2(given / _LN2 - self.exponent)
+            return lambda rows: np.asarray(np.ldexp(given[rows], -self.exponent))
+        if np.isfinite(high):
+            self._raise_exponent(math.ceil(high / _LN2))
+        return lambda rows: np.exp2(given[rows] / _LN2 - self.exponent)
 
     def _raise_exponent(self, exponent: int) -> None:
         """Rescale exactly so that weights up to 2^exponent are at most 1."""
@@ -187,7 +296,8 @@ class Density:
     def _count(self, weights: np.ndarray) -> None:
         self.n_kernels += len(weights)
         self._sum_weights += float(weights.sum())
-        self._sum_squares += float(weights @ weights)
+        # Not a dot product: that of the BLAS would wake threads of its own for so little.
+        self._sum_squares += float(np.square(weights).sum())
 
     def _sum(
         self,
@@ -211,6 +321,7 @@ class Density:
             self.derivatives,
             windows,
             **self._options,
+            **{**self._accuracy, "method": self.plan["method"] if self.plan else "auto"},
         )
 
     def _choose(self, n: int, bandwidths: np.ndarray, windows: np.ndarray | None) -> Choice:
@@ -228,6 +339,8 @@ class Density:
         self, centers: np.ndarray, bandwidths: np.ndarray, weights: np.ndarray
     ) -> None:
         """Divide the kernels among the devices, a host thread each, and add up in their order."""
+        from concurrent.futures import ThreadPoolExecutor
+
         choice = self.choice
         cuts = np.linspace(0, len(weights), len(choice.devices) + 1).astype(int)
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from cyfes import gridfile
 from cyfes.bandwidth import automatic_bandwidth
-from cyfes.density import CUTOFF, Density, Progress
+from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridrequest import GridRequest
 from cyfes.hills import Hills, hills_grid, read_hills
 from cyfes.hillsum import hill_densities
-from cyfes.reweight import Samples, Selection, read_samples
-from cyfes.samplegrid import array_grid, per_cv, samples_grid
+from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.samplegrid import array_grid, per_cv, samples_grid, stream_grid
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ class FreeEnergySurface:
     ``grid``; ``values`` float64[grid.shape], inf where no sample is within reach; ``derivatives``
     None or dF/ds, float64[d, *grid.shape]; ``kbt`` None if it was not needed; ``units``
     "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own. ``computed_on`` tells
-    where the sum was computed and why there.
+    where the sum was computed and why there, ``explanation`` how (see ``explain``).
     """
 
     grid: Grid
@@ -39,6 +39,7 @@ class FreeEnergySurface:
     units: str = "kj/mol"
     value_name: str = "file.free"
     computed_on: str = ""
+    explanation: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if self.values.shape != self.grid.shape:
@@ -91,7 +92,7 @@ class FreeEnergySurface:
     @classmethod
     def from_colvar(
         cls,
-        paths: Samples | str | PathLike | Sequence[str | PathLike],
+        paths: Samples | SampleStream | str | PathLike | Sequence[str | PathLike],
         *,
         kbt: float,
         selection: Selection | None = None,
@@ -102,9 +103,13 @@ class FreeEnergySurface:
         spacing: Sequence[float] | None = None,
         derivatives: bool = True,
         units: str = "kj/mol",
+        stream: bool = False,
         n_threads: int = 0,
         backend: str = "auto",
         devices: Sequence[int] = (0,),
+        tol: float = TOLERANCE,
+        tail: float = TAIL,
+        explain: bool = False,
         progress: Progress | None = None,
         **choices: Any,
     ) -> "FreeEnergySurface":
@@ -112,23 +117,48 @@ class FreeEnergySurface:
 
         P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
         K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). ``choices`` are
-        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...).
+        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...). ``stream`` sums them
+        as they are read, however many; it needs a bandwidth and, unless all CVs are periodic,
+        bounds and bins. ``tol``, ``tail`` and ``explain``, which cannot be had with ``stream``, as
+        in from_samples.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         if selection is None:
             selection = Selection(**choices)
-        samples = (
-            paths if isinstance(paths, Samples) else read_samples(paths, kbt, selection, n_threads)
-        )
-        if bandwidth is None:
+        samples = paths
+        if not isinstance(samples, Samples | SampleStream):
+            read = SampleStream if stream else read_samples
+            samples = read(samples, kbt, selection, n_threads)
+        if isinstance(samples, SampleStream):
+            if bandwidth is None:
+                raise InputError("--stream reads the frames once and needs --sigma with numbers")
+            if explain:
+                raise InputError("--stream keeps no frames to measure the error of --explain with")
+        elif bandwidth is None:
             bandwidth, _ = automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
         h = _positive("bandwidth", bandwidth, len(samples.names))
-        grid = samples_grid(samples, GridRequest(lower, upper, bins, spacing), h)
+        request = GridRequest(lower, upper, bins, spacing)
+        if isinstance(samples, SampleStream):
+            grid = stream_grid(samples, request, h)
+        else:
+            grid = samples_grid(samples, request, h)
         density = Density(
-            grid, derivatives=derivatives, n_threads=n_threads, backend=backend, devices=devices
+            grid,
+            derivatives=derivatives,
+            n_threads=n_threads,
+            backend=backend,
+            devices=devices,
+            tol=tol,
+            tail=tail,
         )
-        density.add(samples.values, h[None, :], log_weights=samples.log_weights, progress=progress)
-        return cls.from_density(density, h, kbt, units)
+        if isinstance(samples, SampleStream):
+            for values, log_w in samples.chunks():
+                density.add(values, h[None, :], log_weights=log_w)
+            return cls.from_density(density, h, kbt, units)
+        values, log_w = samples.values, samples.log_weights
+        density.add(values, h[None, :], log_weights=log_w, progress=progress)
+        surface = cls.from_density(density, h, kbt, units)
+        return surface._measured(density, values, h, log_w, explain)
 
     @classmethod
     def from_samples(
@@ -145,19 +175,26 @@ class FreeEnergySurface:
         kbt: float = 1.0,
         units: str = "kt",
         names: Sequence[str] | None = None,
-        cutoff: float = CUTOFF,
+        cutoff: float | None = None,
         derivatives: bool = True,
         dtype: Any = np.float64,
         n_threads: int = 0,
         backend: str = "auto",
         devices: Sequence[int] = (0,),
+        tol: float = TOLERANCE,
+        tail: float = TAIL,
+        method: str = "auto",
+        explain: bool = False,
     ) -> "FreeEnergySurface":
         """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
 
         ``samples`` float64[n, d] or [n]; ``weights`` >= 0 or ``log_weights`` float64[n];
         ``bandwidth``, ``lower``, ``upper``, ``period`` (0 = not periodic) one a CV, in CV units;
         ``shape`` grid points a CV. A periodic CV spans [lower, lower + period), lower defaulting
-        to -period / 2. Raises InputError for shapes that disagree or weights that are no weights.
+        to -period / 2. P errs by at most ``tol`` of its peak, and F by 1e-8 kBT up to ``tail`` kBT
+        above its minimum (0: only ``tol`` counts); ``cutoff`` and ``method`` see Density.
+        ``explain`` measures the error for ``explain()``, which takes a while.
+        Raises InputError for shapes that disagree or weights that are no weights.
         """
         values = np.asarray(samples, np.float64)
         values = values[:, None] if values.ndim == 1 else values
@@ -182,9 +219,14 @@ class FreeEnergySurface:
             n_threads=n_threads,
             backend=backend,
             devices=devices,
+            tol=tol,
+            tail=tail,
+            method=method,
         )
         density.add(values, h[None, :], log_weights=log_w)
-        return cls.from_density(density, h, kbt, units)
+        return cls.from_density(density, h, kbt, units)._measured(
+            density, values, h, log_w, explain
+        )
 
     @classmethod
     def from_density(
@@ -207,9 +249,32 @@ class FreeEnergySurface:
             slopes,
             units,
             computed_on=str(density.choice),
+            explanation=tuple(density.explanation()),
         )
 
+    def _measured(
+        self,
+        density: Density,
+        samples: np.ndarray,
+        bandwidth: np.ndarray,
+        log_weights: np.ndarray,
+        explain: bool,
+    ) -> "FreeEnergySurface":
+        """Return the surface with the measured error in its explanation, if asked for."""
+        if not explain:
+            return self
+        n, error, tail = density.measured_error(
+            samples, bandwidth[None, :], log_weights=log_weights
+        )
+        text = f"{error:.1e} of the density's peak; |dF| {tail:.1e} kBT (at {n} points)"
+        return replace(self, explanation=(*self.explanation, ("error measured", text)))
+
     # Using it
+
+    def explain(self) -> str:
+        """Return how the sum was computed and why, its error bounds and, where it was measured
+        (``explain=True``), its error; empty for a surface that was read."""
+        return "\n".join(f"{name}: {text}" for name, text in self.explanation)
 
     @property
     def minimum(self) -> float:
@@ -262,7 +327,7 @@ class FreeEnergySurface:
         order = np.argsort(np.argsort(kept))
         values = np.ascontiguousarray(np.transpose(values, order))
         return FreeEnergySurface(
-            grid, values, kbt, None, self.units, "projection", self.computed_on
+            grid, values, kbt, None, self.units, "projection", self.computed_on, self.explanation
         )
 
     # Files and pictures
@@ -328,7 +393,11 @@ def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergy
     for density in hill_densities(hills, grid, **options):
         slopes = None if density.derivatives is None else -density.derivatives
         yield FreeEnergySurface(
-            grid, -density.values, derivatives=slopes, computed_on=str(density.choice)
+            grid,
+            -density.values,
+            derivatives=slopes,
+            computed_on=str(density.choice),
+            explanation=tuple(density.explanation()),
         )
 
 
@@ -343,7 +412,14 @@ def histogram_surface(
     if plumed_compat and density.derivatives is not None:
         with np.errstate(divide="ignore"):
             slopes = -kbt / density.derivatives
-    return FreeEnergySurface(density.grid, values, kbt, slopes, computed_on=str(density.choice))
+    return FreeEnergySurface(
+        density.grid,
+        values,
+        kbt,
+        slopes,
+        computed_on=str(density.choice),
+        explanation=tuple(density.explanation()),
+    )
 
 
 def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.ndarray:

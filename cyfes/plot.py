@@ -1,12 +1,13 @@
 """Pictures of free energy surfaces. Matplotlib is imported only when one is drawn."""
 
+from __future__ import annotations
+
 import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from cyfes.errors import BackendError, InputError
 from cyfes.grid import Grid
@@ -14,6 +15,7 @@ from cyfes.gridfile import atomic_write
 from cyfes.units import UNIT_LABELS, thermal_energy
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -127,7 +129,7 @@ def _new_axes(fes: Surface, *, pyplot: bool) -> Any:
     return figure.subplots(1, n_slices, sharex=True, sharey=True, squeeze=False)[0]
 
 
-def _new_figure(size: tuple[float, float], pyplot: bool) -> "Figure":
+def _new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
@@ -143,7 +145,7 @@ def _new_figure(size: tuple[float, float], pyplot: bool) -> "Figure":
 
 
 def _draw_line(
-    fes: Surface, heights: np.ma.MaskedArray, ax: "Axes", top: float, kwargs: dict[str, Any]
+    fes: Surface, heights: np.ma.MaskedArray, ax: Axes, top: float, kwargs: dict[str, Any]
 ) -> None:
     (coordinates,), closed = _closed(fes.grid, heights)
     ax.plot(coordinates, closed, **{"linewidth": 1.5, **kwargs})
@@ -185,7 +187,7 @@ def _slice_indices(heights: np.ma.MaskedArray, n_slices: int) -> list[int]:
 
 
 def _draw_contours(
-    coordinates: list[np.ndarray], heights: np.ma.MaskedArray, ax: "Axes", style: dict[str, Any]
+    coordinates: list[np.ndarray], heights: np.ma.MaskedArray, ax: Axes, style: dict[str, Any]
 ) -> Any:
     """Filled contours with thin lines between them."""
     x, y = coordinates[:2]
@@ -220,7 +222,7 @@ def _closed(
     return coordinates, heights
 
 
-def _label(ax: "Axes", grid: Grid) -> None:
+def _label(ax: Axes, grid: Grid) -> None:
     ax.set_xlabel(grid.names[0])
     ax.set_ylabel(grid.names[1])
     ax.label_outer()

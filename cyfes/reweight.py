@@ -1,6 +1,7 @@
 """Reweighting: which frames of a COLVAR file count, and what each weighs."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from typing import Literal
@@ -9,8 +10,13 @@ import numpy as np
 
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS
-from cyfes.table import Header, Table, read_header, read_table
+from cyfes.growing import GrowingArray
+from cyfes.table import Header, read_header
+from cyfes.tablereader import Rows, TableReader
 from cyfes.units import parse_number
+
+#: Weights looked at in one go.
+CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,20 @@ class Samples:
     @property
     def periods(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
-        return np.array(
-            [
-                parse_number(b[1], "period") - parse_number(b[0], "period") if b else 0.0
-                for b in self.bounds
-            ]
-        )
+        return _periods(self.bounds)
+
+    @property
+    def sums(self) -> "WeightSums":
+        """Sums of the weights."""
+        sums = WeightSums()
+        for start in range(0, len(self), CHUNK):
+            sums.add(self.log_weights[start : start + CHUNK])
+        return sums
+
+    @property
+    def n_used(self) -> int:
+        """Number of frames, as ``len``."""
+        return len(self)
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,125 @@ class Selection:
             )
 
 
+class WeightSums:
+    """Running sums of weights that are given as logarithms of any size."""
+
+    def __init__(self) -> None:
+        self._highest = -math.inf
+        self._sum = self._squares = 0.0
+
+    def add(self, log_weights: np.ndarray) -> None:
+        """Add weights, given as ln w float64[n]."""
+        highest = max(self._highest, float(log_weights.max(initial=-math.inf)))
+        if highest == -math.inf:
+            return
+        shrink = math.exp(self._highest - highest)
+        weights = np.exp(log_weights - highest)
+        self._sum = self._sum * shrink + float(weights.sum())
+        weights *= weights  # a dot product of the BLAS would wake its threads for so little
+        self._squares = self._squares * shrink**2 + float(weights.sum())
+        self._highest = highest
+
+    @property
+    def log_sum(self) -> float:
+        """ln sum w; -inf while there is none."""
+        return self._highest + math.log(self._sum) if self._sum else -math.inf
+
+    @property
+    def effective_sample_size(self) -> float:
+        """Kish's (sum w)^2 / sum w^2."""
+        return self._sum**2 / self._squares if self._squares else 0.0
+
+
+class SampleStream:
+    """Frames of one or more COLVAR files, a chunk at a time; memory holds one chunk.
+
+    ``names`` and ``bounds`` as in Samples; ``n_read``, ``n_used``, ``dropped``, ``notes`` and
+    ``sums`` tell of what was read so far. Arguments and errors as ``read_samples``.
+    """
+
+    def __init__(
+        self,
+        paths: str | PathLike | Sequence[str | PathLike],
+        kbt: float,
+        selection: Selection | None = None,
+        n_threads: int = 0,
+    ) -> None:
+        self._paths = [fspath(p) for p in ([paths] if isinstance(paths, str | PathLike) else paths)]
+        self._kbt = kbt
+        self._selection = selection or Selection()
+        self._n_threads = n_threads
+        header = read_header(self._paths[0])
+        self.names = _choose_cvs(self._paths[0], header, self._selection)
+        self._biases = _choose_biases(self._paths[0], header, self._selection)
+        self.bounds = self._bounds_of(self._paths[0])
+        for path in self._paths[1:]:
+            if (bounds := self._bounds_of(path)) != self.bounds:
+                raise InputError(f"the files give different periods: {self.bounds} and {bounds}")
+        self._clear()
+
+    def _clear(self) -> None:
+        self.n_read = self.n_used = 0
+        self.dropped: dict[str, int] = {}
+        self.notes: list[str] = []
+        self.sums = WeightSums()
+
+    @property
+    def periods(self) -> np.ndarray:
+        """Period of each CV, 0 where it is not periodic, float64[d]."""
+        return _periods(self.bounds)
+
+    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Read the files; yield (values float64[n, d], log_weights float64[n]), n > 0."""
+        for columns, log_weights in self.columns():
+            yield np.stack(columns, axis=1), log_weights
+
+    def columns(self) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+        """Yield (the CVs, float64[n] each, and log_weights), good until the next."""
+        self._clear()
+        for path in self._paths:
+            yield from self._read(path)
+        if not self.n_used:
+            raise InputError(
+                f"no row is left of {self.n_read} read: look at --start, --stop, --skip"
+            )
+
+    def _bounds_of(self, path: str) -> tuple[tuple[str, str] | None, ...]:
+        header = read_header(path)
+        return tuple(_bounds(path, header, name, self._selection) for name in self.names)
+
+    def _read(self, path: str) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+        selection = self._selection
+        timed = "time" in read_header(path).fields
+        if not timed and (selection.start is not None or selection.stop is not None):
+            raise InputError(f"{path}: --start and --stop need a column 'time'; use --skip")
+        names = [*(["time"] if timed else []), *self.names, *self._biases]
+        reader = TableReader(path, names, on_bad=selection.on_bad, n_threads=self._n_threads)
+        filtered = RowFilter(path, self.names, timed, selection)
+        for rows in reader:
+            columns = dict(zip(reader.names, rows.columns, strict=True))
+            keep = filtered.keep(rows, columns)
+            if keep is not None:
+                columns = {name: column[keep] for name, column in columns.items()}
+            log_weights = self._log_weights(columns)
+            if len(log_weights):
+                self.n_used += len(log_weights)
+                self.sums.add(log_weights)
+                yield [columns[name] for name in self.names], log_weights
+        self.n_read += reader.n_rows
+        self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
+        for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
+            self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def _log_weights(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        total = np.zeros(len(columns[self.names[0]]))
+        for name in self._biases:
+            total += columns[name]
+        if self._selection.logweights is None:
+            total /= self._kbt
+        return total
+
+
 def read_samples(
     paths: str | PathLike | Sequence[str | PathLike],
     kbt: float,
@@ -90,35 +223,23 @@ def read_samples(
     Raises FileMissingError or FileFormatError naming file, line and column, InputError for a
     column that does not exist or a choice the header leaves open.
     """
-    selection = selection or Selection()
-    if isinstance(paths, str | PathLike):
-        paths = [paths]
-    header = read_header(fspath(paths[0]))
-    names = _choose_cvs(fspath(paths[0]), header, selection)
-    biases = _choose_biases(fspath(paths[0]), header, selection)
-    parts = [_read_file(fspath(p), names, biases, kbt, selection, n_threads) for p in paths]
-    dropped: dict[str, int] = {}
-    for part in parts:
-        for reason, count in part.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + count
-        if part.bounds != parts[0].bounds:
-            raise InputError(
-                f"the files give different periods: {parts[0].bounds} and {part.bounds}"
-            )
-    samples = Samples(
-        names=names,
-        bounds=parts[0].bounds,
-        values=np.concatenate([part.values for part in parts]),
-        log_weights=np.concatenate([part.log_weights for part in parts]),
-        n_read=sum(part.n_read for part in parts),
-        dropped=dropped,
-        notes=tuple(note for part in parts for note in part.notes),
+    stream = SampleStream(paths, kbt, selection, n_threads)
+    values, log_weights = GrowingArray(len(stream.names)), GrowingArray(1)
+    for columns, log_w in stream.columns():
+        n = len(log_w)
+        np.stack(columns, axis=1, out=values.room(n))
+        log_weights.room(n)[:, 0] = log_w
+        values.keep(n)
+        log_weights.keep(n)
+    return Samples(
+        names=stream.names,
+        bounds=stream.bounds,
+        values=values.array(),
+        log_weights=log_weights.array()[:, 0],
+        n_read=stream.n_read,
+        dropped=stream.dropped,
+        notes=tuple(stream.notes),
     )
-    if not len(samples):
-        raise InputError(
-            f"no row is left of {samples.n_read} read: look at --start, --stop, --skip"
-        )
-    return samples
 
 
 def _choose_cvs(path: str, header: Header, selection: Selection) -> tuple[str, ...]:
@@ -175,76 +296,92 @@ def _choose_biases(path: str, header: Header, selection: Selection) -> tuple[str
     )
 
 
-def _read_file(
-    path: str,
-    names: Sequence[str],
-    biases: Sequence[str],
-    kbt: float,
-    selection: Selection,
-    n_threads: int,
-) -> Samples:
-    header = read_header(path)
-    timed = "time" in header.fields
-    if not timed and (selection.start is not None or selection.stop is not None):
-        raise InputError(f"{path}: --start and --stop need a column 'time'; use --skip")
-    wanted = list(dict.fromkeys([*(["time"] if timed else []), *names, *biases]))
-    table = read_table(path, wanted, on_bad=selection.on_bad, n_threads=n_threads)
-    dropped, notes = dict(table.dropped), list(table.notes)
-    keep = _keep_rows(table, names, timed, selection, dropped, notes)
-    total = np.sum([table.columns[name][keep] for name in biases], axis=0)
-    log_weights = np.zeros(int(keep.sum())) if not biases else np.asarray(total)
-    return Samples(
-        names=tuple(names),
-        bounds=tuple(_bounds(path, header, name, selection) for name in names),
-        values=np.column_stack([table.columns[name][keep] for name in names]),
-        log_weights=log_weights if selection.logweights is not None else log_weights / kbt,
-        n_read=table.n_rows + sum(table.dropped.values()),
-        dropped=dropped,
-        notes=tuple(f"{path}: {note}" for note in notes),
+class RowFilter:
+    """The rows of one file that a selection leaves, judged in the order of the file.
+
+    ``dropped`` (reason -> rows) and ``notes`` tell of those judged so far.
+    """
+
+    def __init__(self, path: str, names: Sequence[str], timed: bool, selection: Selection) -> None:
+        self.dropped: dict[str, int] = {}
+        self.notes: list[str] = []
+        self._path = path
+        self._names = ["time", *names] if timed else []
+        self._selection = selection
+        self._n = 0
+        self._last: dict[str, float] = {}  # the row before
+
+    def keep(self, rows: Rows, columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        """Return the mask of the rows to use, None for all."""
+        n = len(rows)
+        unwanted = list(self._unwanted(rows, columns)) if n else []
+        self._last = {name: float(columns[name][-1]) for name in self._names if n}
+        self._n += n
+        if not unwanted:
+            return None
+        keep = np.ones(n, bool)
+        for mask, reason in unwanted:
+            count = int((keep & mask).sum())
+            if count:
+                self.dropped[reason] = self.dropped.get(reason, 0) + count
+            keep &= ~mask
+        return keep
+
+    def _unwanted(
+        self, rows: Rows, columns: Mapping[str, np.ndarray]
+    ) -> Iterator[tuple[np.ndarray, str]]:
+        """(mask, reason) of the rows to leave out."""
+        start, stop = self._selection.start, self._selection.stop
+        if self._names:
+            time = columns["time"]
+            repeated = self._repeated(columns)
+            if repeated.any():
+                yield repeated, "repeated at a restart"
+            self._look_back(rows, time)
+            if start is not None:
+                yield time < start, "before --start"
+            if stop is not None:
+                yield time > stop, "after --stop"
+        skip, every = self._selection.skip, self._selection.every
+        row = np.arange(self._n, self._n + len(rows)) if every > 1 or self._n < skip else None
+        if row is not None:
+            yield row < skip, "skipped (--skip)"
+            yield (row - skip) % every != 0, "skipped (--every)"
+
+    def _repeated(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Mask of the rows that repeat the one before them.
+
+        Biases are not compared: that of the repeated frame may differ by hills added in between.
+        """
+        repeated = np.ones(len(columns["time"]), bool)
+        repeated[0] = bool(self._last)
+        for name in self._names:
+            column = columns[name]
+            repeated[1:] &= column[1:] == column[:-1]
+            repeated[0] &= column[0] == self._last.get(name)
+            if not repeated.any():
+                break
+        return repeated
+
+    def _look_back(self, rows: Rows, time: np.ndarray) -> None:
+        """Note where time goes back for the first time."""
+        before = self._last.get("time", -math.inf)
+        earlier = np.empty(len(time), bool)
+        np.less(time[1:], time[:-1], out=earlier[1:])
+        earlier[0] = time[0] < before
+        if self.notes or not earlier.any():
+            return
+        at = int(np.argmax(earlier))
+        self.notes.append(
+            f"time goes back from {time[at - 1] if at else before:g} to {time[at]:g} at line "
+            f"{rows.line_of(at)}; all rows are kept"
+        )
+
+
+def _periods(bounds: Sequence[tuple[str, str] | None]) -> np.ndarray:
+    return np.array(
+        [parse_number(b[1], "period") - parse_number(b[0], "period") if b else 0.0 for b in bounds]
     )
-
-
-def _keep_rows(
-    table: Table,
-    names: Sequence[str],
-    timed: bool,
-    selection: Selection,
-    dropped: dict[str, int],
-    notes: list[str],
-) -> np.ndarray:
-    """Mask of the rows to use; the reasons of the others are added to ``dropped``."""
-    keep = np.ones(table.n_rows, bool)
-
-    def drop(rows: np.ndarray, reason: str) -> None:
-        count = int((keep & rows).sum())
-        if count:
-            dropped[reason] = dropped.get(reason, 0) + count
-        keep[rows] = False
-
-    if timed:
-        time = table.columns["time"]
-        # The bias of the repeated frame may differ by the hills added in between.
-        columns = np.array([time, *(table.columns[name] for name in names)])
-        repeated = np.zeros(table.n_rows, bool)
-        repeated[1:] = np.all(columns[:, 1:] == columns[:, :-1], axis=0)
-        drop(repeated, "repeated at a restart")
-        back = np.flatnonzero(np.diff(time) < 0)
-        if len(back):
-            line = table.line_of(int(back[0]) + 1)
-            notes.append(
-                f"time goes back from {time[back[0]]:g} to {time[back[0] + 1]:g} at line {line}; "
-                "all rows are kept"
-            )
-        if selection.start is not None:
-            drop(time < selection.start, "before --start")
-        if selection.stop is not None:
-            drop(time > selection.stop, "after --stop")
-    row = np.arange(table.n_rows)
-    if selection.skip:
-        drop(row < selection.skip, "skipped (--skip)")
-    if selection.every > 1:
-        drop((row - selection.skip) % selection.every != 0, "skipped (--every)")
-    return keep
 
 
 def _bounds(path: str, header: Header, name: str, selection: Selection) -> tuple[str, str] | None:

@@ -8,7 +8,7 @@ import numpy as np
 from cyfes.errors import InputError
 from cyfes.grid import Grid
 from cyfes.gridrequest import GridRequest, choose_grid
-from cyfes.reweight import Samples
+from cyfes.reweight import Samples, SampleStream
 
 #: Points per bandwidth, and the most points a CV, of an automatic grid for samples.
 POINTS_PER_BANDWIDTH = 3
@@ -20,14 +20,44 @@ def samples_grid(samples: Samples, request: GridRequest, bandwidth: np.ndarray) 
 
     Automatic bins: a third of a bandwidth wide, at most MOST_BINS a CV.
     """
-    low, high = samples.values.min(axis=0), samples.values.max(axis=0)
-    extents = low - 3 * bandwidth, high + 3 * bandwidth
-    lengths = np.where(samples.periods > 0, samples.periods, extents[1] - extents[0])
+    low = np.array([column.min() for column in samples.values.T])
+    high = np.array([column.max() for column in samples.values.T])
+    return _fitting_grid(samples, request, bandwidth, low - 3 * bandwidth, high + 3 * bandwidth)
+
+
+def stream_grid(stream: SampleStream, request: GridRequest, bandwidth: np.ndarray) -> Grid:
+    """Return the grid for frames that were not read yet: nothing of it may depend on them.
+
+    Raises InputError naming what is missing: bounds and bins unless every CV is periodic.
+    """
+    open_ended = [name for name, bounds in zip(stream.names, stream.bounds) if bounds is None]
+    given = {
+        "--min and --max": request.lower is not None and request.upper is not None,
+        "--bin or --spacing": request.bins is not None or request.spacing is not None,
+    }
+    missing = [option for option, is_given in given.items() if not is_given]
+    if open_ended and missing:
+        raise InputError(
+            f"--stream reads the frames once and cannot fit a grid to {', '.join(open_ended)}, "
+            f"which has no period; give {' and '.join(missing)}"
+        )
+    unknown = np.zeros(len(bandwidth))
+    return _fitting_grid(stream, request, bandwidth, unknown, unknown)
+
+
+def _fitting_grid(
+    samples: Samples | SampleStream,
+    request: GridRequest,
+    bandwidth: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> Grid:
+    lengths = np.where(samples.periods > 0, samples.periods, high - low)
     steps = np.maximum(bandwidth / POINTS_PER_BANDWIDTH, lengths / MOST_BINS[len(bandwidth)])
     if request.bins is None and request.spacing is None:
         counts = np.ceil(lengths / steps - 1e-9).astype(int)
         request = replace(request, bins=[int(n) for n in counts])
-    return choose_grid(samples.names, samples.bounds, request, extents, steps)
+    return choose_grid(samples.names, samples.bounds, request, (low, high), steps)
 
 
 def array_grid(

@@ -39,13 +39,16 @@ inline void check_dims(int n_dims) {
     throw std::invalid_argument("there must be 1 to 4 CVs, got " + std::to_string(n_dims));
 }
 
-inline void check_list(int n_dims, const cyfes_kernel_list &kernels) {
+// Everything but the samples: their number may be large.
+inline void check_form(int n_dims, const cyfes_kernel_list &kernels) {
   if (kernels.n_scales != n_dims && kernels.n_scales != n_dims * (n_dims + 1) / 2)
     throw std::invalid_argument("bandwidths have " + std::to_string(kernels.n_scales) +
                                 " columns for " + std::to_string(n_dims) + " CVs");
-  if (kernels.n_kernels == 0) return;  // a shared bandwidth may still be counted
-  for (int64_t k = 0; k < kernels.n_bandwidths; ++k)
+  for (int64_t k = 0; kernels.n_kernels > 0 && k < kernels.n_bandwidths; ++k)
     check_bandwidth(n_dims, kernels.bandwidths + k * kernels.n_scales, kernels.n_scales, k);
+}
+
+inline void check_finite(int n_dims, const cyfes_kernel_list &kernels) {
   for (int64_t k = 0; k < kernels.n_kernels; ++k) {
     if (!std::isfinite(kernels.weights[k]))
       throw std::invalid_argument("weight" + of_kernel(k) + " is not finite");
@@ -55,17 +58,21 @@ inline void check_list(int n_dims, const cyfes_kernel_list &kernels) {
   }
 }
 
+inline void check_turns(int n_dims, int d, double period, double lower,
+                        const cyfes_kernel_list &kernels) {
+  for (int64_t k = 0; period > 0 && k < kernels.n_kernels; ++k)
+    if (!(std::abs(kernels.centers[k * n_dims + d] - lower) < most_periods * period))
+      throw std::invalid_argument("center" + of_kernel(k) +
+                                  " is too many periods away from the grid");
+}
+
 // That sums over periodic images stay short and exact.
-inline void check_period(int n_dims, int d, double period, double lower,
-                         const cyfes_kernel_list &kernels, const cyfes_options &options) {
+inline void check_period(int n_dims, int d, double period, const cyfes_kernel_list &kernels,
+                         const cyfes_options &options) {
   if (!(period >= 0) || !std::isfinite(period))
     throw std::invalid_argument("period of CV " + std::to_string(d) +
                                 " must be finite and at least 0");
   if (period == 0 || kernels.n_kernels == 0) return;
-  for (int64_t k = 0; k < kernels.n_kernels; ++k)
-    if (!(std::abs(kernels.centers[k * n_dims + d] - lower) < most_periods * period))
-      throw std::invalid_argument("center" + of_kernel(k) +
-                                  " is too many periods away from the grid");
   const double reach = std::sqrt(cyfes_profile_of(options).reach2);
   for (int64_t k = 0; options.images == CYFES_ALL_IMAGES && k < kernels.n_bandwidths; ++k) {
     const double *row = kernels.bandwidths + k * kernels.n_scales;
@@ -92,20 +99,38 @@ inline void check_cutoff(const cyfes_options &options) {
   if (options.kernel == CYFES_GAUSSIAN && !(options.cutoff > 0 && options.cutoff <= 37))
     throw std::invalid_argument("cutoff must be between 0 and 37 bandwidths, got " +
                                 text_of(options.cutoff));
+  if (!(options.tolerance >= 0) || !(options.tail >= 0) || !std::isfinite(options.tail))
+    throw std::invalid_argument("tolerance and tail must be at least 0, got " +
+                                text_of(options.tolerance) + " and " + text_of(options.tail));
+  if (options.method < CYFES_AUTOMATIC || options.method > CYFES_MOMENTS)
+    throw std::invalid_argument("unknown method " + std::to_string(options.method));
 }
 
-// Everything a spread needs.
-inline void check_spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                         const cyfes_options &options) {
+// Everything a spread needs but its samples.
+inline void check_problem(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                          const cyfes_options &options) {
   check_dims(grid.n_dims);
   for (int d = 0; d < grid.n_dims; ++d)
     if (grid.shape[d] < 1 || !(grid.spacing[d] > 0) || !std::isfinite(grid.lower[d]))
       throw std::invalid_argument("CV " + std::to_string(d) + " of the grid has no points");
   check_cutoff(options);
-  check_list(grid.n_dims, kernels);
+  check_form(grid.n_dims, kernels);
   for (int d = 0; d < grid.n_dims; ++d)
-    check_period(grid.n_dims, d, grid.period[d], grid.lower[d], kernels, options);
+    check_period(grid.n_dims, d, grid.period[d], kernels, options);
+}
+
+inline void check_samples(const cyfes_grid &grid, const cyfes_kernel_list &kernels) {
+  check_finite(grid.n_dims, kernels);
+  for (int d = 0; d < grid.n_dims; ++d)
+    check_turns(grid.n_dims, d, grid.period[d], grid.lower[d], kernels);
   check_windows(grid, kernels);
+}
+
+// Everything a spread needs.
+inline void check_spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                         const cyfes_options &options) {
+  check_problem(grid, kernels, options);
+  check_samples(grid, kernels);
 }
 
 // Everything an evaluate needs.
@@ -113,8 +138,12 @@ inline void check_evaluate(int n_dims, const double *period, const cyfes_kernel_
                            int64_t n_points, const double *points, const cyfes_options &options) {
   check_dims(n_dims);
   check_cutoff(options);
-  check_list(n_dims, kernels);
-  for (int d = 0; d < n_dims; ++d) check_period(n_dims, d, period[d], 0.0, kernels, options);
+  check_form(n_dims, kernels);
+  check_finite(n_dims, kernels);
+  for (int d = 0; d < n_dims; ++d) {
+    check_period(n_dims, d, period[d], kernels, options);
+    check_turns(n_dims, d, period[d], 0.0, kernels);
+  }
   for (int64_t i = 0; i < n_points * n_dims; ++i)
     if (!std::isfinite(points[i]))
       throw std::invalid_argument("point " + std::to_string(i / n_dims) + " is not finite");

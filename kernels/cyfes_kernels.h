@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { CYFES_ABI_VERSION = 1, CYFES_MAX_DIMS = 4 };
+enum { CYFES_ABI_VERSION = 2, CYFES_MAX_DIMS = 4 };
 
 typedef enum cyfes_status {
   CYFES_OK = 0,
@@ -40,6 +40,14 @@ typedef enum cyfes_images {
   CYFES_NEAREST_IMAGE = 0, /* only the nearest, as PLUMED */
   CYFES_ALL_IMAGES = 1     /* every copy within the cutoff: a wrapped, normalised kernel */
 } cyfes_images;
+
+/* How a CPU sums kernels on a grid. */
+typedef enum cyfes_method {
+  CYFES_AUTOMATIC = 0,
+  CYFES_STAMPS = 1, /* any kernels, one after another */
+  CYFES_TILES = 2,  /* Gaussians of one bandwidth, 2 to 4 CVs: exact products of factors */
+  CYFES_MOMENTS = 3 /* Gaussians of one bandwidth, 1 to 3 CVs: expansions within a tolerance */
+} cyfes_method;
 
 /* A regular grid. Point (i, j, ...) is lower + index * spacing; the last CV runs fastest. */
 typedef struct cyfes_grid {
@@ -73,7 +81,25 @@ typedef struct cyfes_options {
   int32_t n_threads; /* 0 = all */
   int32_t isa;       /* CPU: 0 = best, else 1 + index into cyfes_cpu_isa_name() */
   int32_t device;    /* GPU index */
+  /* What CYFES_MOMENTS may err by, for weights >= 0: relative to the density's peak, and in
+   * F = -ln density by 1e-8 wherever F is less than `tail` above its minimum. They shorten its
+   * reach to less than the cutoff where that is enough. GPUs and the other methods ignore them. */
+  double tolerance;
+  double tail;
+  int32_t method; /* cyfes_method; one that cannot sum these kernels is CYFES_UNSUPPORTED */
 } cyfes_options;
+
+/* What a CPU's spread would do, and why. */
+typedef struct cyfes_plan {
+  int32_t method;                    /* cyfes_method, not automatic */
+  int32_t order;                     /* moments: total degree of the polynomials below it */
+  double cell_width[CYFES_MAX_DIMS]; /* moments: in bandwidths */
+  double reach;                      /* bandwidths; moments: beyond, rounded up to whole cells */
+  double error;                      /* bound, relative to the density's peak */
+  double tail_error;                 /* bound of |dF| where F < tail */
+  double cost[4];                    /* [cyfes_method] model's seconds on a thread; < 0: cannot */
+  char reason[160];                  /* why the method, or why not moments */
+} cyfes_plan;
 
 /* density[points] += sum_k weights[k] K(point - centers[k]);
  * derivatives, NULL or [n_dims][points], += its gradient. The f32 functions compute reduced
@@ -104,6 +130,10 @@ const char *cyfes_cpu_isa_name(int32_t index);
 int cyfes_cpu_isa_supported(int32_t index); /* 1 if this processor runs it */
 int32_t cyfes_cpu_max_threads(void);        /* what n_threads = 0 stands for */
 
+/* The plan of a spread of these kernels; their centers and weights are not looked at. */
+int cyfes_cpu_plan(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
+                   const cyfes_options *options, cyfes_plan *plan);
+
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,
@@ -114,21 +144,30 @@ typedef enum cyfes_row_fault {
 
 typedef struct cyfes_bad_row {
   int64_t offset;    /* of the line's first byte in text */
+  int64_t line;      /* newlines before it */
   int32_t fault;     /* cyfes_row_fault */
   int32_t n_columns; /* fields on the line */
   int32_t column;    /* 0-based faulty field (CYFES_ROW_NOT_A_NUMBER, _NOT_FINITE), else -1 */
 } cyfes_bad_row;
 
-/* Data rows of a text: lines that are neither blank nor comments. */
-int cyfes_count_rows(const char *text, int64_t n_bytes, int32_t n_threads, int64_t *n_rows);
+typedef struct cyfes_parsed {
+  int64_t n_rows;      /* rows parsed, good and bad */
+  int64_t n_bytes;     /* of text that was read: whole lines */
+  int64_t n_lines;     /* newlines among them */
+  int64_t n_faults;    /* bad rows */
+  cyfes_bad_row first; /* the first of these */
+} cyfes_parsed;
 
-/* Parse those rows. Every number is the correctly rounded double of its decimal text.
- * Rows with a fault get it in faults and nan in every column; the first is described in *first. */
-int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t n_columns, int32_t n_wanted,
-                     const int32_t *wanted /* [n_wanted] 0-based, ascending */,
+/* Parse the rows of a text that begins with a line: the lines that are neither blank nor comments.
+ * Stops at a header line, which begins with "#!", or where room may not be enough; n_bytes tells
+ * where. Room for n_bytes / 2 + 1 rows always is. A line without newline is left unless the text is
+ * the last of its file. Every number is the correctly rounded double of its decimal text. Rows with
+ * a fault get it in faults and nan in every column. */
+int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t is_last, int32_t n_columns,
+                     int32_t n_wanted, const int32_t *wanted /* [n_wanted] 0-based, ascending */,
                      int32_t allow_nonfinite /* 1: nan and inf are no fault */, int32_t n_threads,
-                     int64_t n_rows, double *columns /* [n_wanted][n_rows] */,
-                     uint8_t *faults /* [n_rows] */, int64_t *n_faults, cyfes_bad_row *first);
+                     int64_t room, double *const *columns /* [n_wanted][room] */,
+                     uint8_t *faults /* [room] */, cyfes_parsed *parsed);
 
 /* A grid as PLUMED prints it: for each point, first CV fastest, coordinates then fields, every
  * number as one space and printf's "%<width>.<precision>f", correctly rounded; a blank line

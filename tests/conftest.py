@@ -28,7 +28,7 @@ def host_library(tmp_path_factory) -> Path:
     """The GPU's blocks compiled for the host (tests/native/cuda_on_host.cpp)."""
     compiler = shutil.which(os.environ.get("CXX", "g++"))
     source = ROOT / "tests" / "native" / "cuda_on_host.cpp"
-    if compiler is None or not source.exists():
+    if compiler is None or not (ROOT / "kernels").is_dir():
         pytest.skip("no C++ compiler, or no kernel sources beside the tests")
     library = tmp_path_factory.mktemp("cuda-on-host") / "libcufes.so"
     flags = ["-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror"]

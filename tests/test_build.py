@@ -14,6 +14,7 @@ KERNELS = Path(__file__).parents[1] / "kernels"
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="one instruction set on this machine")
 @pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
+@pytest.mark.skipif(not KERNELS.is_dir(), reason="no kernel sources beside the tests")
 @pytest.mark.parametrize("stem", ["isa", "isa_stamp"])
 def test_no_weak_symbols_per_instruction_set(stem, tmp_path):
     """The linker keeps one copy of a weak symbol: it could be the one made for AVX-512."""

@@ -58,6 +58,14 @@ def test_a_named_nvcc_must_be_there(places):
         build_cuda.find_nvcc(environ, [])
 
 
+def test_the_nvcc_of_the_package_index_can_be_asked_for(places, tmp_path):
+    environ = {name: value for name, value, _ in places} | {"NVCC": "pypi", "CYFES_CUDA": "1"}
+    assert build_cuda.find_nvcc(environ, []) is None
+    assert build_cuda.requirements(environ, []) == [build_cuda.REQUIREMENT]
+    packaged = make_program(tmp_path / "site" / "nvidia" / "cu13" / "bin" / "nvcc")
+    assert build_cuda.find_nvcc(environ, [str(tmp_path / "site")]) == packaged
+
+
 def test_cuda_is_optional_unless_asked_for():
     assert build_cuda.nvcc_to_use({}, []) is None
     assert build_cuda.nvcc_to_use({"CYFES_CUDA": "auto", "PATH": "/nowhere"}, []) is None
@@ -145,7 +153,7 @@ def test_runtime_paths(tmp_path, monkeypatch):
     wheel = "$ORIGIN/../nvidia/cu13/lib"
     find = build_cuda.runtime_paths
     assert find(toolkit, local, {}, in_place=False) == [wheel, str(local)]
-    assert find(toolkit, local, {"CONDA_BUILD": "1"}, in_place=False) == [wheel]
+    assert find(toolkit, local, {"CONDA_BUILD": "1"}, in_place=False) == []
     in_place = find(toolkit, None, {}, in_place=True)
     assert in_place[0] == wheel
     assert in_place[1].endswith("/site-packages/nvidia/cu13/lib")

@@ -27,6 +27,7 @@ from cyfes.errors import (
 )
 
 NATIVE = Path(__file__).parent / "native"
+KERNELS = Path(__file__).parents[1] / "kernels"
 LIBRARY = backend.LIBRARY
 
 needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="libcufes.so is not in this build")
@@ -50,8 +51,8 @@ def run(program: str, *, expect: int = 0, **environment: str) -> subprocess.Comp
 
 def compiler() -> str:
     found = shutil.which(os.environ.get("CC", "gcc"))
-    if found is None or not NATIVE.exists():
-        pytest.skip("no C compiler, or no sources beside the tests")
+    if found is None or not KERNELS.is_dir():
+        pytest.skip("no C compiler, or no kernel sources beside the tests")
     return found
 
 
@@ -118,18 +119,41 @@ def test_a_library_of_another_version(tmp_path):
         backend.load_cuda(library)
 
 
-def test_a_runtime_that_is_not_there(tmp_path):
-    """A library that needs a libcudart which was there when it was linked, and is no more."""
+@pytest.fixture
+def lonely(tmp_path) -> tuple[Path, Path]:
+    """A library, and the libcudart that was there when it was linked; the folder knows it not."""
     gcc, empty = compiler(), tmp_path / "empty.c"
     empty.write_text("int cyfes_nothing(void) { return 0; }\n")
     runtime, library = tmp_path / "libcudart.so.99", tmp_path / "libcufes.so"
     common = [gcc, "-shared", "-fPIC", "-Wl,--no-as-needed"]
     subprocess.run([*common, "-Wl,-soname,libcudart.so.99", empty, "-o", runtime], check=True)
     subprocess.run([*common, empty, runtime, "-o", library], check=True)
+    return library, runtime
+
+
+def test_a_runtime_that_is_not_there(lonely):
+    library, runtime = lonely
     runtime.unlink()
     done = run(f"from cyfes.backend import load_cuda; load_cuda({str(library)!r})", expect=1)
     assert "CudaRuntimeError" in done.stderr
     assert re.search(r"needs libcudart\.so\.99, which is not found: install the CUDA", done.stderr)
+
+
+def test_a_runtime_in_another_folder_of_packages(lonely, tmp_path):
+    """pip leaves it in the system's, for --user and --system-site-packages."""
+    library, runtime = lonely
+    folder = tmp_path / "site" / "nvidia" / "cu99" / "lib"
+    folder.mkdir(parents=True)
+    runtime.rename(folder / runtime.name)
+    program = (
+        f"import sys; sys.path.append({str(tmp_path / 'site')!r})\n"
+        f"from cyfes.backend import load_cuda; load_cuda({str(library)!r})"
+    )
+    done = run(program, expect=1)
+    assert "BackendLibraryError" in done.stderr  # found, loaded, and not a library of cyfes
+    assert "is not a library of cyfes" in done.stderr
+    (folder / runtime.name).write_text("not a library")
+    assert "CudaRuntimeError" in run(program, expect=1).stderr
 
 
 FAULTS = [

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -209,23 +210,78 @@ def test_the_bits_of_hills_do_not_depend_on_the_instruction_set(d, form, monkeyp
         np.testing.assert_array_equal(gradient, sums[0][1])
 
 
+@pytest.mark.parametrize("form", ["each", "covariance"])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_the_bits_of_hills_do_not_depend_on_how_many_are_given_at_once(d, form):
+    """More hills than are prepared at a time; a call goes on where the one before ended."""
+    rng = np.random.default_rng(12)
+    grid = make_grid(SHAPES[d], [i % 2 == 0 for i in range(d)])
+    n = 2500 if form == "each" else 300
+    kernels = rng.uniform(-1.5, 2, (n, d)), make_bandwidths(rng, form, n, d, 0.02, 2), np.ones(n)
+    options = {"kernel": "stretched-gaussian", "images": "nearest"}
+    for n_threads in (1, 3):
+        want = spread(grid, *kernels, n_threads=n_threads, **options)
+        values, gradient = np.zeros(grid.shape), np.zeros((d, *grid.shape))
+        for begin, end in itertools.pairwise([0, 1, 8, n // 3, n]):
+            some = (x[begin:end] for x in kernels)
+            _kernels.spread(grid, *some, values, gradient, n_threads=2, **options)
+        np.testing.assert_array_equal(values, want[0])
+        np.testing.assert_array_equal(gradient, want[1])
+
+
+@pytest.mark.parametrize("form", ["shared", "each"])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_sums_at_points_are_exact_and_do_not_depend_on_their_order(d, form):
+    """Points are summed in groups, kernels out of a group's reach are left out: no bit may tell."""
+    rng = np.random.default_rng(13)
+    n, period = 1500, np.array([20.0, 0.0, 0.0])[:d]
+    kernels = (
+        rng.uniform(-10, 10, (n, d)),
+        make_bandwidths(rng, form, n, d, 0.3, 0.4),
+        rng.uniform(0.1, 1, n),
+    )
+    points = rng.uniform(-12, 12, (333, d))
+    values, gradient = evaluate(points, period, *kernels)
+    exact, slopes = kernel_sum(points, period, *kernels)
+    assert np.abs(values - exact).max() <= 1e-13 * exact.max()
+    assert np.abs(gradient - slopes).max() <= 1e-12 * np.abs(slopes).max()
+    order = rng.permutation(len(points))
+    found, found_gradient = evaluate(points[order], period, *kernels)
+    np.testing.assert_array_equal(found, values[order])
+    np.testing.assert_array_equal(found_gradient, gradient[:, order])
+    alone = np.concatenate([evaluate(x[None], period, *kernels)[0] for x in points[:20]])
+    np.testing.assert_array_equal(alone, values[:20])
+
+
+def test_weights_without_a_logarithm_are_summed_at_points():
+    """Weights of 0, below 0, and too small or large for a power of two of their own."""
+    points, period = np.linspace(-2, 2, 50)[:, None], np.zeros(1)
+    centers, bandwidths = np.array([[-1.0], [0.0], [1.0]]), np.array([[0.5]])
+    for weights in ([0.0, 1.0, 0.0], [-1.0, 2.0, 0.5], [1e-300, 1.0, 1.0], [1e305, 1.0, 1.0]):
+        values, _ = evaluate(points, period, centers, bandwidths, np.array(weights))
+        exact, _ = kernel_sum(points, period, centers, bandwidths, np.array(weights))
+        np.testing.assert_allclose(values, exact, rtol=1e-12, atol=1e-13 * np.abs(exact).max())
+
+
 def test_other_python_threads_run_during_a_sum():
-    """A reader sees the sum grow: with the GIL held it could see only its begin and its end."""
+    """With the GIL held the others would stand still from begin to end of a sum."""
     grid = make_grid((400, 400), [True, True])
     rng = np.random.default_rng(9)
-    centers, bandwidths = rng.uniform(-1, 1.5, (3000, 2)), np.full((3000, 2), 0.2)
-    density = np.zeros(grid.shape)
-    seen = set()
-    work = threading.Thread(
-        target=_kernels.spread,
-        args=(grid, centers, bandwidths, np.ones(3000), density),
-        kwargs={"n_threads": 1},
-    )
-    work.start()
-    while work.is_alive():
-        seen.add(float(density[200, 200]))
-    seen.add(float(density[200, 200]))
-    assert len(seen) > 2
+    kernels = rng.uniform(-1, 1.5, (40000, 2)), np.full((40000, 2), 0.2), np.ones(40000)
+    took = []
+
+    def work():
+        start = time.perf_counter()
+        _kernels.spread(grid, *kernels, np.zeros(grid.shape), n_threads=1)
+        took.append(time.perf_counter() - start)
+
+    thread = threading.Thread(target=work)
+    ticks = [time.perf_counter()]
+    thread.start()
+    while thread.is_alive():
+        ticks.append(time.perf_counter())
+    thread.join()
+    assert np.diff(ticks).max() < 0.8 * took[0]
 
 
 def test_an_unknown_instruction_set_is_refused(monkeypatch):

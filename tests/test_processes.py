@@ -173,6 +173,21 @@ def test_help_loads_neither_numpy_nor_the_extension(arguments):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("command", ["sum_hills", "reweight"])
+def test_a_command_loads_little_beside_numpy(command):
+    program = (
+        "import sys\n"
+        "import numpy\n"
+        "before = set(sys.modules)\n"
+        f"import cyfes.cli.{command}\n"
+        "rare = {'concurrent.futures', 'gzip', 'json', 'logging', 'numpy.typing', 'zipfile'}\n"
+        "rare |= {'uuid', 'cyfes.compat', 'cyfes.plot', 'matplotlib', 'scipy'}\n"
+        "sys.exit(', '.join(rare & (set(sys.modules) - before)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_importing_cyfes_is_lazy_until_a_name_is_used():
     program = (
         "import sys, cyfes\n"

@@ -93,6 +93,19 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
         "with the effective sample size, aware of periods",
     )
+    kernel.add_argument(
+        "--tol",
+        metavar="E",
+        default="1e-11",
+        help="error of the density, relative to its peak, that is allowed (default 1e-11)",
+    )
+    kernel.add_argument(
+        "--tail",
+        metavar="F",
+        default="30",
+        help="in kBT: up to this above its minimum F is right to 1e-8 kBT; 0: only --tol counts "
+        "(default 30)",
+    )
     _add_grid(parser)
     rows = parser.add_argument_group("rows")
     rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
@@ -104,6 +117,12 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         help="rows left out at the beginning of each file (default 0)",
     )
     rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
+    rows.add_argument(
+        "--stream",
+        action="store_true",
+        help="sum the frames as they are read, whatever the size of the files; needs --sigma and, "
+        "unless all CVs are periodic, --min, --max and --bin",
+    )
     output = _add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     _add_running(parser)
@@ -172,6 +191,11 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("running")
     group.add_argument("--threads", metavar="N", default="0", help="threads (default 0: all cores)")
     group.add_argument(
+        "--explain",
+        action="store_true",
+        help="report how the sum was computed, why, and what it errs by",
+    )
+    group.add_argument(
         "--backend",
         choices=("auto", "cpu", "cuda"),
         default="auto",
@@ -186,7 +210,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 _VALUED = frozenset(
     "--hills --histo --on-bad --min --max --bin --spacing --stride --idw --kt --sigma --outfile "
     "--outhisto --fmt --threads --backend --device --cv --period --bias --logweights --temp "
-    "--units --start --stop --skip --every --plot --vmax".split()
+    "--tol --tail --units --start --stop --skip --every --plot --vmax".split()
 )
 
 

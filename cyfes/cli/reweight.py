@@ -4,7 +4,7 @@ import argparse
 
 import numpy as np
 
-from cyfes.bandwidth import automatic_bandwidth, effective_sample_size
+from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.common import (
     ProgressBar,
     counts,
@@ -20,7 +20,7 @@ from cyfes.cli.common import (
 from cyfes.cli.sum_hills import describe_minima
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
-from cyfes.reweight import Samples, Selection, read_samples
+from cyfes.reweight import Samples, SampleStream, Selection, read_samples
 from cyfes.units import UNIT_LABELS, thermal_energy
 
 
@@ -30,8 +30,10 @@ def run(arguments: argparse.Namespace) -> None:
     threads = computing["n_threads"]
     kbt = thermal(arguments)
     request = grid_request(arguments)
-    samples = read_samples(arguments.files, kbt, _selection(arguments), threads)
-    notes(samples.notes)
+    read = SampleStream if arguments.stream else read_samples
+    samples = read(arguments.files, kbt, _selection(arguments), threads)
+    if isinstance(samples, Samples):
+        notes(samples.notes)
     bandwidth, rule = _bandwidth(arguments, samples)
     surface = FreeEnergySurface.from_colvar(
         samples,
@@ -42,9 +44,14 @@ def run(arguments: argparse.Namespace) -> None:
         bins=request.bins,
         spacing=request.spacing,
         units=arguments.units,
+        tol=_at_least_zero(arguments.tol, "--tol"),
+        tail=_at_least_zero(arguments.tail, "--tail"),
+        explain=arguments.explain,
         **computing,
         progress=ProgressBar("samples"),
     )
+    if arguments.stream:
+        notes(samples.notes)
     if arguments.mintozero:
         surface = surface.shifted()
     path = arguments.outfile or "fes.dat"
@@ -58,6 +65,8 @@ def run(arguments: argparse.Namespace) -> None:
             "written": path,
         }
     )
+    if arguments.explain:
+        report(surface.explanation)
     report(describe_minima(surface))
     if arguments.plot:
         from cyfes.plot import save_plot
@@ -79,6 +88,13 @@ def thermal(arguments: argparse.Namespace) -> float:
     if temperature is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     return thermal_energy(temperature, arguments.units)
+
+
+def _at_least_zero(text: str, option: str) -> float:
+    value = number(text, option)
+    if value is None or not 0 <= value < float("inf"):
+        raise InputError(f"{option} must be at least 0, got {text}")
+    return value
 
 
 def _selection(arguments: argparse.Namespace) -> Selection:
@@ -116,8 +132,12 @@ def _periods(text: str | None, cv: list[str] | None) -> dict[str, tuple[str, str
     return periods
 
 
-def _bandwidth(arguments: argparse.Namespace, samples: Samples) -> tuple[np.ndarray, str]:
+def _bandwidth(
+    arguments: argparse.Namespace, samples: Samples | SampleStream
+) -> tuple[np.ndarray, str]:
     if arguments.sigma == "auto":
+        if isinstance(samples, SampleStream):
+            raise InputError("--stream reads the frames once and needs --sigma with numbers")
         return automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
     widths = [positive(s, "--sigma") for s in arguments.sigma.split(",")]
     if len(widths) != len(samples.names):
@@ -129,22 +149,21 @@ def _bandwidth(arguments: argparse.Namespace, samples: Samples) -> tuple[np.ndar
 
 
 def _report(
-    samples: Samples,
+    samples: Samples | SampleStream,
     bandwidth: np.ndarray,
     rule: str,
     kbt: float,
     arguments: argparse.Namespace,
 ) -> None:
-    peak = samples.log_weights.max()
-    log_sum = peak + np.log(np.exp(samples.log_weights - peak).sum())
+    sums = samples.sums
     report(
         {
             "samples read": f"{samples.n_read} from {','.join(arguments.files)}",
-            "samples used": len(samples),
+            "samples used": samples.n_used,
             "rows dropped": counts(samples.dropped),
             "CVs": ", ".join(samples.names),
-            "ln sum of weights": f"{log_sum:.6g}",
-            "effective samples": f"{effective_sample_size(samples.log_weights):.1f}",
+            "ln sum of weights": f"{sums.log_sum:.6g}",
+            "effective samples": f"{sums.effective_sample_size:.1f}",
             "bandwidth": f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})",
             "kBT": f"{kbt:.6g} {UNIT_LABELS[arguments.units]}",
         }

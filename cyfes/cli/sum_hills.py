@@ -169,6 +169,8 @@ def _write(
         report({"written": path})
     if surface.computed_on:
         report({"computed on": surface.computed_on})
+    if arguments.explain:
+        report(surface.explanation)
     report(describe_minima(surface))
 
 

@@ -3,7 +3,6 @@
 import itertools
 import os
 import stat
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,7 +44,7 @@ def _is_stream(target: Path) -> bool:
 
 def _write_beside(target: Path, backup: bool) -> Iterator[BinaryIO]:
     """Yield a temporary file in the target's folder; rename it to the target at the end."""
-    temporary = target.with_name(f".{uuid.uuid4().hex}.tmp")
+    temporary = target.with_name(f".{os.urandom(16).hex()}.tmp")
     # Mode "x" gives the permissions of any new file, where tempfile would give 0600.
     file = open(temporary, "xb")  # noqa: SIM115
     try:

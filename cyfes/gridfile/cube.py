@@ -1,20 +1,23 @@
 """Gaussian cube files of surfaces over three CVs, for volumetric viewers."""
 
-import json
+from __future__ import annotations
+
 import math
 import os
 from array import array
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
-import numpy.typing as npt
 
 from cyfes.errors import FileFormatError, InputError
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file, missing_file
 from cyfes.units import UNIT_LABELS
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 #: 17 digits, so that every double reads back unchanged; readers split at spaces, not at columns.
 _NUMBER = " %23.16e"
@@ -65,6 +68,8 @@ def _stand_in(values: npt.NDArray[np.float64]) -> float:
 
 
 def _header(grid: Grid, units: str, scale: float, stand_in: float) -> str:
+    import json  # not needed by most runs
+
     record = {
         "names": grid.names,
         "bounds": exact_bounds(grid),
@@ -158,6 +163,8 @@ class _Reader:
 
     def _record(self, comment: str) -> dict[str, Any] | None:
         """What ``write_cube`` noted, None for other programs' files."""
+        import json
+
         if not comment.startswith(_MARK):
             return None
         try:

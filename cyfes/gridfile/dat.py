@@ -1,12 +1,13 @@
 """PLUMED's text format of functions on a grid, to the byte."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from cyfes import _kernels
 from cyfes.errors import FileFormatError, InputError
@@ -14,6 +15,9 @@ from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file
 from cyfes.table import read_header, read_table
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 #: Points formatted at a time: large enough to keep every thread busy, a few MB of text.
 CHUNK = 1 << 16

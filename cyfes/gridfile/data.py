@@ -1,14 +1,19 @@
 """What a grid file holds."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from cyfes.errors import FileFormatError, FileMissingError, InputError
 from cyfes.grid import Grid
 from cyfes.units import parse_number
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, eq=False)

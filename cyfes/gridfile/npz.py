@@ -1,16 +1,20 @@
 """NumPy's own container: exact and fast, for going on with a surface later."""
 
+from __future__ import annotations
+
 import os
-import zipfile
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from cyfes.errors import FileFormatError, InputError
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, missing_file
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _EXTRA = "extra_"
 
@@ -59,6 +63,8 @@ def read_npz(path: str | os.PathLike[str]) -> GridData:
 
     Raises FileMissingError, or FileFormatError for any other kind of file.
     """
+    import zipfile
+
     try:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):

@@ -1,13 +1,28 @@
 // Sums of kernels at arbitrary points: checks and threads.
 #include "cpu/backend.hpp"
 #include "cpu/isa.hpp"
+#include "cpu/scaled.hpp"
 
 namespace cyfes {
 namespace {
 
+// Separable kernels of double precision, one copy each: the common case.
+void evaluate_scaled(const evaluate_job &job, double *density, double *derivatives) {
+  const isa_table &isa = select_isa(*job.options);
+  scaled_sum sum(job, derivatives != nullptr);
+  constexpr std::int64_t block = 128;  // whole vectors of any width
+  const std::int64_t n_blocks = (job.n_points + block - 1) / block;
+#pragma omp parallel for num_threads(threads_of(*job.options)) schedule(dynamic, 1)
+  for (std::int64_t b = 0; b < n_blocks; ++b)
+    isa.points(sum.list(), b * block, std::min(job.n_points, (b + 1) * block));
+  sum.add_to(density, derivatives);
+}
+
 template <class real>
 void evaluate(const evaluate_job &job, real *density, real *derivatives) {
   check_evaluate(job.n_dims, job.period, *job.kernels, job.n_points, job.points, *job.options);
+  if constexpr (sizeof(real) == sizeof(double))
+    if (scaled_sum::fits(job)) return evaluate_scaled(job, density, derivatives);
   const auto &loops = loops_of<real>(select_isa(*job.options));
   // A block is a whole number of vectors of any width, so the bits do not depend on the threads.
   constexpr std::int64_t block = 64;

@@ -2,6 +2,8 @@
 #include "cpu/isa.hpp"
 
 #include "cpu/evaluate.hpp"
+#include "cpu/moments.hpp"
+#include "cpu/points.hpp"
 #include "cpu/tiles.hpp"
 
 namespace cyfes {
@@ -9,9 +11,13 @@ namespace cyfes {
 template <>
 const isa_table &isa_of<CYFES_ISA_INDEX>() {
   constexpr int isa = CYFES_ISA_INDEX;
-  static constexpr isa_table table = {CYFES_ISA_NAME,
-                                      {stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
-                                      {stamp<float, isa>, ::tiles<float>, ::evaluate<float>}};
+  constexpr std::int64_t wide = simd<double>::width, narrow = simd<float>::width;
+  static constexpr isa_table table = {
+      CYFES_ISA_NAME,
+      ::points,
+      {wide, prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
+      {narrow, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>},
+      {count_any, scatter_any, line, moments_any, expand_row, expand}};
   return table;
 }
 

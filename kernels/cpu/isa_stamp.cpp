@@ -1,23 +1,32 @@
 // Compiled once per instruction set, with CYFES_ISA_INDEX, and without contraction to fused
 // multiply-adds: sums of hills then round like PLUMED's own, to the last printed digit.
+#include "cpu/prepare.hpp"
 #include "cpu/stamp.hpp"
 
 namespace cyfes {
 
 template <>
-void stamp<double, CYFES_ISA_INDEX>(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                                    const cyfes_options &options, band own,
-                                    const stamp_buffers<double> &buffers, double *density,
-                                    double *derivatives) {
-  stamp_any(grid, kernels, options, own, buffers, density, derivatives);
+void prepare<double, CYFES_ISA_INDEX>(const stamp_job<double> &job, std::int64_t slot,
+                                      std::int64_t n) {
+  prepare_any(job, slot, n);
 }
 
 template <>
-void stamp<float, CYFES_ISA_INDEX>(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                                   const cyfes_options &options, band own,
-                                   const stamp_buffers<float> &buffers, float *density,
-                                   float *derivatives) {
-  stamp_any(grid, kernels, options, own, buffers, density, derivatives);
+void prepare<float, CYFES_ISA_INDEX>(const stamp_job<float> &job, std::int64_t slot,
+                                     std::int64_t n) {
+  prepare_any(job, slot, n);
+}
+
+template <>
+void stamp<double, CYFES_ISA_INDEX>(const stamp_job<double> &job, std::int64_t n, stamp_task task,
+                                    const disc_list<double> &discs) {
+  stamp_any(job, n, task, discs);
+}
+
+template <>
+void stamp<float, CYFES_ISA_INDEX>(const stamp_job<float> &job, std::int64_t n, stamp_task task,
+                                   const disc_list<float> &discs) {
+  stamp_any(job, n, task, discs);
 }
 
 }  // namespace cyfes

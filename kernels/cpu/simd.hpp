@@ -1,6 +1,13 @@
 // SIMD vocabulary: GCC vector extensions, which gcc and clang compile for any instruction set
 // without a header or a library, one width per build of isa.cpp.
 //
+// What was weighed: std::experimental::simd says the same things, but is complete only in
+// libstdc++, and its templates are std:: code that each instruction set would leave weak copies
+// of. Google Highway knows more instructions and has its own dispatch at run time, but is a
+// dependency for every packager, and the hot loops need no more than arithmetic, comparisons,
+// selections and conversions, which these extensions compile to the instructions one would write
+// by hand.
+//
 // Everything here and in the headers built on it lives in an anonymous namespace and calls no
 // std:: template: a weak symbol compiled for AVX-512 could otherwise be linked into code that
 // runs on a processor without it.
@@ -26,7 +33,11 @@ struct simd;
 template <>
 struct simd<double> {
   typedef double vec __attribute__((vector_size(simd_bytes)));
-  typedef std::int64_t ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::int64_t integer;
+  typedef integer ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::uint64_t whole;
+  typedef whole uvec __attribute__((vector_size(simd_bytes)));
+  static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
   typedef double wide __attribute__((vector_size(simd_bytes)));
   static constexpr int width = simd_bytes / 8;
 };
@@ -34,7 +45,11 @@ struct simd<double> {
 template <>
 struct simd<float> {
   typedef float vec __attribute__((vector_size(simd_bytes)));
-  typedef std::int32_t ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::int32_t integer;
+  typedef integer ivec __attribute__((vector_size(simd_bytes)));
+  typedef std::uint32_t whole;
+  typedef whole uvec __attribute__((vector_size(simd_bytes)));
+  static constexpr integer lowest = static_cast<integer>(~(~whole{0} >> 1));
   typedef double wide __attribute__((vector_size(2 * simd_bytes)));
   static constexpr int width = simd_bytes / 4;
 };
@@ -43,6 +58,8 @@ template <class real>
 using vec_t = typename simd<real>::vec;
 template <class real>
 using ivec_t = typename simd<real>::ivec;
+template <class real>
+using uvec_t = typename simd<real>::uvec;
 // As many doubles as a vector of `real` has elements.
 template <class real>
 using wide_t = typename simd<real>::wide;
@@ -61,7 +78,7 @@ inline void store(real *to, vec_t<real> v) {
 
 template <class real>
 inline vec_t<real> broadcast(real x) {
-  return vec_t<real>{} + x;
+  return x - vec_t<real>{};  // which costs nothing; an addition would, to turn -0.0 into 0.0
 }
 
 // exp(x), relative error below 2 ulp; 0 where the result would be subnormal; not for x above

@@ -11,6 +11,9 @@
 #include "cpu/backend.hpp"
 #include "cpu/cells.hpp"
 #include "cpu/isa.hpp"
+#include "cpu/moment_sum.hpp"
+#include "cpu/plan.hpp"
+#include "cpu/stamping.hpp"
 #include "gaussian.hpp"
 
 namespace cyfes {
@@ -34,93 +37,6 @@ void for_each_band(const std::vector<band> &bands, int n_threads, const Body &bo
   for (std::int64_t b = 0; b < n; ++b) body(bands[b], omp_get_thread_num());
 }
 
-std::int64_t points_of(const cyfes_grid &grid) {
-  std::int64_t size = 1;
-  for (int d = 0; d < grid.n_dims; ++d) size *= grid.shape[d];
-  return size;
-}
-
-// Most grid indices that one kernel can visit along CV d.
-std::int64_t longest_range(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                           const cyfes_options &options, int d) {
-  const int D = grid.n_dims;
-  if (grid.period[d] == 0 || (!kernels.windows && options.images == CYFES_NEAREST_IMAGE))
-    return grid.shape[d];
-  double longest = 0;
-  for (std::int64_t k = 0; kernels.windows && k < kernels.n_kernels; ++k)
-    longest = std::max(longest, static_cast<double>(kernels.windows[k * D + d]));
-  const double reach = std::sqrt(cyfes_profile_of(options).reach2) / grid.spacing[d];
-  for (std::int64_t k = 0; !kernels.windows && k < kernels.n_bandwidths; ++k) {
-    double variances[CYFES_MAX_DIMS];
-    const double *row = kernels.bandwidths + k * kernels.n_scales;
-    if (kernels.n_scales != D) cyfes_variances(row, D, variances);
-    longest = std::max(longest, reach * (kernels.n_scales == D ? row[d] : std::sqrt(variances[d])));
-  }
-  return 2 * static_cast<std::int64_t>(std::min(longest, 0x1p60)) + 4;
-}
-
-using axis_list = std::vector<std::vector<double>>;
-
-// Coordinates of the grid's points along each CV; those of periodic CVs folded as PLUMED does.
-axis_list axes_of(const cyfes_grid &grid) {
-  axis_list axes;
-  for (int d = 0; d < grid.n_dims; ++d) {
-    axes.emplace_back(grid.shape[d]);
-    for (std::int64_t i = 0; i < grid.shape[d]; ++i) {
-      double &x = axes[d][i] = grid.lower[d] + static_cast<double>(i) * grid.spacing[d];
-      if (grid.period[d] == 0) continue;
-      x = grid.lower[d] + cyfes_nearest_image(x - grid.lower[d], grid.period[d]);
-      if (x < grid.lower[d]) x += grid.period[d];
-    }
-  }
-  return axes;
-}
-
-// One thread's stamp_buffers and their memory.
-template <class real>
-class stamp_memory {
- public:
-  stamp_memory(const axis_list &axes, const std::vector<std::int64_t> &lengths) {
-    for (std::size_t d = 0; d < lengths.size(); ++d) {
-      buffers_.axis[d] = axes[d].data();
-      const std::size_t n = lengths[d] + 64;  // whole vectors may overshoot
-      doubles_.emplace_back(n);
-      buffers_.displacement[d] = doubles_.back().data();
-      reals_.emplace_back(n);
-      buffers_.factor[d] = reals_.back().data();
-      reals_.emplace_back(n);
-      buffers_.moment[d] = reals_.back().data();
-    }
-    const std::size_t n = *std::max_element(lengths.begin(), lengths.end()) + 64;
-    doubles_.emplace_back(n);
-    buffers_.row_begin = doubles_.back().data();
-    doubles_.emplace_back(n);
-    buffers_.row_end = doubles_.back().data();
-  }
-  const stamp_buffers<real> &get() const { return buffers_; }
-
- private:
-  std::vector<std::vector<double>> doubles_;
-  std::vector<std::vector<real>> reals_;
-  stamp_buffers<real> buffers_{};
-};
-
-template <class real>
-void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                   const cyfes_options &options, int n_threads, real *density, real *derivatives) {
-  std::vector<std::int64_t> lengths;
-  for (int d = 0; d < grid.n_dims; ++d) lengths.push_back(longest_range(grid, kernels, options, d));
-  const axis_list axes = axes_of(grid);
-  std::vector<stamp_memory<real>> memory;
-  for (int t = 0; t < n_threads; ++t) memory.emplace_back(axes, lengths);
-  const auto &loops = loops_of<real>(select_isa(options));
-  // Four bands a thread even out crowded regions; more would prepare each kernel too often.
-  const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, 1);
-  for_each_band(bands, n_threads, [&](band own, int thread) {
-    loops.stamp(grid, kernels, options, own, memory[thread].get(), density, derivatives);
-  });
-}
-
 // density += work, whose rows carry margins: every column is folded onto its wrapped index.
 template <class real>
 void fold(const tile_job<real> &job, int n_threads, real *density) {
@@ -136,6 +52,13 @@ void fold(const tile_job<real> &job, int n_threads, real *density) {
     for (std::int64_t i = -job.margin; i < 0; ++i) to[(i % n + n) % n] += from[i];
     for (std::int64_t i = n; i < job.stride - job.margin; ++i) to[i % n] += from[i];
   }
+}
+
+template <class real>
+void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options, int n_threads, real *density, real *derivatives) {
+  const auto &loops = loops_of<real>(select_isa(options));
+  stamping<real>(loops, grid, kernels, options, n_threads, density, derivatives).run();
 }
 
 template <class real>
@@ -165,22 +88,6 @@ void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   }
 }
 
-// Tiles serve Gaussians of one bandwidth on a grid that resolves it; their powers overflow on
-// grids coarser than a few bandwidths.
-bool fit_for_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                   const cyfes_options &options) {
-  if (options.kernel != CYFES_GAUSSIAN || options.images != CYFES_ALL_IMAGES) return false;
-  if (kernels.windows || kernels.n_bandwidths != 1 || kernels.n_scales != grid.n_dims) return false;
-  if (grid.n_dims < 2 || kernels.n_kernels < 2) return false;
-  for (int d = 0; d < grid.n_dims; ++d) {
-    if (grid.spacing[d] > 4 * kernels.bandwidths[d]) return false;
-    // A cell's block is not clipped to the grid before its factors are.
-    if (kernels.bandwidths[d] > 16 * grid.spacing[d] * static_cast<double>(grid.shape[d]))
-      return false;
-  }
-  return true;
-}
-
 // Pairs of kernel and point, at most.
 double most_pairs(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                   const cyfes_options &options) {
@@ -193,12 +100,17 @@ double most_pairs(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
 template <class real>
 void spread(const cyfes_grid &grid, const cyfes_kernel_list &kernels, const cyfes_options &options,
             real *density, real *derivatives) {
-  check_spread(grid, kernels, options);
+  check_problem(grid, kernels, options);
   if (kernels.n_kernels == 0) return;
+  const cyfes_plan plan = plan_of(grid, kernels, options);
+  if (plan.method != CYFES_MOMENTS) check_samples(grid, kernels);  // moments look while they sort
   // Threads that wait for each other's few microseconds cost more than they bring.
-  const bool short_sum = options.n_threads == 0 && most_pairs(grid, kernels, options) < 3e7;
-  const int n_threads = short_sum ? 1 : threads_of(options);
-  const auto run = fit_for_tiles(grid, kernels, options) ? spread_tiles<real> : spread_stamps<real>;
+  const bool short_sum = plan.method == CYFES_MOMENTS ? plan.cost[CYFES_MOMENTS] < 2e-3
+                                                      : most_pairs(grid, kernels, options) < 3e7;
+  const int n_threads = options.n_threads == 0 && short_sum ? 1 : threads_of(options);
+  if (plan.method == CYFES_MOMENTS)
+    return spread_moments(grid, kernels, options, plan, n_threads, density, derivatives);
+  const auto run = plan.method == CYFES_TILES ? spread_tiles<real> : spread_stamps<real>;
   run(grid, kernels, options, n_threads, density, derivatives);
 }
 

@@ -1,12 +1,15 @@
-// Banded stamping: kernels with a bandwidth each (hills) added row by row to the grid.
+// Banded stamping: kernels with a bandwidth each (hills), added to the grid block by block.
 //
-// A caller owns a band of the first CV and adds to it every kernel that reaches it, in order, so
-// each point sums its kernels in the same order however the grid is divided. A row of a kernel
-// is a run of the last CV; the kernel's ellipse gives its begin and end, so nothing outside the
-// support is touched and no point is tested one by one.
+// Batches of kernels are prepared once (prepare.hpp). A caller then owns a part of the grid and
+// walks it in blocks of a few rows, small enough for the fastest cache; each block takes the
+// batch's kernels in order, so that every point sums them in the same order however the grid is
+// divided. Of a kernel's columns each vector is loaded once for all rows. The ellipse gives begin
+// and end of each row (disc.hpp); where the rows of a block differ, a mask keeps what lies outside
+// as it is, so no bit depends on the vectors' width.
 #ifndef CYFES_CPU_STAMP_HPP
 #define CYFES_CPU_STAMP_HPP
 
+#include "cpu/disc.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/ranges.hpp"
 #include "cpu/simd.hpp"
@@ -14,315 +17,313 @@
 
 namespace {
 
-using cyfes::stamp_buffers;
+using cyfes::stamp_discs;
+using cyfes::stamp_task;
 
-inline index_range visited(const cyfes_grid &grid, const cyfes_options &options, int d,
-                           double center, double reach, const std::int32_t *window) {
-  const std::int64_t n = grid.shape[d];
-  const double position = (center - grid.lower[d]) / grid.spacing[d];
-  index_range r = indices_within(position, reach / grid.spacing[d]);
-  if (window) {
-    const std::int64_t middle = static_cast<std::int64_t>(__builtin_floor(position));
-    r = {middle - window[d], middle + window[d] + 1};
-  }
-  if (grid.period[d] == 0) return clipped(r, 0, n);
-  if (window || options.images == CYFES_ALL_IMAGES) return r;
-  const std::int64_t first = static_cast<std::int64_t>(__builtin_ceil(position - 0.5 * n));
-  return clipped(r, first, first + n);
-}
-
-template <class real, int D, bool covariance>
+template <class real, int D, bool covariance, bool gradient>
 struct stamper {
-  const cyfes_grid &grid;
-  const cyfes_kernel_list &kernels;
-  const cyfes_options &options;
-  const stamp_buffers<real> &buffers;
-  const band own;
-  real *const density;
-  real *const derivatives;
-  const cyfes_profile profile = cyfes_profile_of(options);
-  std::int64_t size = 1;  // points of the grid: distance of two derivatives
+  using vec = vec_t<real>;
+  using ivec = ivec_t<real>;
+  using uvec = uvec_t<real>;
+  using whole = typename simd<real>::whole;
+  using integer = typename simd<real>::integer;
+  using maker = disc_maker<real, D, covariance>;
+  static constexpr int last = D - 1, row_cv = D > 1 ? D - 2 : 0, fields = gradient ? D + 1 : 1;
+  static constexpr int rows = static_cast<int>(cyfes::stamp_rows(D)), width = simd<real>::width;
+  static constexpr int row_size = fields * width;
+  static constexpr integer lowest = simd<real>::lowest;
 
-  // Of the kernel at hand:
-  const double *center = nullptr;
-  const double *scales = nullptr;  // bandwidths or precision matrix
-  bool whole_window = false;       // a Gaussian cut by its window alone
-  bool fold = false;               // displacements need the minimum image
-  double weight = 0;
-  double precision[D][D] = {};  // inverse covariance
-  index_range range[D] = {};
+  // How a kernel reaches a vector of columns: in all rows, in some, or by pieces.
+  enum reach { inside, edge, folded };
 
-  static constexpr int last = D - 1;
+  // A disc in a block.
+  struct entry {
+    const real *factor, *moment;  // along the last CV
+    const double *displacement;
+    const real *value, *slope[D];  // value_a factor + value_b; slope factor + moment_slope moment
+    const integer *begin, *size;   // of each row's columns
+    const double *q0, *q1;         // squared distance q0 + x (2 q1 + q2 x)
+    double q2;
+    real value_b, moment_slope[D];
+    std::int64_t first, length;                                   // visited columns
+    std::int64_t outer_begin, outer_end, inner_begin, inner_end;  // of any row, and of all
+    int row_begin, row_end;                                       // rows of the block
+  };
 
-  void set_precision() {
-    for (int i = 0; i < D; ++i)
-      for (int j = 0; j < D; ++j)
-        precision[i][j] = covariance ? cyfes_symmetric(scales, i, j)
-                          : i == j   ? 1.0 / (scales[i] * scales[i])
-                                     : 0.0;
+  const stamp_job<real> &job;
+  const stamp_task task;
+  const maker discs;
+  const cyfes_grid &grid = *job.grid;
+  const double reach2 = discs.profile.reach2;
+  real *block = nullptr;  // values of the block at hand
+  std::int64_t plane_index[CYFES_MAX_DIMS] = {};
+  std::int64_t n_discs = 0;
+
+  // Adds disc i to the block, whose first row is row `base` of the disc; `here` rows are the
+  // grid's.
+  void enter(std::int64_t i, std::int64_t base, std::int64_t here) const {
+    const stamp_disc &disc = discs.list.disc[i];
+    const std::int64_t begin = disc.begin > base ? disc.begin : base,
+                       end = disc.end < base + here ? disc.end : base + here;
+    if (begin >= end) return;
+    entry e;
+    e.row_begin = static_cast<int>(begin - base);
+    e.row_end = static_cast<int>(end - base);
+    e.begin = discs.columns(i, 0) + base;
+    e.size = discs.columns(i, 1) + base;
+    e.first = disc.column;
+    e.length = disc.length;
+    set_reach(disc, begin, end, e);
+    e.factor = row_of(job.factor[last], job.stride, last, disc.slot);
+    e.moment = row_of(job.moment, job.stride, last, disc.slot);
+    e.value = discs.values(i, 0) + base;
+    for (int d = 0; d < D; ++d) e.slope[d] = discs.values(i, 1 + d) + base;
+    const double weight = job.kernels->weights[job.first + disc.slot];
+    e.value_b = static_cast<real>(weight * discs.profile.height_b);
+    if (covariance || discs.fold) {
+      e.displacement = row_of(job.displacement[last], job.stride, last, disc.slot);
+      e.q0 = discs.forms(i, 0) + base;
+      e.q1 = discs.forms(i, 1) + base;
+      const stamp_kernel &kernel = job.prepared[disc.slot];
+      e.q2 = kernel.precision[last][last];
+      const double a = weight * discs.profile.height_a;
+      for (int d = 0; d < D; ++d)
+        e.moment_slope[d] = static_cast<real>(-a * kernel.precision[d][last]);
+    }
+    add(e);
   }
 
-  // Calls body(offset, index, run) for the pieces of r that no border of CV d divides: `offset`
-  // from the kernel's range, wrapped `index`.
-  template <class Body>
-  void for_runs(int d, index_range r, const Body &body) const {
-    const std::int64_t n = grid.shape[d];
-    for (std::int64_t i = r.begin; i < r.end;) {
-      const std::int64_t at = wrapped(i, n);
-      const std::int64_t run = r.end - i < n - at ? r.end - i : n - at;
-      body(i - range[d].begin, at, run);
-      i += run;
+  // Columns that any, and that all of the rows [begin, end) reach. An ellipse is convex: what its
+  // first and last row reach, all do; outermost are the ends, or the disc's own outermost rows.
+  void set_reach(const stamp_disc &disc, std::int64_t begin, std::int64_t end, entry &e) const {
+    e.inner_begin = e.outer_begin = 0;
+    e.inner_end = e.outer_end = e.length;
+    if (discs.uncut || discs.fold) return;
+    const int a = e.row_begin, b = e.row_end - 1;
+    const std::int64_t a_begin = e.begin[a], b_begin = e.begin[b],
+                       a_end = a_begin + (e.size[a] - lowest),
+                       b_end = b_begin + (e.size[b] - lowest);
+    // One column to spare for rounding.
+    e.inner_begin = (a_begin > b_begin ? a_begin : b_begin) + 1;
+    e.inner_end = (a_end < b_end ? a_end : b_end) - 1;
+    std::int64_t low = (a_begin < b_begin ? a_begin : b_begin) - 1,
+                 high = (a_end > b_end ? a_end : b_end) + 1;
+    if (disc.lowest >= begin && disc.lowest < end) low = disc.first_column;
+    if (disc.highest >= begin && disc.highest < end) high = disc.end_column;
+    e.outer_begin = low > 0 ? low : 0;
+    e.outer_end = high < e.length ? high : e.length;
+  }
+
+  // The pieces of the kernel's columns that the border of the last CV divides.
+  void add(const entry &e) const {
+    const std::int64_t n = grid.shape[last];
+    std::int64_t at = e.first;
+    for (std::int64_t i = 0; i < e.outer_end; at = 0) {
+      const std::int64_t end = e.length - i < n - at ? e.length : i + n - at;
+      std::int64_t low = (i > e.outer_begin ? i : e.outer_begin) + at - i,
+                   high = (end < e.outer_end ? end : e.outer_end) + at - i;
+      if (D == 1) {
+        low = low > task.columns.begin ? low : task.columns.begin;
+        high = high < task.columns.end ? high : task.columns.end;
+      }
+      if (low < high) add_columns(e, at - i, low, high);
+      i = end;
     }
   }
 
-  // Displacements along CV d; for diagonal kernels also factors and moments.
-  void prepare(int d) const {
-    const std::int64_t n = range[d].end - range[d].begin;
-    double *const x = buffers.displacement[d];
-    // From the grid's coordinates, so that no bit depends on where the range begins.
-    if (grid.period[d] > 0 && options.images == CYFES_NEAREST_IMAGE) {
-      for_runs(d, range[d], [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
-        const double *const axis = buffers.axis[d] + at;
-        for (std::int64_t i = 0; i < run; ++i)
-          x[offset + i] = -cyfes_nearest_image(center[d] - axis[i], grid.period[d]);
-      });
+  // Columns [low, high) of the grid, `shift` more than those of the kernel. A piece that ends at
+  // the border may run on into the columns behind, which nobody reads.
+  __attribute__((noinline)) void add_columns(const entry &e, std::int64_t shift, std::int64_t low,
+                                             std::int64_t high) const {
+    const std::int64_t begin = low / width, end = (high + width - 1) / width;
+    const std::int64_t border = D == 1 ? task.columns.end : grid.shape[last];
+    std::int64_t a = e.inner_begin + shift, b = e.inner_end + shift;
+    a = a <= low ? low : a >= high ? high : a;
+    b = b <= a ? a : b < high ? b : high == border ? end * width : high;
+    a = (a + width - 1) / width;
+    b = b / width > a ? b / width : a;
+    if (discs.fold) return add_vectors<folded, false>(e, shift, begin, end);
+    if (e.row_begin == 0 && e.row_end == rows) {
+      add_vectors<edge, true>(e, shift, begin, a);
+      add_vectors<inside, true>(e, shift, a, b);
+      add_vectors<edge, true>(e, shift, b, end);
     } else {
-      for (std::int64_t i = 0; i < n; ++i)
-        x[i] =
-            grid.lower[d] + static_cast<double>(range[d].begin + i) * grid.spacing[d] - center[d];
-    }
-    if (!covariance) factors(d, n);
-  }
-
-  // factor = exp(-z^2 / 2) and moment = factor * z / sigma, z = x / sigma for x in displacement[d].
-  void factors(int d, std::int64_t n) const {
-    constexpr int width = simd<real>::width;
-    const double sigma = scales[d];
-    for (std::int64_t i = 0; i < n; i += width) {
-      wide_t<real> x;
-      __builtin_memcpy(&x, buffers.displacement[d] + i, sizeof x);
-      const wide_t<real> z = x / sigma, q = -0.5 * (z * z);
-      const vec_t<real> e = exponential(__builtin_convertvector(q, vec_t<real>));
-      store(buffers.factor[d] + i, e);
-      store(buffers.moment[d] + i, e * __builtin_convertvector(z / sigma, vec_t<real>));
+      add_vectors<edge, false>(e, shift, begin, a);
+      add_vectors<inside, false>(e, shift, a, b);
+      add_vectors<edge, false>(e, shift, b, end);
     }
   }
 
-  // factor = exp(-(q0 + 2 q1 x + q2 x^2) / 2) and moment = factor * x, for x in displacement[d].
-  void exponentials(int d, std::int64_t n, double q0, double q1, double q2,
-                    std::int64_t from = 0) const {
-    constexpr int width = simd<real>::width;
-    for (std::int64_t i = from; i < n; i += width) {
-      wide_t<real> x;
-      __builtin_memcpy(&x, buffers.displacement[d] + i, sizeof x);
-      const wide_t<real> q = -0.5 * (q0 + x * (2 * q1 + x * q2));
-      const vec_t<real> e = exponential(__builtin_convertvector(q, vec_t<real>));
-      store(buffers.factor[d] + i, e);
-      store(buffers.moment[d] + i, e * __builtin_convertvector(x, vec_t<real>));
-    }
+  // Vectors [begin, end) of the block's columns, two at a time.
+  template <reach how, bool all>
+  void add_vectors(const entry &e, std::int64_t shift, std::int64_t begin, std::int64_t end) const {
+    std::int64_t v = begin;
+    for (; v + 1 < end; v += 2) add_pair<how, all, 2>(e, shift, v);
+    if (v < end) add_pair<how, all, 1>(e, shift, v);
   }
 
-  // Adds value_a factor + value_b, and slope[d][0] factor + slope[d][1] moment to derivative d,
-  // over the indices [r.begin, r.end) of the row that starts at `row`.
-  void add_row(std::int64_t row, index_range r, real value_a, real value_b,
-               const real (&slope)[D][2]) const {
-    for_runs(last, r, [&](std::int64_t offset, std::int64_t at, std::int64_t run) {
-      std::int64_t skip = 0;
-      if (D == 1) {  // the row itself is divided among the bands
-        skip = own.begin > at ? own.begin - at : 0;
-        run = own.end - at < run ? own.end - at : run;
+  // n vectors from vector v on, in all rows of the block or in the entry's: what a row needs is
+  // loaded once for all n.
+  template <reach how, bool all, int n>
+  __attribute__((always_inline)) void add_pair(const entry &in, std::int64_t shift,
+                                               std::int64_t v) const {
+    const entry e = in;  // which no store can change: its members stay in registers
+    const std::int64_t i = v * width - shift;
+    real *const here = block + v * rows * row_size;
+    const vec value_b = broadcast(e.value_b);
+    vec factor[n] = {}, moment[n] = {};
+    uvec at[n];
+    for (int c = 0; c < n; ++c) {
+      at[c] = lanes() + (static_cast<whole>(i + c * width) + static_cast<whole>(lowest));
+      if (covariance) continue;
+      factor[c] = load(e.factor + i + c * width);
+      moment[c] = -load(e.moment + i + c * width);
+    }
+    const auto add_row = [&](int r) {
+      const row_terms<how> row(e, r);
+      for (int c = 0; c < n; ++c) {
+        ivec mask{};
+        if (how != inside) mask = (ivec)(at[c] - row.begin) < row.size;
+        if (covariance || how == folded) {
+          wide_t<real> x;
+          __builtin_memcpy(&x, e.displacement + i + c * width, sizeof x);
+          const wide_t<real> q = row.q0 + x * (2 * row.q1 + x * e.q2);
+          if (how == folded) mask &= __builtin_convertvector(q < reach2, ivec);
+          if (covariance) {
+            factor[c] = exponential(__builtin_convertvector(-0.5 * q, vec));
+            moment[c] = factor[c] * __builtin_convertvector(x, vec);
+          }
+        }
+        real *const to = here + (c * rows + r) * row_size;
+        add_to<how != inside>(to, row.value * factor[c] + value_b, mask);
+        for (int d = 0; gradient && d < D; ++d)
+          add_to<how != inside>(to + (d + 1) * width, row.slope_of(d, e, factor[c], moment[c]),
+                                mask);
       }
-      add_run(row + at, skip, run, buffers.factor[last] + offset, buffers.moment[last] + offset,
-              value_a, value_b, slope);
-    });
+    };
+    if (all && !covariance) {
+#pragma GCC unroll 16
+      for (int r = 0; r < rows; ++r) add_row(r);
+    } else {
+#pragma GCC unroll 1
+      for (int r = e.row_begin; r < e.row_end; ++r) add_row(r);
+    }
   }
 
-  // Value and slopes in one pass over the row's points.
-  void add_run(std::int64_t to, std::int64_t begin, std::int64_t end, const real *factor,
-               const real *moment, real value_a, real value_b, const real (&slope)[D][2]) const {
-    real *const v = density + to;
-    if (!derivatives) {
-#pragma omp simd
-      for (std::int64_t i = begin; i < end; ++i) v[i] += value_a * factor[i] + value_b;
-      return;
+  // What one row of an entry needs, in registers.
+  template <reach how>
+  struct row_terms {
+    vec value, slope[D];
+    uvec begin;
+    ivec size;
+    double q0 = 0, q1 = 0;
+
+    row_terms(const entry &e, int r)
+        : value(broadcast(e.value[r])),
+          begin(uvec{} + static_cast<whole>(e.begin[r])),
+          size(ivec{} + e.size[r]) {
+      for (int d = 0; gradient && d < (covariance ? D : last); ++d)
+        slope[d] = broadcast(e.slope[d][r]);
+      if (how == folded || covariance) q0 = e.q0[r], q1 = e.q1[r];
     }
-    real *g[D];
-    for (int d = 0; d < D; ++d) g[d] = derivatives + d * size + to;
-#pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) {
-      v[i] += value_a * factor[i] + value_b;
-      for (int d = 0; d < D; ++d) {
-        if (covariance)
-          g[d][i] += slope[d][0] * factor[i] + slope[d][1] * moment[i];
-        else
-          g[d][i] += d < last ? slope[d][0] * factor[i] : slope[d][1] * moment[i];
+
+    vec slope_of(int d, const entry &e, vec factor, vec moment) const {
+      if (covariance) return slope[d] * factor + e.moment_slope[d] * moment;
+      return d < last ? slope[d] * factor : value * moment;
+    }
+  };
+
+  static uvec lanes() {
+    uvec lane{};
+    for (int l = 0; l < width; ++l) lane[l] = static_cast<whole>(l);
+    return lane;
+  }
+
+  template <bool masked>
+  static void add_to(real *to, vec term, ivec mask) {
+    const vec old = load(to);
+    if (!masked) return store(to, old + term);
+#if defined(__AVX512F__)
+    store(to, mask ? old + term : old);
+#else
+    __builtin_memcpy(&term, &(mask &= (ivec)term), sizeof term);
+    store(to, old + term);
+#endif
+  }
+
+  // Adds n discs to every block of the task.
+  void add_discs(std::int64_t n) {
+    const std::int64_t n_rows = D > 1 ? grid.shape[row_cv] : 1;
+    for (std::int64_t b = task.blocks.begin; b < task.blocks.end; ++b) {
+      const std::int64_t row = b * rows, rest = n_rows - row, here = rest < rows ? rest : rows;
+      block =
+          job.work + (task.plane * cyfes::stamp_blocks(grid) + b) * cyfes::stamp_block_size(job);
+      for (std::int64_t i = 0; i < n; ++i) {
+        const stamp_disc &disc = discs.list.disc[i];
+        std::int64_t base = D > 1 ? row - disc.row : 0;
+        if (base + here <= 0) base += n_rows;
+        for (; base < disc.end; base += n_rows) enter(i, base, here);
       }
     }
   }
 
-  // One row: x holds the displacements along the other CVs, outer their factors' product.
-  void stamp_row(std::int64_t row, index_range r, const double *x, double q0, double q1,
-                 double outer) const {
-    r = clipped(r, range[last].begin, range[last].end);
-    if (r.begin >= r.end) return;
-    if (covariance)
-      exponentials(last, r.end - range[last].begin, q0, q1, precision[last][last],
-                   r.begin - range[last].begin);
-    const double a = weight * profile.height_a * outer;
-    real slope[D][2];
-    for (int d = 0; d < D; ++d) {
-      double along = covariance || d == last ? 0 : precision[d][d] * x[d];
-      for (int e = 0; covariance && e < last; ++e) along += precision[d][e] * x[e];
-      slope[d][0] = static_cast<real>(-a * along);
-      slope[d][1] = static_cast<real>(covariance ? -a * precision[d][last] : -a);
-    }
-    add_row(row, r, static_cast<real>(a), static_cast<real>(weight * profile.height_b), slope);
-  }
-
-  // Begin and end of every row along CV D-2: where q0 + 2 q1 x + q2 x^2 < reach2, in grid steps.
-  // q0 and q1 are quadratic and linear in the row's own displacement y:
-  // q0 = c0 + 2 c1 y + c2 y^2, q1 = b0 + b1 y.
-  void extents(double c0, double c1, double c2, double b0, double b1) const {
-    constexpr int d = D > 1 ? D - 2 : 0;
-    const double *const y = buffers.displacement[d];
-    double *const begin = buffers.row_begin, *const end = buffers.row_end;
-    const double q2 = precision[last][last], reach2 = profile.reach2,
-                 scale = 1 / grid.spacing[last];
-    const double middle = (center[last] - grid.lower[last]) * scale;
-    const std::int64_t n = range[d].end - range[d].begin;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const double q1 = b0 + b1 * y[i];
-      const double rest = reach2 - (c0 + y[i] * (2 * c1 + c2 * y[i])) + q1 * q1 / q2;
-      const double half = rest > 0 ? __builtin_sqrt(rest / q2) : -1e300;
-      begin[i] = __builtin_ceil(middle + scale * (-q1 / q2 - half));
-      end[i] = __builtin_floor(middle + scale * (-q1 / q2 + half)) + 1;
-    }
-  }
-
-  // All rows along CV D-2, at displacements x[0 .. D-3] along the CVs before it.
-  void stamp_plane(std::int64_t plane, double *x, double outer) const {
-    constexpr int d = D > 1 ? D - 2 : 0;
-    double c0 = 0, c1 = 0, b0 = 0;
-    for (int i = 0; i < d; ++i) {
-      for (int j = 0; j < d; ++j) c0 += precision[i][j] * x[i] * x[j];
-      c1 += precision[d][i] * x[i];
-      b0 += precision[last][i] * x[i];
-    }
-    const double c2 = precision[d][d], b1 = precision[last][d];
-    if (!whole_window) extents(c0, c1, c2, b0, b1);
-    const std::int64_t n = grid.shape[d];
-    for (std::int64_t i = range[d].begin; i < range[d].end; ++i) {
-      const std::int64_t at = wrapped(i, n), k = i - range[d].begin;
-      if (d == 0 && (at < own.begin || at >= own.end)) continue;
-      index_range r = range[last];
-      if (!whole_window && !fold) {
-        if (!(buffers.row_begin[k] < buffers.row_end[k])) continue;
-        r = {static_cast<std::int64_t>(buffers.row_begin[k]),
-             static_cast<std::int64_t>(buffers.row_end[k])};
-      }
-      const double y = x[d] = buffers.displacement[d][k];
-      const double q0 = c0 + y * (2 * c1 + c2 * y), q1 = b0 + b1 * y;
-      const double factor = covariance ? 1.0 : outer * static_cast<double>(buffers.factor[d][k]);
-      const std::int64_t row = (plane * n + at) * grid.shape[last];
-      if (fold && !whole_window)
-        stamp_folded_row(row, x, q0, q1, factor);
-      else
-        stamp_row(row, r, x, q0, q1, factor);
-    }
-  }
-
-  // A row whose displacements are folded to the minimum image has its support in several pieces.
-  void stamp_folded_row(std::int64_t row, const double *x, double q0, double q1,
-                        double outer) const {
-    const double q2 = precision[last][last];
-    const double *const z = buffers.displacement[last];
-    for (std::int64_t i = range[last].begin; i < range[last].end;) {
-      std::int64_t j = i;
-      for (; j < range[last].end; ++j) {
-        const double d = z[j - range[last].begin];
-        if (!(q0 + d * (2 * q1 + q2 * d) < profile.reach2)) break;
-      }
-      if (j > i) stamp_row(row, {i, j}, x, q0, q1, outer);
-      i = j + 1;
-    }
-  }
-
-  // The CVs before D-2, one after another.
+  // Makes the discs of a kernel on the task's plane; x and outer as in disc_maker::make.
   template <int d>
-  void stamp_outer(std::int64_t plane, double *x, double outer) const {
-    if constexpr (d >= D - 2) {
-      stamp_plane(plane, x, outer);
+  void cut(std::int64_t slot, double *x, double outer) {
+    if constexpr (d == row_cv) {
+      n_discs += discs.make(n_discs, slot, x, outer);
+      if (n_discs == stamp_discs) flush();
     } else {
-      const std::int64_t n = grid.shape[d];
-      for (std::int64_t i = range[d].begin; i < range[d].end; ++i) {
-        const std::int64_t at = wrapped(i, n), k = i - range[d].begin;
-        if (d == 0 && (at < own.begin || at >= own.end)) continue;
-        x[d] = buffers.displacement[d][k];
-        stamp_outer<d + 1>(plane * n + at, x,
-                           covariance ? 1.0 : outer * static_cast<double>(buffers.factor[d][k]));
+      const cyfes::visit v = job.prepared[slot].along[d];
+      std::int64_t i = plane_index[d] - v.first;
+      if (i < 0) i += grid.shape[d];
+      for (; i < v.length; i += grid.shape[d]) {
+        x[d] = row_of(job.displacement[d], job.stride, d, slot)[i];
+        const double factor =
+            covariance ? 1.0 : static_cast<double>(row_of(job.factor[d], job.stride, d, slot)[i]);
+        cut<d + 1>(slot, x, outer * factor);
       }
     }
   }
 
-  bool reaches_band() const {
-    for (int d = 1; d < D; ++d)
-      if (range[d].begin >= range[d].end) return false;
-    return meets(range[0], own, grid.shape[0]);
+  void flush() {
+    add_discs(n_discs);
+    n_discs = 0;
   }
 
-  void stamp(std::int64_t k) {
-    const int n_scales = covariance ? D * (D + 1) / 2 : D;
-    center = kernels.centers + k * D;
-    scales = kernels.bandwidths + (kernels.n_bandwidths == 1 ? 0 : k * n_scales);
-    weight = kernels.weights[k];
-    set_precision();
-    const std::int32_t *window = kernels.windows ? kernels.windows + k * D : nullptr;
-    fold = window != nullptr;
-    whole_window = fold && options.kernel == CYFES_GAUSSIAN;
-    double spread[D];
-    if (covariance) cyfes_variances(scales, D, spread);
-    for (int d = 0; d < D; ++d) {
-      const double sigma = covariance ? __builtin_sqrt(spread[d]) : scales[d];
-      range[d] =
-          visited(grid, options, d, center[d], sigma * __builtin_sqrt(profile.reach2), window);
+  void run(std::int64_t n) {
+    if (D <= 2) return add_discs(n);
+    std::int64_t plane = task.plane;
+    for (int d = row_cv - 1; d >= 0; --d) {
+      plane_index[d] = plane % grid.shape[d];
+      plane /= grid.shape[d];
     }
-    if (!reaches_band()) return;
-    if (D == 1 && grid.period[0] == 0) range[0] = clipped(range[0], own.begin, own.end);
-    for (int d = 0; d < D; ++d) prepare(d);
-    double x[CYFES_MAX_DIMS] = {};
-    if constexpr (D == 1) {
-      if (fold && !whole_window)
-        stamp_folded_row(0, x, 0, 0, 1);
-      else
-        stamp_row(0, range[0], x, 0, 0, 1);
-    } else {
-      stamp_outer<0>(0, x, 1);
-    }
+    double x[CYFES_MAX_DIMS];
+    for (std::int64_t slot = 0; slot < n; ++slot) cut<0>(slot, x, 1.0);
+    flush();
   }
 };
 
+// Adds the first n kernels of the batch to the task's part of the grid.
 template <class real, int D, bool covariance>
-void stamp_all(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-               const cyfes_options &options, band own, const stamp_buffers<real> &buffers,
-               real *density, real *derivatives) {
-  stamper<real, D, covariance> s{grid, kernels, options, buffers, own, density, derivatives};
-  for (int d = 0; d < D; ++d) s.size *= grid.shape[d];
-  for (std::int64_t k = 0; k < kernels.n_kernels; ++k) s.stamp(k);
+void stamp_all(const stamp_job<real> &job, std::int64_t n, stamp_task task,
+               const disc_list<real> &discs) {
+  if (job.gradient)
+    stamper<real, D, covariance, true>{job, task, {job, D > 2 ? discs : job.discs}}.run(n);
+  else
+    stamper<real, D, covariance, false>{job, task, {job, D > 2 ? discs : job.discs}}.run(n);
 }
 
 template <class real>
-void stamp_any(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-               const cyfes_options &options, band own, const stamp_buffers<real> &buffers,
-               real *density, real *derivatives) {
-  using all = void (*)(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &, band,
-                       const stamp_buffers<real> &, real *, real *);
+void stamp_any(const stamp_job<real> &job, std::int64_t n, stamp_task task,
+               const disc_list<real> &discs) {
+  using all = void (*)(const stamp_job<real> &, std::int64_t, stamp_task, const disc_list<real> &);
   static constexpr all diagonal[] = {stamp_all<real, 1, false>, stamp_all<real, 2, false>,
                                      stamp_all<real, 3, false>, stamp_all<real, 4, false>};
   static constexpr all full[] = {nullptr, stamp_all<real, 2, true>, stamp_all<real, 3, true>,
                                  stamp_all<real, 4, true>};
-  const bool covariance = kernels.n_scales != grid.n_dims;
-  (covariance ? full : diagonal)[grid.n_dims - 1](grid, kernels, options, own, buffers, density,
-                                                  derivatives);
+  const int D = job.grid->n_dims;
+  (job.kernels->n_scales != D ? full : diagonal)[D - 1](job, n, task, discs);
 }
 
 }  // namespace

@@ -41,21 +41,29 @@ inline void multiply_tile(std::int64_t n, const real *left, std::int64_t left_st
     for (int c = 0; c < groups; ++c) store(to[r] + c * width, load(to[r] + c * width) + sum[r][c]);
 }
 
+template <int n>
+struct number {
+  static constexpr int value = n;
+};
+
+// Three vectors at a time; what is left is divided so that no single vector has to wait for its
+// own additions.
 template <class real, int rows>
 inline void multiply_rows(std::int64_t n, const real *left, std::int64_t left_stride,
                           const real *right, std::int64_t right_stride, std::int64_t columns,
                           real *const *to) {
   constexpr int width = simd<real>::width;
   real *at[rows];
-  std::int64_t c = 0;
-  for (; c + 2 * width < columns; c += 3 * width) {
-    for (int r = 0; r < rows; ++r) at[r] = to[r] + c;
-    multiply_tile<real, rows, 3>(n, left, left_stride, right + c, right_stride, at);
-  }
-  for (; c < columns; c += width) {
-    for (int r = 0; r < rows; ++r) at[r] = to[r] + c;
-    multiply_tile<real, rows, 1>(n, left, left_stride, right + c, right_stride, at);
-  }
+  for (int r = 0; r < rows; ++r) at[r] = to[r];
+  const auto multiply_vectors = [&](auto groups) {
+    multiply_tile<real, rows, groups.value>(n, left, left_stride, right, right_stride, at);
+    for (int r = 0; r < rows; ++r) at[r] += groups.value * width;
+    right += groups.value * width;
+  };
+  std::int64_t vectors = (columns + width - 1) / width;
+  for (; vectors == 3 || vectors > 4; vectors -= 3) multiply_vectors(number<3>{});
+  for (; vectors >= 2; vectors -= 2) multiply_vectors(number<2>{});
+  if (vectors == 1) multiply_vectors(number<1>{});
 }
 
 // Rows of one tile: groups of the grid's rows that no band divides.

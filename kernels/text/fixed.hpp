@@ -14,7 +14,7 @@
 #include <cstring>
 #include <stdexcept>
 
-#include "text/number.hpp"
+#include "text/digits.hpp"
 
 namespace cyfes {
 

@@ -1,67 +1,21 @@
 // Decimal text to the nearest double.
 //
 // Digits are read eight at a time: eight bytes are one 64-bit integer whose digit values are
-// combined in pairs by three multiplications. With at most 2^53 in the digits and |power| <= 22
-// both operands of one multiplication or division are exact doubles, so its result is correctly
-// rounded (W. D. Clinger, PLDI 1990); any other number goes through std::from_chars.
+// combined in pairs by three multiplications. What scale_exactly() cannot scale goes through
+// std::from_chars.
 #ifndef CYFES_TEXT_NUMBER_HPP
 #define CYFES_TEXT_NUMBER_HPP
 
-#include <cfloat>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <limits>
+
+#include "text/digits.hpp"
 
 namespace cyfes {
 
-static_assert(FLT_EVAL_METHOD == 0, "Clinger's argument needs doubles that round as doubles");
-
-constexpr double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-constexpr std::uint64_t small_powers[] = {1,      10,      100,      1000,     10000,
-                                          100000, 1000000, 10000000, 100000000};
-
-constexpr std::uint64_t every_byte(std::uint64_t byte) { return byte * 0x0101010101010101u; }
-
-// Eight bytes of text, the first one lowest.
-inline std::uint64_t load8(const char *text) {
-  std::uint64_t word;
-  std::memcpy(&word, text, sizeof word);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  word = __builtin_bswap64(word);
-#endif
-  return word;
-}
-
-inline void store8(char *text, std::uint64_t word) {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  word = __builtin_bswap64(word);
-#endif
-  std::memcpy(text, &word, sizeof word);
-}
-
 // Index of the lowest byte with its top bit set in `marks`, which has one.
 inline int first_mark(std::uint64_t marks) { return __builtin_ctzll(marks) / 8; }
-
-// Value of eight digits (bytes 0..9, most significant lowest): pairs, then fours, then all eight.
-inline std::uint64_t join_digits(std::uint64_t digits) {
-  digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ffu;
-  digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffffu;
-  return (digits * 10000 + (digits >> 32)) & 0xffffffffu;
-}
-
-// The inverse: eight digits of text from a number below 10^8. The products are exact quotients by
-// 100 and 10 for operands below 10^4 and 10^2.
-inline std::uint64_t split_digits(std::uint32_t number) {
-  std::uint64_t digits = number / 10000 | std::uint64_t{number % 10000} << 32;
-  const std::uint64_t hundreds = (digits * 5243 >> 19) & 0x0000007f0000007fu;
-  digits = hundreds | (digits - hundreds * 100) << 16;
-  const std::uint64_t tens = (digits * 103 >> 10) & 0x000f000f000f000fu;
-  digits = tens | (digits - tens * 10) << 8;
-  return digits | every_byte('0');
-}
 
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -72,13 +26,13 @@ inline const char *read_digits(const char *p, const char *end, std::uint64_t &ma
     // Marks bytes above 9. A carry only spoils bytes after the first mark.
     const std::uint64_t marks = ((digits + every_byte(0x80 - 10)) | digits) & every_byte(0x80);
     if (marks == 0) {
-      mantissa = mantissa * small_powers[8] + join_digits(digits);
+      mantissa = mantissa * integer_powers[8] + join_digits(digits);
       p += 8;
       continue;
     }
     const int n = first_mark(marks);
     // Shifting the digits up puts zeros in front of them.
-    if (n > 0) mantissa = mantissa * small_powers[n] + join_digits(digits << (64 - 8 * n));
+    if (n > 0) mantissa = mantissa * integer_powers[n] + join_digits(digits << (64 - 8 * n));
     return p + n;
   }
   for (; p < end && is_digit(*p); ++p) mantissa = mantissa * 10 + static_cast<unsigned>(*p - '0');
@@ -123,16 +77,6 @@ inline double round_decimal(const char *p, const char *end, std::int64_t n_digit
   return n_digits + power > 0 ? std::numeric_limits<double>::infinity() : 0.0;
 }
 
-// The exact case of the comment above: false if it is not one.
-inline bool scale_exactly(std::uint64_t mantissa, std::int64_t n_digits, std::int64_t power,
-                          double &magnitude) {
-  constexpr std::uint64_t largest = std::uint64_t{1} << 53;
-  if (n_digits > 19 || mantissa > largest || power < -22 || power > 22) return false;
-  const double digits = static_cast<double>(mantissa);
-  magnitude = power < 0 ? digits / powers_of_ten[-power] : digits * powers_of_ten[power];
-  return true;
-}
-
 // Reads the unsigned decimal at `text` and returns its end, or null if there is none.
 inline const char *read_decimal(const char *text, const char *end, double &magnitude) {
   std::uint64_t mantissa = 0;
@@ -146,7 +90,7 @@ inline const char *read_decimal(const char *text, const char *end, double &magni
   }
   if (n_digits == 0) return nullptr;
   if (p < end && (*p | 0x20) == 'e') p = read_exponent(p + 1, end, power);
-  if (p != nullptr && !scale_exactly(mantissa, n_digits, power, magnitude)) {
+  if (p != nullptr && !(n_digits <= 19 && scale_exactly(mantissa, power, magnitude))) {
     magnitude = round_decimal(text, p, n_digits, power);
   }
   return p;
@@ -161,7 +105,7 @@ inline const char *read_number(const char *text, const char *end, double &value)
   const bool is_decimal = text < end && (is_digit(*text) || *text == '.');
   const char *const after =
       is_decimal ? read_decimal(text, end, magnitude) : read_word(text, end, magnitude);
-  value = negative ? -magnitude : magnitude;
+  value = with_sign(magnitude, negative);
   return after;
 }
 

@@ -1,19 +1,28 @@
-// Text tables to columns of doubles. The text is cut at line ends into one chunk a thread; the
-// rows of each chunk are counted first, so that every chunk knows where its rows go.
+// Text tables to columns of doubles. The text is cut at line ends into pieces that a core's cache
+// holds. A thread counts the rows of one, which tells the next where its own begin, and parses
+// them.
+#include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <condition_variable>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <vector>
 
 #include "status.hpp"
 #include "text/chunks.hpp"
+#include "text/field.hpp"
 #include "text/number.hpp"
+#include "text/tile.hpp"
 
 namespace {
 
 using namespace cyfes;
 
-constexpr std::int64_t bytes_per_chunk = 1 << 16;
+constexpr std::int64_t bytes_per_piece = 1 << 17;
+// Text that is looked at line by line after a line that is not regular.
+constexpr std::ptrdiff_t retry_bytes = 4096;
 
 inline bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
@@ -62,86 +71,129 @@ inline const char *next_line(const char *p, const char *end) {
   return newline ? static_cast<const char *>(newline) + 1 : end;
 }
 
-std::vector<const char *> cut_at_lines(const char *text, std::int64_t n_bytes,
-                                       std::int32_t n_threads) {
-  const std::int64_t n_chunks = chunk_count(n_threads, n_bytes, bytes_per_chunk);
-  std::vector<const char *> cuts(static_cast<std::size_t>(n_chunks) + 1, text);
-  const char *const end = text + n_bytes;
-  for (std::int64_t i = 1; i < n_chunks; ++i) {
-    cuts[i] = next_line(text + n_bytes / n_chunks * i - 1, end);
-  }
-  cuts[n_chunks] = end;
-  return cuts;
+// Where the lines end that are complete: after the last newline, or with the text if it is the
+// last.
+const char *end_of_lines(const char *text, std::int64_t n_bytes, bool is_last) {
+  if (is_last || n_bytes == 0) return text + n_bytes;
+  const void *const newline = memrchr(text, '\n', static_cast<std::size_t>(n_bytes));
+  return newline ? static_cast<const char *>(newline) + 1 : text;
 }
 
-std::int64_t count_chunk(const char *line, const char *end) {
+// One piece of the text and the rows in it.
+struct piece {
+  const char *begin, *end;    // whole lines
+  const char *reached;        // the next line
+  std::int64_t row, row_end;  // where its rows go
+  std::int64_t n_lines, n_faults;
+  cyfes_bad_row first;
+};
+
+inline bool at_header(const char *p, const char *end) {
+  return end - p >= 2 && p[0] == '#' && p[1] == '!';
+}
+
+// The number of rows in whole lines up to a header line, where `end` is then put.
+std::int64_t count_rows(const char *line, const char *&end) {
   std::int64_t n_rows = 0;
-  for (; line < end; line = next_line(line, end)) {
-    line = skip_blanks(line, end);
-    n_rows += !at_line_end(line, end);
+  std::uint64_t last_field = 0;
+  const char *p = line;
+  while (p < end) {
+    if (end - p > block_bytes) {  // the last line, which may lack its newline, is no part of it
+      const byte_masks masks = classify_block(p);
+      // A newline behind a field ends a row.
+      if (masks.regular && (masks.newlines & ~(masks.fields << 1 | last_field)) == 0) {
+        n_rows += count_bits(masks.newlines);
+        last_field = masks.fields >> 63;
+        p += block_bytes;
+        continue;
+      }
+    }
+    // Any other lines, from the one that was begun, are looked at one by one.
+    const char *const again = p + std::min<std::ptrdiff_t>(end - p, retry_bytes);
+    while (p > line && p[-1] != '\n') --p;
+    for (; p < again; p = next_line(p, end)) {
+      const char *const first = skip_blanks(p, end);
+      if (at_header(first, end)) {
+        end = p;
+        break;
+      }
+      n_rows += !at_line_end(first, end);
+    }
+    last_field = 0;
   }
   return n_rows;
 }
 
-// Index of the first row of each chunk, and of the row after the last.
-std::vector<std::int64_t> count_chunks(const std::vector<const char *> &cuts) {
-  std::vector<std::int64_t> first_rows(cuts.size(), 0);
-  for_chunks(static_cast<std::int64_t>(cuts.size()) - 1, [&](std::int64_t chunk) {
-    first_rows[chunk + 1] = count_chunk(cuts[chunk], cuts[chunk + 1]);
-  });
-  for (std::size_t i = 1; i < cuts.size(); ++i) first_rows[i] += first_rows[i - 1];
-  return first_rows;
-}
-
-constexpr const char *wrong_n_rows = "n_rows is not that of the text";
-
-// As count_chunks, for a text said to have n_rows rows; one chunk is not counted again.
-std::vector<std::int64_t> place_rows(const std::vector<const char *> &cuts, std::int64_t n_rows) {
-  if (cuts.size() == 2) return {0, n_rows};
-  std::vector<std::int64_t> first_rows = count_chunks(cuts);
-  if (first_rows.back() != n_rows) throw std::invalid_argument(wrong_n_rows);
-  return first_rows;
-}
-
-struct chunk_faults {
-  std::int64_t n_faults = 0;
-  cyfes_bad_row first{};
-};
-
 class table_parser {
  public:
-  const char *text, *end;
+  const char *text;
   std::int32_t n_columns, n_wanted;
   const std::int32_t *wanted;
-  std::int64_t n_rows;
-  double *columns;
+  double *const *columns;
   std::uint8_t *faults;
   bool allow_nonfinite;
 
-  // Parses the lines [line, chunk_end), which must be the rows [row, row_end).
-  void parse_chunk(const char *line, const char *chunk_end, std::int64_t row, std::int64_t row_end,
-                   chunk_faults &found) const {
-    while (line < chunk_end) {
-      const char *p = skip_blanks(line, end);
-      if (!at_line_end(p, end)) {
-        if (row == row_end) break;
-        cyfes_bad_row state{line - text, CYFES_ROW_GOOD, 0, -1};
-        p = parse_row(p, row, state);
-        if (state.fault != CYFES_ROW_GOOD) reject_row(row, state, found);
-        faults[row++] = static_cast<std::uint8_t>(state.fault);
-      }
-      line = p < end && *p == '\n' ? p + 1 : next_line(p, end);
+  void parse(piece &own) const {
+    text_tile tile;
+    while (own.reached < own.end) {
+      parse_regular(tile, own);
+      // A tile is not cut again for every line of another kind.
+      const char *const again = own.reached + std::min(own.end - own.reached, retry_bytes);
+      while (own.reached < again) parse_line(own);
     }
-    if (line < chunk_end || row < row_end) throw std::invalid_argument(wrong_n_rows);
   }
 
  private:
+  // Parses rows as long as they are regular: fields parted by spaces, a newline right behind the
+  // last, no comment, numbers where they are wanted.
+  void parse_regular(text_tile &tile, piece &own) const {
+    while (own.reached - text >= field_room && n_columns > 0) {
+      tile.cut(own.reached, own.end);
+      const std::int64_t n = std::min(tile.count_rows(n_columns), own.row_end - own.row);
+      std::int64_t i = 0;
+      while (i < n && parse_fields(tile, i * n_columns, own.row + i)) ++i;
+      if (i == 0) return;
+      std::memset(faults + own.row, CYFES_ROW_GOOD, static_cast<std::size_t>(i));
+      own.row += i;
+      own.n_lines += i;
+      own.reached = tile.field_end(i * n_columns - 1) + 1;
+      if (i < n) return;
+    }
+  }
+
+  // Parses the wanted fields of the row whose first field is given; false if one is no number.
+  bool parse_fields(const text_tile &tile, std::int64_t field, std::int64_t row) const {
+    for (std::int32_t i = 0; i < n_wanted; ++i) {
+      const char *const begin = tile.field_begin(field + wanted[i]);
+      const char *const end = tile.field_end(field + wanted[i]);
+      double &value = columns[i][row];
+      if (read_field(begin, end, value)) continue;
+      if (read_number(begin, end, value) != end) return false;
+      if (!allow_nonfinite && !std::isfinite(value)) return false;
+    }
+    return true;
+  }
+
+  void parse_line(piece &own) const {
+    const char *p = skip_blanks(own.reached, own.end);
+    if (!at_line_end(p, own.end)) {
+      if (own.row == own.row_end) throw std::logic_error("rows counted and parsed differ");
+      cyfes_bad_row state{own.reached - text, own.n_lines, CYFES_ROW_GOOD, 0, -1};
+      p = parse_row(p, own.end, own.row, state);
+      if (state.fault != CYFES_ROW_GOOD) reject_row(own.row, state, own);
+      faults[own.row++] = static_cast<std::uint8_t>(state.fault);
+    }
+    own.reached = next_line(p, own.end);
+    own.n_lines += own.reached[-1] == '\n';
+  }
+
   // Parses the wanted fields from the first field on and returns the end of the last.
-  const char *parse_row(const char *p, std::int64_t row, cyfes_bad_row &state) const {
+  const char *parse_row(const char *p, const char *end, std::int64_t row,
+                        cyfes_bad_row &state) const {
     std::int32_t column = 0, next = 0;
     while (!at_line_end(p, end)) {
       if (next < n_wanted && wanted[next] == column) {
-        p = parse_field(p, column, columns[next * n_rows + row], state);
+        p = parse_field(p, end, column, columns[next][row], state);
         ++next;
       } else {
         p = skip_field(p, end);
@@ -157,7 +209,7 @@ class table_parser {
     return p;
   }
 
-  const char *parse_field(const char *p, std::int32_t column, double &value,
+  const char *parse_field(const char *p, const char *end, std::int32_t column, double &value,
                           cyfes_bad_row &state) const {
     const char *after = read_number(p, end, value);
     const bool is_number = after != nullptr && at_field_end(after, end);
@@ -169,19 +221,95 @@ class table_parser {
     return is_number ? after : skip_field(p, end);
   }
 
-  void reject_row(std::int64_t row, const cyfes_bad_row &state, chunk_faults &found) const {
+  void reject_row(std::int64_t row, const cyfes_bad_row &state, piece &own) const {
     for (std::int32_t i = 0; i < n_wanted; ++i) {
-      columns[i * n_rows + row] = std::numeric_limits<double>::quiet_NaN();
+      columns[i][row] = std::numeric_limits<double>::quiet_NaN();
     }
-    if (found.n_faults++ == 0) found.first = state;
+    if (own.n_faults++ == 0) own.first = state;
   }
 };
 
-void check_text(const char *text, std::int64_t n_bytes) {
-  if (n_bytes < 0 || (text == nullptr && n_bytes > 0)) throw std::invalid_argument("no text");
-}
+// Counts and parses the pieces of [text, end) as far as there is room and up to a header line.
+class table_pieces {
+ public:
+  table_pieces(const char *text, const char *end, std::int64_t room)
+      : text_(text), end_(end), room_(room), reached_(text) {}
 
-void check_wanted(std::int32_t n_columns, std::int32_t n_wanted, const std::int32_t *wanted) {
+  void parse(const table_parser &parser, std::int32_t n_threads) {
+    const std::int64_t n = std::max<std::int64_t>(1, (end_ - text_) / bytes_per_piece);
+    for_chunks(chunk_count(n_threads, n, 1), [&](std::int64_t) {
+      for (std::int64_t i = taken_++; i < n; i = taken_++) {
+        piece own = cut(i, n);
+        if (place(own, i)) parser.parse(own);
+        const std::lock_guard<std::mutex> lock(mutex_);
+        found_.push_back(own);
+      }
+    });
+  }
+
+  cyfes_parsed result() {
+    std::sort(found_.begin(), found_.end(),
+              [](const piece &a, const piece &b) { return a.begin < b.begin; });
+    cyfes_parsed all{};
+    all.n_rows = n_rows_;
+    all.n_bytes = reached_ - text_;
+    for (const piece &part : found_) {
+      if (all.n_faults == 0 && part.n_faults > 0) {
+        all.first = part.first;
+        all.first.line += all.n_lines;
+      }
+      all.n_lines += part.n_lines;
+      all.n_faults += part.n_faults;
+      if (part.row != part.row_end) throw std::logic_error("rows counted and parsed differ");
+    }
+    return all;
+  }
+
+ private:
+  const char *cut_at(std::int64_t i, std::int64_t n) const {
+    if (i == 0 || i == n) return i == 0 ? text_ : end_;
+    return next_line(text_ + (end_ - text_) / n * i - 1, end_);
+  }
+
+  piece cut(std::int64_t i, std::int64_t n) const {
+    const char *const begin = cut_at(i, n);
+    return {begin, cut_at(i + 1, n), begin, 0, 0, 0, 0, {}};
+  }
+
+  // Gives the i-th piece its rows when it is its turn; false if it is not to be parsed.
+  bool place(piece &own, std::int64_t i) {
+    const char *const all = own.end;
+    const std::int64_t n_rows = count_rows(own.begin, own.end);
+    std::unique_lock<std::mutex> lock(mutex_);
+    turn_.wait(lock, [&] { return n_placed_ == i; });
+    ++n_placed_;
+    turn_.notify_all();
+    if (stopped_ || n_rows > room_ - n_rows_) {
+      stopped_ = true;
+      return false;
+    }
+    own.row = n_rows_;
+    n_rows_ = own.row_end = n_rows_ + n_rows;
+    reached_ = own.end;
+    stopped_ = own.end < all;
+    return true;
+  }
+
+  const char *text_, *end_;
+  std::int64_t room_;
+  std::atomic<std::int64_t> taken_{0};
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable turn_;
+  std::int64_t n_placed_ = 0, n_rows_ = 0;
+  const char *reached_;
+  bool stopped_ = false;
+  std::vector<piece> found_;
+};
+
+void check_arguments(const char *text, std::int64_t n_bytes, std::int32_t n_columns,
+                     std::int32_t n_wanted, const std::int32_t *wanted, std::int64_t room) {
+  if (n_bytes < 0 || (text == nullptr && n_bytes > 0)) throw std::invalid_argument("no text");
+  if (room < 0) throw std::invalid_argument("room for rows must not be negative");
   for (std::int32_t i = 0; i < n_wanted; ++i) {
     const std::int32_t least = i > 0 ? wanted[i - 1] + 1 : 0;
     if (wanted[i] < least || wanted[i] >= n_columns) {
@@ -192,34 +320,15 @@ void check_wanted(std::int32_t n_columns, std::int32_t n_wanted, const std::int3
 
 }  // namespace
 
-int cyfes_count_rows(const char *text, int64_t n_bytes, int32_t n_threads, int64_t *n_rows) {
+int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t is_last, int32_t n_columns,
+                     int32_t n_wanted, const int32_t *wanted, int32_t allow_nonfinite,
+                     int32_t n_threads, int64_t room, double *const *columns, uint8_t *faults,
+                     cyfes_parsed *parsed) {
   return guarded([&] {
-    check_text(text, n_bytes);
-    *n_rows = count_chunks(cut_at_lines(text, n_bytes, n_threads)).back();
-  });
-}
-
-int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t n_columns, int32_t n_wanted,
-                     const int32_t *wanted, int32_t allow_nonfinite, int32_t n_threads,
-                     int64_t n_rows, double *columns, uint8_t *faults, int64_t *n_faults,
-                     cyfes_bad_row *first) {
-  return guarded([&] {
-    check_text(text, n_bytes);
-    check_wanted(n_columns, n_wanted, wanted);
-    const auto cuts = cut_at_lines(text, n_bytes, n_threads);
-    const auto first_rows = place_rows(cuts, n_rows);
-    std::vector<chunk_faults> found(cuts.size() - 1);
-    const table_parser parser{text,     text + n_bytes, n_columns,
-                              n_wanted, wanted,         n_rows,
-                              columns,  faults,         allow_nonfinite != 0};
-    for_chunks(static_cast<std::int64_t>(found.size()), [&](std::int64_t chunk) {
-      parser.parse_chunk(cuts[chunk], cuts[chunk + 1], first_rows[chunk], first_rows[chunk + 1],
-                         found[chunk]);
-    });
-    *n_faults = 0;
-    for (const chunk_faults &part : found) {
-      if (*n_faults == 0 && part.n_faults > 0) *first = part.first;
-      *n_faults += part.n_faults;
-    }
+    check_arguments(text, n_bytes, n_columns, n_wanted, wanted, room);
+    table_pieces pieces(text, end_of_lines(text, n_bytes, is_last != 0), room);
+    pieces.parse({text, n_columns, n_wanted, wanted, columns, faults, allow_nonfinite != 0},
+                 n_threads);
+    *parsed = pieces.result();
   });
 }

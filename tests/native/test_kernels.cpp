@@ -102,7 +102,7 @@ problem random_problem(int D, std::int64_t n_kernels, bool shared, bool covarian
                p.bandwidths.data(),
                p.weights.data(),
                windowed ? p.windows.data() : nullptr};
-  p.options = {7.0, kernel, images, 1, 0, 0};
+  p.options = {7.0, kernel, images, 1, 0, 0, 1e-11, 0.0, CYFES_AUTOMATIC};
   return p;
 }
 
@@ -332,6 +332,24 @@ void check_sums() {
           }
 }
 
+// Few samples are never summed by moments unless asked for.
+void check_moments() {
+  int n_checked = 0;
+  for (int round = 0; round < 60; ++round) {
+    const int D = round % 3 + 1;
+    problem p =
+        random_problem(D, whole(1, 150 / D), true, false, false, CYFES_GAUSSIAN, CYFES_ALL_IMAGES);
+    p.options.method = CYFES_MOMENTS;
+    const cyfes_grid grid = p.grid();
+    cyfes_plan plan;
+    if (cyfes_cpu_plan(&grid, &p.kernels, &p.options, &plan) == CYFES_UNSUPPORTED) continue;
+    check(plan.method == CYFES_MOMENTS && plan.error <= 1e-11, "a plan without moments");
+    check_spread(p);
+    ++n_checked;
+  }
+  check(n_checked > 20, "hardly any grid is fit for moments");
+}
+
 // Kernels as far away as doubles go must be left out, not wrapped into an index.
 void check_far_centers() {
   for (const double far : {1e10, -1e19, 1e100, -1e300}) {
@@ -395,20 +413,20 @@ void check_parse(std::int64_t n_lines, std::int32_t n_columns) {
   for (std::int32_t c = 0; c < n_columns; ++c)
     if (whole(0, 2)) wanted.push_back(c);
   for (const int threads : {1, 2, 5}) {
-    std::int64_t n_rows = -1, n_faults = -1;
-    cyfes_count_rows(bytes.data(), size, threads, &n_rows);
-    check(n_rows == n_lines, "count_rows: " + std::to_string(n_rows));
-    if (n_rows != n_lines) return;
-    std::vector<double> columns(wanted.size() * n_rows);
-    std::vector<std::uint8_t> faults(n_rows);
-    cyfes_bad_row bad;
-    const int status = cyfes_parse_rows(
-        bytes.data(), size, n_columns, static_cast<std::int32_t>(wanted.size()), wanted.data(), 0,
-        threads, n_rows, columns.data(), faults.data(), &n_faults, &bad);
-    check(status == CYFES_OK && n_faults == 0, "parse_rows refused good rows");
+    std::vector<std::vector<double>> columns(wanted.size(), std::vector<double>(n_lines));
+    std::vector<double *> pointers;
+    for (auto &column : columns) pointers.push_back(column.data());
+    std::vector<std::uint8_t> faults(n_lines);
+    cyfes_parsed parsed;
+    const int status = cyfes_parse_rows(bytes.data(), size, 1, n_columns,
+                                        static_cast<std::int32_t>(wanted.size()), wanted.data(), 0,
+                                        threads, n_lines, pointers.data(), faults.data(), &parsed);
+    check(status == CYFES_OK && parsed.n_faults == 0, "parse_rows refused good rows");
+    check(parsed.n_rows == n_lines && parsed.n_bytes == size, "parse_rows left rows");
+    if (parsed.n_rows != n_lines) return;
     for (std::size_t w = 0; w < wanted.size(); ++w)
-      for (std::int64_t r = 0; r < n_rows; ++r)
-        check(columns[w * n_rows + r] == rows[r][wanted[w]], "parse_rows: not the nearest double");
+      for (std::int64_t r = 0; r < n_lines; ++r)
+        check(columns[w][r] == rows[r][wanted[w]], "parse_rows: not the nearest double");
   }
 }
 
@@ -420,14 +438,14 @@ void check_damaged_text() {
     const std::int64_t length = whole(0, 90);
     for (std::int64_t i = 0; i < length; ++i) text += alphabet[whole(0, sizeof alphabet - 2)];
     const std::vector<char> bytes = exact(text);
-    std::int64_t n_rows = 0, n_faults = 0;
-    check(cyfes_count_rows(bytes.data(), length, 1, &n_rows) == CYFES_OK, "count_rows failed");
-    std::vector<double> columns(2 * n_rows);
-    std::vector<std::uint8_t> faults(n_rows);
+    const std::int64_t room = length / 2 + 1;
+    std::vector<double> first(room), second(room);
+    double *const columns[] = {first.data(), second.data()};
+    std::vector<std::uint8_t> faults(room);
     const std::int32_t wanted[] = {0, 2};
-    cyfes_bad_row bad;
-    check(cyfes_parse_rows(bytes.data(), length, 3, 2, wanted, 0, 1, n_rows, columns.data(),
-                           faults.data(), &n_faults, &bad) == CYFES_OK,
+    cyfes_parsed parsed;
+    check(cyfes_parse_rows(bytes.data(), length, whole(0, 1), 3, 2, wanted, 0, 1, room, columns,
+                           faults.data(), &parsed) == CYFES_OK,
           std::string("parse_rows failed: ") + cyfes_error_text());
   }
 }
@@ -511,10 +529,11 @@ void check_threads() {
         same &= spread(bad, density.data(), nullptr) == CYFES_INVALID_ARGUMENT &&
                 std::strstr(cyfes_error_text(), "77") != nullptr;
         same &= evaluate(p, 2, points.data(), at.data(), nullptr) == CYFES_OK;
-        std::int64_t n_rows = 0;
-        same &= cyfes_count_rows(text.data(), static_cast<std::int64_t>(text.size()), 1, &n_rows) ==
-                    CYFES_OK &&
-                n_rows == 3;
+        std::uint8_t faults[64];
+        cyfes_parsed parsed;
+        same &= cyfes_parse_rows(text.data(), static_cast<std::int64_t>(text.size()), 1, 1, 0,
+                                 nullptr, 0, 1, 64, nullptr, faults, &parsed) == CYFES_OK &&
+                parsed.n_rows == 3;
       }
       good[t] = same;
     });
@@ -528,6 +547,7 @@ void check_threads() {
 int main(int n_arguments, char **arguments) {
   if (n_arguments < 2 || std::strcmp(arguments[1], "threads") != 0) {
     check_sums();
+    check_moments();
     check_far_centers();
     check_refusals();
     check_text();

@@ -1,0 +1,1 @@
+"""Times, errors and instruction counts of cyfes beside those of its peers; see README.md."""

