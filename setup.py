@@ -34,7 +34,7 @@ ISAS = (
 #: No fused multiply-adds: the same rounding for every instruction set, that of PLUMED.
 EXACT = ["-ffp-contract=off"]
 #: Sources compiled once per instruction set, and their own flags.
-PER_ISA = {"isa": [], "isa_stamp": EXACT}
+PER_ISA = {"cpu/isa.cpp": [], "cpu/isa_stamp.cpp": EXACT, "text/isa_text.cpp": EXACT}
 CXX_FLAGS = [
     "-std=c++17",
     "-O3",
@@ -56,15 +56,13 @@ if os.environ.get("CYFES_WERROR") == "1":
 
 def kernel_objects() -> list[tuple[str, str, list[str]]]:
     """(object folder, source, extra flags) of every kernel object."""
-    plain = sorted(str(p) for part in ("cpu", "text") for p in (KERNELS / part).glob("*.cpp"))
+    per_isa = {str(KERNELS / source): extra for source, extra in PER_ISA.items()}
+    every = sorted(str(p) for part in ("cpu", "text") for p in (KERNELS / part).glob("*.cpp"))
     count = f"-DCYFES_N_ISAS={len(ISAS)}"
-    objects = [
-        ("plain", source, [count, *EXACT]) for source in plain if Path(source).stem not in PER_ISA
-    ]
+    objects = [("plain", source, [count, *EXACT]) for source in every if source not in per_isa]
     for index, (name, flags) in enumerate(ISAS.items()):
         defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"', count]
-        for stem, extra in PER_ISA.items():
-            source = str(KERNELS / "cpu" / f"{stem}.cpp")
+        for source, extra in per_isa.items():
             objects.append((f"isa{index}", source, [*flags, *extra, *defines]))
     return objects
 

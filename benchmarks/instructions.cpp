@@ -139,17 +139,16 @@ int parse(std::int64_t n_rows) {
     text += line;
   }
   const std::int32_t wanted[] = {1, 2, 4};
-  std::vector<double> columns(3 * n_rows);
+  std::vector<double> values(3 * n_rows);
+  double *const columns[] = {&values[0], &values[n_rows], &values[2 * n_rows]};
   std::vector<std::uint8_t> faults(n_rows);
-  std::int64_t n_faults = 0;
-  cyfes_bad_row first{};
+  cyfes_parsed parsed;
+  const std::int32_t isa = 1 + isa_index("x86-64-v3");
   const auto n_bytes = static_cast<std::int64_t>(text.size());
   std::printf("%lld\n", static_cast<long long>(n_bytes));
   return measured([&] {
-    std::int64_t counted = 0;
-    if (const int status = cyfes_count_rows(text.data(), n_bytes, 1, &counted)) return status;
-    return cyfes_parse_rows(text.data(), n_bytes, 5, 3, wanted, 0, 1, counted, columns.data(),
-                            faults.data(), &n_faults, &first);
+    return cyfes_parse_rows(text.data(), n_bytes, 1, 5, 3, wanted, 0, 1, isa, n_rows, columns,
+                            faults.data(), &parsed);
   });
 }
 

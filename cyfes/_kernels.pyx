@@ -114,7 +114,7 @@ cdef extern from "cyfes_kernels.h" nogil:
     int cyfes_cpu_plan(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
                        cyfes_plan *) nogil
     int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
-                         int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
+                         int32_t, int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
                           int32_t, int32_t, int32_t, char **, int64_t *)
     void cyfes_free_text(char *)
@@ -241,6 +241,11 @@ def selected_isa():
     return wanted
 
 
+cdef int32_t _selected_index() except -1:
+    """What cyfes_options.isa says for selected_isa()."""
+    return 1 + [name for name, _ in isas()].index(selected_isa())
+
+
 cdef _input(what, values, n_axes, dtype=np.float64):
     """The C-contiguous array of an input argument."""
     try:
@@ -328,7 +333,7 @@ cdef cyfes_options _options(kernel, cutoff, images, n_threads, device, tol=TOLER
     options.kernel = KERNELS[kernel]
     options.images = IMAGES[images]
     options.n_threads = _n_threads(n_threads)
-    options.isa = 1 + [name for name, _ in isas()].index(selected_isa())
+    options.isa = _selected_index()
     options.device = device
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}; expected one of {', '.join(METHODS)}")
@@ -491,7 +496,7 @@ def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False, is_l
     cdef const int32_t[::1] w = np.ascontiguousarray(wanted, np.int32)
     cdef int32_t width = n_columns
     cdef int32_t threads = _n_threads(n_threads)
-    cdef int32_t nonfinite = bool(allow_nonfinite), last = bool(is_last)
+    cdef int32_t nonfinite = bool(allow_nonfinite), last = bool(is_last), isa = _selected_index()
     cdef int64_t room
     cdef double **pointers = <double **>malloc((len(wanted) + 1) * sizeof(void *))
     cdef cyfes_parsed parsed
@@ -511,8 +516,8 @@ def parse_rows(text, n_columns, wanted, n_threads=0, allow_nonfinite=False, is_l
         with nogil:
             status = cyfes_parse_rows(<const char *>&t[0] if t.shape[0] else NULL, t.shape[0],
                                       last, width, <int32_t>w.shape[0],
-                                      &w[0] if w.shape[0] else NULL, nonfinite, threads, room,
-                                      pointers, f, &parsed)
+                                      &w[0] if w.shape[0] else NULL, nonfinite, threads, isa,
+                                      room, pointers, f, &parsed)
         _check(status, cyfes_error_text())
     finally:
         free(pointers)

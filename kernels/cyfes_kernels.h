@@ -166,8 +166,9 @@ typedef struct cyfes_parsed {
 int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t is_last, int32_t n_columns,
                      int32_t n_wanted, const int32_t *wanted /* [n_wanted] 0-based, ascending */,
                      int32_t allow_nonfinite /* 1: nan and inf are no fault */, int32_t n_threads,
-                     int64_t room, double *const *columns /* [n_wanted][room] */,
-                     uint8_t *faults /* [room] */, cyfes_parsed *parsed);
+                     int32_t isa /* as in cyfes_options */, int64_t room,
+                     double *const *columns /* [n_wanted][room] */, uint8_t *faults /* [room] */,
+                     cyfes_parsed *parsed);
 
 /* A grid as PLUMED prints it: for each point, first CV fastest, coordinates then fields, every
  * number as one space and printf's "%<width>.<precision>f", correctly rounded; a blank line

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyfes._kernels import ROW_FAULTS, format_grid, parse_rows
+from cyfes._kernels import ROW_FAULTS, format_grid, isas, parse_rows
 from cyfes.errors import InputError
 from cyfes.grid import Grid
 
@@ -131,7 +131,9 @@ def is_float(word):
     return "_" not in word
 
 
-def test_hard_numbers_are_correctly_rounded():
+@pytest.mark.parametrize("isa", [name for name, supported in isas() if supported])
+def test_hard_numbers_are_correctly_rounded(isa, monkeypatch):
+    monkeypatch.setenv("CYFES_ISA", isa)
     assert_parsed_like_float(HARD_NUMBERS)
 
 

@@ -40,9 +40,9 @@ bool runs_here(int index) {
 
 }  // namespace
 
-const isa_table &select_isa(const cyfes_options &options) {
-  int index = options.isa - 1;
-  if (options.isa == 0)
+const isa_table &select_isa(std::int32_t isa) {
+  int index = isa - 1;
+  if (isa == 0)
     for (index = n_isas - 1; !runs_here(index);) --index;
   if (index < 0 || index >= n_isas || !runs_here(index))
     throw unsupported("instruction set " + std::to_string(index) + " cannot be used here");

@@ -8,7 +8,7 @@ namespace {
 
 // Separable kernels of double precision, one copy each: the common case.
 void evaluate_scaled(const evaluate_job &job, double *density, double *derivatives) {
-  const isa_table &isa = select_isa(*job.options);
+  const isa_table &isa = select_isa(job.options->isa);
   scaled_sum sum(job, derivatives != nullptr);
   constexpr std::int64_t block = 128;  // whole vectors of any width
   const std::int64_t n_blocks = (job.n_points + block - 1) / block;
@@ -23,7 +23,7 @@ void evaluate(const evaluate_job &job, real *density, real *derivatives) {
   check_evaluate(job.n_dims, job.period, *job.kernels, job.n_points, job.points, *job.options);
   if constexpr (sizeof(real) == sizeof(double))
     if (scaled_sum::fits(job)) return evaluate_scaled(job, density, derivatives);
-  const auto &loops = loops_of<real>(select_isa(*job.options));
+  const auto &loops = loops_of<real>(select_isa(job.options->isa));
   // A block is a whole number of vectors of any width, so the bits do not depend on the threads.
   constexpr std::int64_t block = 64;
   const std::int64_t n_blocks = (job.n_points + block - 1) / block;

@@ -17,7 +17,8 @@ const isa_table &isa_of<CYFES_ISA_INDEX>() {
       ::points,
       {wide, prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
       {narrow, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>},
-      {count_any, scatter_any, line, moments_any, expand_row, expand}};
+      {count_any, scatter_any, line, moments_any, expand_row, expand},
+      {count_regular<isa>, parse_regular<isa>}};
   return table;
 }
 

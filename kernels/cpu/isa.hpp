@@ -9,6 +9,7 @@
 
 #include "cpu/moment_job.hpp"
 #include "cyfes_kernels.h"
+#include "text/row_job.hpp"
 
 namespace cyfes {
 
@@ -170,10 +171,11 @@ struct isa_table {
   isa_loops<double> f64;
   isa_loops<float> f32;
   moment_loops moments;
+  text_loops text;
 };
 
 // One per instruction set, defined by isa.cpp and isa_stamp.cpp under the index they are compiled
-// with.
+// with; text/isa_text.cpp defines the loops over text.
 template <int index>
 const isa_table &isa_of();
 template <class real, int index>
@@ -181,8 +183,8 @@ void prepare(const stamp_job<real> &, std::int64_t slot, std::int64_t n);
 template <class real, int index>
 void stamp(const stamp_job<real> &, std::int64_t n, stamp_task, const disc_list<real> &);
 
-// The table that options ask for; throws unsupported.
-const isa_table &select_isa(const cyfes_options &options);
+// The table that options.isa asks for; throws unsupported.
+const isa_table &select_isa(std::int32_t isa);
 
 template <class real>
 const isa_loops<real> &loops_of(const isa_table &table);

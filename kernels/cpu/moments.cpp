@@ -27,7 +27,7 @@ class moment_sum {
              const cyfes_plan &plan, int n_threads, real *density, real *derivatives)
       : grid_(grid),
         samples_(samples),
-        loops_(select_isa(options).moments),
+        loops_(select_isa(options.isa).moments),
         axes_(grid, samples.bandwidths, plan, derivatives != nullptr),
         shape_(grid.n_dims, plan.order),
         n_threads_(n_threads),

@@ -57,7 +57,7 @@ void fold(const tile_job<real> &job, int n_threads, real *density) {
 template <class real>
 void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                    const cyfes_options &options, int n_threads, real *density, real *derivatives) {
-  const auto &loops = loops_of<real>(select_isa(options));
+  const auto &loops = loops_of<real>(select_isa(options.isa));
   stamping<real>(loops, grid, kernels, options, n_threads, density, derivatives).run();
 }
 
@@ -77,7 +77,7 @@ void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   std::vector<real> work(size / grid.shape[last] * job.stride);
   std::vector<std::vector<real>> buffers(n_threads, std::vector<real>(tile_buffer_size(job)));
   job.work = work.data();
-  const auto &loops = loops_of<real>(select_isa(options));
+  const auto &loops = loops_of<real>(select_isa(options.isa));
   const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, tile_rows);
   for (int d = -1; d < (derivatives ? grid.n_dims : 0); ++d) {
     job.derivative = d;

@@ -1,9 +1,12 @@
 // Digits to numbers and back, eight or sixteen at a time, and the decimals that scale exactly.
+//
+// Like cpu/simd.hpp, this and the headers built on it that isa_text.cpp includes define nothing
+// weak: all of it is in an anonymous namespace and calls no std:: template.
 #ifndef CYFES_TEXT_DIGITS_HPP
 #define CYFES_TEXT_DIGITS_HPP
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 #include <cfloat>
@@ -11,6 +14,7 @@
 #include <cstring>
 
 namespace cyfes {
+namespace {
 
 static_assert(FLT_EVAL_METHOD == 0, "exact scaling needs doubles that round as doubles");
 
@@ -130,5 +134,6 @@ inline bool scale_exactly(std::uint64_t mantissa, std::int64_t power, double &ma
   return true;
 }
 
+}  // namespace
 }  // namespace cyfes
 #endif

@@ -10,6 +10,7 @@
 #include "text/digits.hpp"
 
 namespace cyfes {
+namespace {
 
 typedef unsigned char window __attribute__((vector_size(16)));
 
@@ -33,9 +34,13 @@ inline window last_bytes(std::int64_t n) { return load_window(zeros_and_ones + n
 inline std::uint64_t join_window(window digits) {
 #if defined(__SSE2__)
   const __m128i bytes = reinterpret_cast<__m128i>(digits);
+#if defined(__SSSE3__)
+  const __m128i pairs = _mm_maddubs_epi16(bytes, _mm_set1_epi16(1 << 8 | 10));
+#else
   const __m128i tens = _mm_and_si128(bytes, _mm_set1_epi16(0xff));
   const __m128i pairs =
       _mm_add_epi16(_mm_mullo_epi16(tens, _mm_set1_epi16(10)), _mm_srli_epi16(bytes, 8));
+#endif
   const __m128i fours = _mm_madd_epi16(pairs, _mm_set1_epi32(1 << 16 | 100));
   const __m128i packed = _mm_packs_epi32(fours, fours);
   const __m128i eights = _mm_madd_epi16(packed, _mm_set1_epi32(1 << 16 | 10000));
@@ -111,5 +116,6 @@ inline bool read_field(const char *begin, const char *end, double &value) {
   return true;
 }
 
+}  // namespace
 }  // namespace cyfes
 #endif

@@ -3,7 +3,7 @@
 #define CYFES_TEXT_MASKS_HPP
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "text/digits.hpp"
 
 namespace cyfes {
+namespace {
 
 constexpr std::int64_t block_bytes = 64;
 
@@ -62,5 +63,6 @@ constexpr std::int64_t count_bits(std::uint64_t bits) {
   return static_cast<std::int64_t>(bits * every_byte(1) >> 56);
 }
 
+}  // namespace
 }  // namespace cyfes
 #endif

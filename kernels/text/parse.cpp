@@ -10,11 +10,11 @@
 #include <mutex>
 #include <vector>
 
+#include "cpu/isa.hpp"
 #include "status.hpp"
 #include "text/chunks.hpp"
-#include "text/field.hpp"
 #include "text/number.hpp"
-#include "text/tile.hpp"
+#include "text/row_job.hpp"
 
 namespace {
 
@@ -79,35 +79,16 @@ const char *end_of_lines(const char *text, std::int64_t n_bytes, bool is_last) {
   return newline ? static_cast<const char *>(newline) + 1 : text;
 }
 
-// One piece of the text and the rows in it.
-struct piece {
-  const char *begin, *end;    // whole lines
-  const char *reached;        // the next line
-  std::int64_t row, row_end;  // where its rows go
-  std::int64_t n_lines, n_faults;
-  cyfes_bad_row first;
-};
-
 inline bool at_header(const char *p, const char *end) {
   return end - p >= 2 && p[0] == '#' && p[1] == '!';
 }
 
 // The number of rows in whole lines up to a header line, where `end` is then put.
-std::int64_t count_rows(const char *line, const char *&end) {
+std::int64_t count_rows(const text_loops &loops, const char *line, const char *&end) {
   std::int64_t n_rows = 0;
-  std::uint64_t last_field = 0;
   const char *p = line;
   while (p < end) {
-    if (end - p > block_bytes) {  // the last line, which may lack its newline, is no part of it
-      const byte_masks masks = classify_block(p);
-      // A newline behind a field ends a row.
-      if (masks.regular && (masks.newlines & ~(masks.fields << 1 | last_field)) == 0) {
-        n_rows += count_bits(masks.newlines);
-        last_field = masks.fields >> 63;
-        p += block_bytes;
-        continue;
-      }
-    }
+    n_rows += loops.count(p, end);
     // Any other lines, from the one that was begun, are looked at one by one.
     const char *const again = p + std::min<std::ptrdiff_t>(end - p, retry_bytes);
     while (p > line && p[-1] != '\n') --p;
@@ -119,24 +100,17 @@ std::int64_t count_rows(const char *line, const char *&end) {
       }
       n_rows += !at_line_end(first, end);
     }
-    last_field = 0;
   }
   return n_rows;
 }
 
-class table_parser {
+class table_parser : public row_job {
  public:
-  const char *text;
-  std::int32_t n_columns, n_wanted;
-  const std::int32_t *wanted;
-  double *const *columns;
-  std::uint8_t *faults;
-  bool allow_nonfinite;
+  const text_loops &loops;
 
-  void parse(piece &own) const {
-    text_tile tile;
+  void parse(text_piece &own) const {
     while (own.reached < own.end) {
-      parse_regular(tile, own);
+      loops.parse(*this, own);
       // A tile is not cut again for every line of another kind.
       const char *const again = own.reached + std::min(own.end - own.reached, retry_bytes);
       while (own.reached < again) parse_line(own);
@@ -144,37 +118,7 @@ class table_parser {
   }
 
  private:
-  // Parses rows as long as they are regular: fields parted by spaces, a newline right behind the
-  // last, no comment, numbers where they are wanted.
-  void parse_regular(text_tile &tile, piece &own) const {
-    while (own.reached - text >= field_room && n_columns > 0) {
-      tile.cut(own.reached, own.end);
-      const std::int64_t n = std::min(tile.count_rows(n_columns), own.row_end - own.row);
-      std::int64_t i = 0;
-      while (i < n && parse_fields(tile, i * n_columns, own.row + i)) ++i;
-      if (i == 0) return;
-      std::memset(faults + own.row, CYFES_ROW_GOOD, static_cast<std::size_t>(i));
-      own.row += i;
-      own.n_lines += i;
-      own.reached = tile.field_end(i * n_columns - 1) + 1;
-      if (i < n) return;
-    }
-  }
-
-  // Parses the wanted fields of the row whose first field is given; false if one is no number.
-  bool parse_fields(const text_tile &tile, std::int64_t field, std::int64_t row) const {
-    for (std::int32_t i = 0; i < n_wanted; ++i) {
-      const char *const begin = tile.field_begin(field + wanted[i]);
-      const char *const end = tile.field_end(field + wanted[i]);
-      double &value = columns[i][row];
-      if (read_field(begin, end, value)) continue;
-      if (read_number(begin, end, value) != end) return false;
-      if (!allow_nonfinite && !std::isfinite(value)) return false;
-    }
-    return true;
-  }
-
-  void parse_line(piece &own) const {
+  void parse_line(text_piece &own) const {
     const char *p = skip_blanks(own.reached, own.end);
     if (!at_line_end(p, own.end)) {
       if (own.row == own.row_end) throw std::logic_error("rows counted and parsed differ");
@@ -221,7 +165,7 @@ class table_parser {
     return is_number ? after : skip_field(p, end);
   }
 
-  void reject_row(std::int64_t row, const cyfes_bad_row &state, piece &own) const {
+  void reject_row(std::int64_t row, const cyfes_bad_row &state, text_piece &own) const {
     for (std::int32_t i = 0; i < n_wanted; ++i) {
       columns[i][row] = std::numeric_limits<double>::quiet_NaN();
     }
@@ -239,8 +183,8 @@ class table_pieces {
     const std::int64_t n = std::max<std::int64_t>(1, (end_ - text_) / bytes_per_piece);
     for_chunks(chunk_count(n_threads, n, 1), [&](std::int64_t) {
       for (std::int64_t i = taken_++; i < n; i = taken_++) {
-        piece own = cut(i, n);
-        if (place(own, i)) parser.parse(own);
+        text_piece own = cut(i, n);
+        if (place(own, i, parser.loops)) parser.parse(own);
         const std::lock_guard<std::mutex> lock(mutex_);
         found_.push_back(own);
       }
@@ -249,11 +193,11 @@ class table_pieces {
 
   cyfes_parsed result() {
     std::sort(found_.begin(), found_.end(),
-              [](const piece &a, const piece &b) { return a.begin < b.begin; });
+              [](const text_piece &a, const text_piece &b) { return a.begin < b.begin; });
     cyfes_parsed all{};
     all.n_rows = n_rows_;
     all.n_bytes = reached_ - text_;
-    for (const piece &part : found_) {
+    for (const text_piece &part : found_) {
       if (all.n_faults == 0 && part.n_faults > 0) {
         all.first = part.first;
         all.first.line += all.n_lines;
@@ -271,15 +215,15 @@ class table_pieces {
     return next_line(text_ + (end_ - text_) / n * i - 1, end_);
   }
 
-  piece cut(std::int64_t i, std::int64_t n) const {
+  text_piece cut(std::int64_t i, std::int64_t n) const {
     const char *const begin = cut_at(i, n);
     return {begin, cut_at(i + 1, n), begin, 0, 0, 0, 0, {}};
   }
 
   // Gives the i-th piece its rows when it is its turn; false if it is not to be parsed.
-  bool place(piece &own, std::int64_t i) {
+  bool place(text_piece &own, std::int64_t i, const text_loops &loops) {
     const char *const all = own.end;
-    const std::int64_t n_rows = count_rows(own.begin, own.end);
+    const std::int64_t n_rows = count_rows(loops, own.begin, own.end);
     std::unique_lock<std::mutex> lock(mutex_);
     turn_.wait(lock, [&] { return n_placed_ == i; });
     ++n_placed_;
@@ -303,7 +247,7 @@ class table_pieces {
   std::int64_t n_placed_ = 0, n_rows_ = 0;
   const char *reached_;
   bool stopped_ = false;
-  std::vector<piece> found_;
+  std::vector<text_piece> found_;
 };
 
 void check_arguments(const char *text, std::int64_t n_bytes, std::int32_t n_columns,
@@ -322,13 +266,14 @@ void check_arguments(const char *text, std::int64_t n_bytes, std::int32_t n_colu
 
 int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t is_last, int32_t n_columns,
                      int32_t n_wanted, const int32_t *wanted, int32_t allow_nonfinite,
-                     int32_t n_threads, int64_t room, double *const *columns, uint8_t *faults,
-                     cyfes_parsed *parsed) {
+                     int32_t n_threads, int32_t isa, int64_t room, double *const *columns,
+                     uint8_t *faults, cyfes_parsed *parsed) {
   return guarded([&] {
     check_arguments(text, n_bytes, n_columns, n_wanted, wanted, room);
     table_pieces pieces(text, end_of_lines(text, n_bytes, is_last != 0), room);
-    pieces.parse({text, n_columns, n_wanted, wanted, columns, faults, allow_nonfinite != 0},
-                 n_threads);
+    const row_job job{
+        text, n_columns, n_wanted, wanted, columns, faults, allow_nonfinite != 0, read_number};
+    pieces.parse({job, select_isa(isa).text}, n_threads);
     *parsed = pieces.result();
   });
 }

@@ -6,6 +6,7 @@
 #include "text/masks.hpp"
 
 namespace cyfes {
+namespace {
 
 class text_tile {
  public:
@@ -58,5 +59,6 @@ class text_tile {
   std::uint16_t edges_[most_bytes + 16], newlines_[most_bytes + 16];
 };
 
+}  // namespace
 }  // namespace cyfes
 #endif

@@ -392,6 +392,15 @@ std::string blanks(int least) {
   return std::string(static_cast<std::size_t>(whole(least, 12)), whole(0, 5) ? ' ' : '\t');
 }
 
+// What options.isa says for one of the instruction sets that this processor has.
+std::int32_t any_isa() {
+  std::int32_t isa;
+  do {
+    isa = static_cast<std::int32_t>(whole(1, CYFES_N_ISAS));
+  } while (!cyfes_cpu_isa_supported(isa - 1));
+  return isa;
+}
+
 void check_parse(std::int64_t n_lines, std::int32_t n_columns) {
   std::string text;
   std::vector<std::vector<double>> rows;
@@ -418,9 +427,9 @@ void check_parse(std::int64_t n_lines, std::int32_t n_columns) {
     for (auto &column : columns) pointers.push_back(column.data());
     std::vector<std::uint8_t> faults(n_lines);
     cyfes_parsed parsed;
-    const int status = cyfes_parse_rows(bytes.data(), size, 1, n_columns,
-                                        static_cast<std::int32_t>(wanted.size()), wanted.data(), 0,
-                                        threads, n_lines, pointers.data(), faults.data(), &parsed);
+    const int status = cyfes_parse_rows(
+        bytes.data(), size, 1, n_columns, static_cast<std::int32_t>(wanted.size()), wanted.data(),
+        0, threads, any_isa(), n_lines, pointers.data(), faults.data(), &parsed);
     check(status == CYFES_OK && parsed.n_faults == 0, "parse_rows refused good rows");
     check(parsed.n_rows == n_lines && parsed.n_bytes == size, "parse_rows left rows");
     if (parsed.n_rows != n_lines) return;
@@ -444,8 +453,8 @@ void check_damaged_text() {
     std::vector<std::uint8_t> faults(room);
     const std::int32_t wanted[] = {0, 2};
     cyfes_parsed parsed;
-    check(cyfes_parse_rows(bytes.data(), length, whole(0, 1), 3, 2, wanted, 0, 1, room, columns,
-                           faults.data(), &parsed) == CYFES_OK,
+    check(cyfes_parse_rows(bytes.data(), length, whole(0, 1), 3, 2, wanted, 0, 1, any_isa(), room,
+                           columns, faults.data(), &parsed) == CYFES_OK,
           std::string("parse_rows failed: ") + cyfes_error_text());
   }
 }
@@ -532,7 +541,7 @@ void check_threads() {
         std::uint8_t faults[64];
         cyfes_parsed parsed;
         same &= cyfes_parse_rows(text.data(), static_cast<std::int64_t>(text.size()), 1, 1, 0,
-                                 nullptr, 0, 1, 64, nullptr, faults, &parsed) == CYFES_OK &&
+                                 nullptr, 0, 1, 0, 64, nullptr, faults, &parsed) == CYFES_OK &&
                 parsed.n_rows == 3;
       }
       good[t] = same;
