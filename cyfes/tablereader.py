@@ -23,7 +23,7 @@ UNTERMINATED = "the last line has no newline; it is complete and was kept"
 SKIP_HINT = "--on-bad skip leaves such rows out"
 
 #: Text a thread parses in one call, and all text of the first call after a header line.
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 23
 FIRST_BYTES = 1 << 16
 
 _HEADER_LINE = re.compile(rb"[ \t\r]*#!")
