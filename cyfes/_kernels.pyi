@@ -59,6 +59,10 @@ def plan(
     tail: float = ...,
     method: str = "auto",
 ) -> dict[str, Any]: ...
+def weigh(
+    log_weights: np.ndarray, exponent: int, weights: np.ndarray, n_threads: int = 0
+) -> tuple[float, float]: ...
+def sum_weights(weights: np.ndarray, n_threads: int = 0) -> tuple[float, float]: ...
 def evaluate(
     points: np.ndarray,
     period: np.ndarray,

@@ -113,6 +113,8 @@ cdef extern from "cyfes_kernels.h" nogil:
     int32_t cyfes_cpu_max_threads()
     int cyfes_cpu_plan(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
                        cyfes_plan *) nogil
+    int cyfes_cpu_weigh(int64_t, const double *, double, const cyfes_options *, double *, double *)
+    int cyfes_cpu_sum_weights(int64_t, const double *, const cyfes_options *, double *)
     int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
                          int32_t, int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
@@ -417,6 +419,44 @@ def plan(grid, n_kernels, bandwidths, *, kernel="gaussian", cutoff=10.0, images=
         "tail_error": found.tail_error,
         "cost": {METHODS[i]: found.cost[i] for i in range(1, 4) if found.cost[i] >= 0},
     }
+
+
+def weigh(log_weights, exponent, weights, n_threads=0):
+    """Write exp(log_weights) 2^-exponent to ``weights``; return (their sum, that of their squares).
+
+    log_weights float64[n], -inf for a weight of 0; ``exponent`` a whole number that leaves the
+    weights at most 2; weights float64[n], C-contiguous. Raises InputError for a bad shape.
+    """
+    log_weights = _input("log_weights", log_weights, 1)
+    cdef const double[::1] x = log_weights
+    cdef double *w
+    cdef cyfes_options options = _options("gaussian", 1.0, "all", n_threads, 0)
+    cdef double[2] sums
+    cdef double e = exponent
+    cdef int64_t n = x.shape[0]
+    cdef int status
+    if n == 0:
+        return 0.0, 0.0
+    w = <double *>_data("weights", weights, np.dtype(np.float64), log_weights.shape)
+    with nogil:
+        status = cyfes_cpu_weigh(n, &x[0], e, &options, w, sums)
+    _check(status, cyfes_error_text())
+    return sums[0], sums[1]
+
+
+def sum_weights(weights, n_threads=0):
+    """Return (sum of weights, sum of their squares), float64[n]. Raises InputError for a bad shape."""
+    cdef const double[::1] w = _input("weights", weights, 1)
+    cdef cyfes_options options = _options("gaussian", 1.0, "all", n_threads, 0)
+    cdef double[2] sums
+    cdef int64_t n = w.shape[0]
+    cdef int status
+    if n == 0:
+        return 0.0, 0.0
+    with nogil:
+        status = cyfes_cpu_sum_weights(n, &w[0], &options, sums)
+    _check(status, cyfes_error_text())
+    return sums[0], sums[1]
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,

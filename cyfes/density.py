@@ -32,6 +32,8 @@ MEASURED_POINTS = 48
 _LN2 = math.log(2.0)
 
 Progress = Callable[[int, int], None]
+#: Weights, good until the next are asked for, their sum, and the sum of their squares.
+Scaled = tuple[np.ndarray, float, float]
 
 
 def cutoff_for(tail: float) -> float:
@@ -57,6 +59,13 @@ def describe_plan(plan: dict[str, Any], tail: float) -> list[tuple[str, str]]:
         ("reach", f"{plan['reach']:.4g} bandwidths"),
         ("error bound", bound),
     ]
+
+
+def _one_a_kernel(weights: np.ndarray, n: int) -> np.ndarray:
+    given = np.asarray(weights, np.float64)
+    if given.shape != (n,):
+        raise InputError(f"weights must be [{n}], got {given.shape}")
+    return given
 
 
 class Density:
@@ -167,9 +176,11 @@ class Density:
         scale = self._scaling(n, weights, log_weights)
         for rows in self._chunks(n, len(bandwidths) == 1):
             some = bandwidths if len(bandwidths) == 1 else bandwidths[rows]
-            scaled = scale(rows)
+            scaled, total, squares = scale(rows)
             self._sum(centers[rows], some, scaled, None if windows is None else windows[rows])
-            self._count(scaled)
+            self.n_kernels += len(scaled)
+            self._sum_weights += total
+            self._sum_squares += squares
             if progress is not None:
                 progress(rows.stop, n)
         return self
@@ -210,7 +221,7 @@ class Density:
         scale = self._scaling(len(centers), weights, log_weights)
         for rows in self._chunks(len(centers), len(bandwidths) == 1):
             _kernels.evaluate(
-                points, self.grid.period, centers[rows], bandwidths, scale(rows), exact,
+                points, self.grid.period, centers[rows], bandwidths, scale(rows)[0], exact,
                 **self._options,
             )  # fmt: skip
         peak = exact.max()
@@ -255,30 +266,56 @@ class Density:
 
     def _scaling(
         self, n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
-    ) -> Callable[[slice], np.ndarray]:
+    ) -> Callable[[slice], Scaled]:
         """Return rows -> weights / 2^exponent, after raising the exponent to what they need."""
         if weights is not None and log_weights is not None:
             raise InputError("give weights or log_weights, not both")
-        if log_weights is None:
-            self._raise_exponent(max(0, self.exponent))
-            if weights is None:
-                ones = np.full(
-                    min(n, GPU_CHUNK if self.choice.devices else MOMENT_CHUNK),
-                    math.ldexp(1, -self.exponent),
-                )
-                return lambda rows: ones[: rows.stop - rows.start]
-        given = np.asarray(weights if weights is not None else log_weights, np.float64)
-        if given.shape != (n,):
-            raise InputError(f"weights must be [{n}], got {given.shape}")
-        # A logarithm of -inf is a weight of zero; a sum of finite numbers shows no other fault.
-        low, high = float(given.min(initial=0.0)), float(given.max(initial=-math.inf))
-        if math.isnan(low) or high == math.inf or (weights is not None and low == -math.inf):
+        if log_weights is not None:
+            return self._scaling_of_logarithms(_one_a_kernel(log_weights, n))
+        self._raise_exponent(max(0, self.exponent))
+        if weights is None:
+            return self._scaling_of_ones(n)
+        given = _one_a_kernel(weights, n)
+        # A sum of finite numbers is finite, or overflows.
+        if not math.isfinite(float(given.sum())) and not np.all(np.isfinite(given)):
             raise InputError("weights must be finite")
-        if weights is not None:
-            return lambda rows: np.asarray(np.ldexp(given[rows], -self.exponent))
-        if np.isfinite(high):
+        shift, n_threads = -self.exponent, self._options["n_threads"]
+
+        def scale(rows: slice) -> Scaled:
+            scaled = np.ldexp(given[rows], shift) if shift else given[rows]
+            return scaled, *_kernels.sum_weights(scaled, n_threads)
+
+        return scale
+
+    def _scaling_of_ones(self, n: int) -> Callable[[slice], Scaled]:
+        one = math.ldexp(1, -self.exponent)
+        ones = np.full(min(n, GPU_CHUNK if self.choice.devices else MOMENT_CHUNK), one)
+
+        def scale(rows: slice) -> Scaled:
+            count = rows.stop - rows.start
+            return ones[:count], count * one, count * one**2
+
+        return scale
+
+    def _scaling_of_logarithms(self, given: np.ndarray) -> Callable[[slice], Scaled]:
+        # A logarithm of -inf is a weight of zero.
+        high = float(given.max(initial=-math.inf))
+        if math.isnan(high) or high == math.inf:
+            raise InputError("weights must be finite")
+        if high > -math.inf:
             self._raise_exponent(math.ceil(high / _LN2))
-        return lambda rows: np.exp2(given[rows] / _LN2 - self.exponent)
+        exponent, n_threads = self.exponent, self._options["n_threads"]
+        room = np.empty(0)
+
+        def scale(rows: slice) -> Scaled:
+            nonlocal room
+            count = rows.stop - rows.start
+            if len(room) < count:
+                room = np.empty(count)
+            scaled = room[:count]
+            return scaled, *_kernels.weigh(given[rows], exponent, scaled, n_threads)
+
+        return scale
 
     def _raise_exponent(self, exponent: int) -> None:
         """Rescale exactly so that weights up to 2^exponent are at most 1."""
@@ -292,12 +329,6 @@ class Density:
             self._sum_weights = math.ldexp(self._sum_weights, shift)
             self._sum_squares = math.ldexp(self._sum_squares, 2 * shift)
             self.exponent = exponent
-
-    def _count(self, weights: np.ndarray) -> None:
-        self.n_kernels += len(weights)
-        self._sum_weights += float(weights.sum())
-        # Not a dot product: that of the BLAS would wake threads of its own for so little.
-        self._sum_squares += float(np.square(weights).sum())
 
     def _sum(
         self,

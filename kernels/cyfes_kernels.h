@@ -134,6 +134,15 @@ int32_t cyfes_cpu_max_threads(void);        /* what n_threads = 0 stands for */
 int cyfes_cpu_plan(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
                    const cyfes_options *options, cyfes_plan *plan);
 
+/* weights = exp(log_weights) 2^-exponent, for a whole exponent that leaves them at most 2; -inf is
+ * a weight of 0. Sums: of the weights, of their squares; the same bits for any n_threads. Only
+ * n_threads and isa of the options count. */
+int cyfes_cpu_weigh(int64_t n, const double *log_weights /* [n] */, double exponent,
+                    const cyfes_options *options, double *weights /* [n] */,
+                    double *sums /* [2] */);
+int cyfes_cpu_sum_weights(int64_t n, const double *weights /* [n] */, const cyfes_options *options,
+                          double *sums /* [2] */);
+
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,

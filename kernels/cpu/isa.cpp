@@ -5,6 +5,7 @@
 #include "cpu/moments.hpp"
 #include "cpu/points.hpp"
 #include "cpu/tiles.hpp"
+#include "cpu/weigh.hpp"
 
 namespace cyfes {
 
@@ -18,7 +19,9 @@ const isa_table &isa_of<CYFES_ISA_INDEX>() {
       {wide, prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
       {narrow, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>},
       {count_any, scatter_any, line, moments_any, expand_row, expand},
-      {count_regular<isa>, parse_regular<isa>}};
+      {count_regular<isa>, parse_regular<isa>},
+      weigh,
+      sum_weights};
   return table;
 }
 

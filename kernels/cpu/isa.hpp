@@ -172,6 +172,10 @@ struct isa_table {
   isa_loops<float> f32;
   moment_loops moments;
   text_loops text;
+  // weights[n] = exp(log_weights) 2^-exponent, and sums[2] of them and of their squares.
+  void (*weigh)(const double *log_weights, std::int64_t n, double exponent, double *weights,
+                double *sums);
+  void (*sum_weights)(const double *weights, std::int64_t n, double *sums);
 };
 
 // One per instruction set, defined by isa.cpp and isa_stamp.cpp under the index they are compiled

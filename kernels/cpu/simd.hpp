@@ -81,18 +81,9 @@ inline vec_t<real> broadcast(real x) {
   return x - vec_t<real>{};  // which costs nothing; an addition would, to turn -0.0 into 0.0
 }
 
-// exp(x), relative error below 2 ulp; 0 where the result would be subnormal; not for x above
-// the logarithm of the largest number.
-// x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) by its Taylor polynomial (degree 13: remainder 4e-18,
-// degree 7 in single precision: 7e-9); 2^n by writing the exponent bits.
-inline vec_t<double> exponential(vec_t<double> x) {
-  using vec = vec_t<double>;
-  using ivec = ivec_t<double>;
-  const vec magic = broadcast(0x1.8p52);  // adding it rounds to an integer in the low bits
-  const vec shifted = x * 1.4426950408889634074 + magic;
-  const vec n = shifted - magic;
-  const vec r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
-  vec p = broadcast(1.0 / 6227020800.0);
+// exp(r) for |r| <= ln 2 / 2.
+inline vec_t<double> exponential_series(vec_t<double> r) {
+  vec_t<double> p = broadcast(1.0 / 6227020800.0);
   p = p * r + 1.0 / 479001600.0;
   p = p * r + 1.0 / 39916800.0;
   p = p * r + 1.0 / 3628800.0;
@@ -106,6 +97,21 @@ inline vec_t<double> exponential(vec_t<double> x) {
   p = p * r + 0.5;
   p = p * r + 1.0;
   p = p * r + 1.0;
+  return p;
+}
+
+// exp(x), relative error below 2 ulp; 0 where the result would be subnormal; not for x above
+// the logarithm of the largest number.
+// x = n ln 2 + r, |r| <= ln 2 / 2; exp(r) by its Taylor polynomial (degree 13: remainder 4e-18,
+// degree 7 in single precision: 7e-9); 2^n by writing the exponent bits.
+inline vec_t<double> exponential(vec_t<double> x) {
+  using vec = vec_t<double>;
+  using ivec = ivec_t<double>;
+  const vec magic = broadcast(0x1.8p52);  // adding it rounds to an integer in the low bits
+  const vec shifted = x * 1.4426950408889634074 + magic;
+  const vec n = shifted - magic;
+  const vec r = (x - n * 0x1.62e42fefa38p-1) - n * 0x1.ef35793c7673p-45;
+  const vec p = exponential_series(r);
   ivec bits;
   std::memcpy(&bits, &shifted, sizeof bits);
   const ivec exponent = (bits + 1023) << 52;
