@@ -296,3 +296,12 @@ def test_the_command_line_asks_for_accuracy_and_reports_it(tmp_path, capsys, mon
     for option, value in itertools.product(("--tol", "--tail"), ("-1", "much")):
         assert cli.main([*command, option, value]) == 2
         assert option in capsys.readouterr().err
+
+
+def test_negative_weights_keep_their_sign_with_three_variables():
+    problem = Problem(5, 3, n=9000, spread=1.0)
+    problem.weights[::3] *= -2
+    exact, _ = problem.sum(method="tiles", cutoff=11.0)
+    values, _ = problem.sum(cutoff=11.0)
+    assert exact.min() < 0 < exact.max()
+    np.testing.assert_allclose(values, exact, rtol=0, atol=1e-10 * np.abs(exact).max())

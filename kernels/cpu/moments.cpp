@@ -2,6 +2,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -32,7 +33,10 @@ class moment_sum {
         shape_(grid.n_dims, plan.order),
         n_threads_(n_threads),
         density_(density),
-        derivatives_(derivatives) {}
+        derivatives_(derivatives),
+        mends_signs_(grid.n_dims == 3 &&
+                     std::none_of(samples.weights, samples.weights + samples.n_kernels,
+                                  [](double w) { return w < 0; })) {}
 
   void run() {
     const std::int64_t n = samples_.n_kernels;
@@ -51,6 +55,10 @@ class moment_sum {
   const moment_rows_list shape_;
   const int n_threads_;
   real *const density_, *const derivatives_;
+  // A sum of positive terms that errs to below zero errs by less with the other sign; the plan
+  // sees to it that only three CVs need that.
+  const bool mends_signs_;
+
   int last() const { return grid_.n_dims - 1; }
   const moment_axis &axis(int d) const { return axes_.list()[d]; }
   std::int64_t columns() const { return rounded_up(grid_.shape[last()], whole_vector); }
@@ -281,16 +289,22 @@ class moment_sum {
                                   shape_.get().order,
                                   present.data()};
           loops_.expand(step, g, columns(), out.get(), columns());
-          add(out.get(), g, row, n_rows, output < 0 ? density_ : derivatives_ + output * size);
+          add(out.get(), g, row, n_rows, output < 0 ? density_ : derivatives_ + output * size,
+              output < 0);
         }
     }
   }
 
-  void add(const double *out, std::int64_t g, std::int64_t row, std::int64_t n_rows, real *to) {
+  void add(const double *out, std::int64_t g, std::int64_t row, std::int64_t n_rows, real *to,
+           bool to_density) {
     const std::int64_t n = grid_.shape[last()];
     for (std::int64_t r = 0; r < std::min(moment_rows, grid_.shape[0] - g); ++r) {
       real *const line = to + ((g + r) * n_rows + row) * n;
-      for (std::int64_t i = 0; i < n; ++i) line[i] += static_cast<real>(out[r * columns() + i]);
+      const double *const from = out + r * columns();
+      if (mends_signs_ && to_density)
+        for (std::int64_t i = 0; i < n; ++i) line[i] += static_cast<real>(std::abs(from[i]));
+      else
+        for (std::int64_t i = 0; i < n; ++i) line[i] += static_cast<real>(from[i]);
     }
   }
 };

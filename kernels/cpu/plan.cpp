@@ -100,6 +100,7 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
   const int D = grid.n_dims;
   const int first = D == 1 ? line_order : 4, last = D == 1 ? line_order : most_order;
   chebyshev_series series(last + 8, last + 16);
+  const double tail = options.tail > 0 ? tail_accuracy * std::exp(-options.tail) : 1.0;
   double spacing = 0, seen = 0;
   for (int d = 0; d < D; ++d) spacing = std::max(spacing, grid.spacing[d] / samples.bandwidths[d]);
   for (const double wanted : {1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125, 0.1, 0.08, 0.06, 0.04}) {
@@ -115,9 +116,8 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
     if (widest == seen) continue;  // the grid knows no cells between
     seen = widest;
     // A quarter of each allowance goes to what lies beyond the reach, but the cutoff is asked for.
-    const double most = 0.25 *
-                        std::min(options.tolerance, tail_accuracy * std::exp(-options.tail)) /
-                        moment_error::crowd(D, widest, spacing);
+    const double most =
+        0.25 * std::min(options.tolerance, tail) / moment_error::crowd(D, widest, spacing);
     c.reach = 3;
     while (c.reach < options.cutoff && moment_error::neglected(D, widest, c.reach) > most)
       c.reach += 0.25;
@@ -127,9 +127,10 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
     for (c.order = first; c.order <= last; c.order += 2) {
       c.error = error.bound(c.order, reach, 0);
       c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
-      // Sums of positive terms stay positive while each keeps its sign.
+      // Sums of positive terms stay positive while each keeps its sign. With three CVs the far
+      // corners of the reach would ask for twice the work: such sums mend their signs.
       if (c.error <= options.tolerance && c.tail_error <= tail_accuracy &&
-          error.worst(c.order) < 0.5)
+          (D == 3 || error.worst(c.order) < 0.5))
         break;
     }
     if (c.order > last) continue;
