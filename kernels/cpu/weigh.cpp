@@ -28,7 +28,7 @@ void sum_blocks(std::int64_t n, int n_threads, double *sums, const Body &body) {
 int cyfes_cpu_weigh(int64_t n, const double *log_weights, double exponent,
                     const cyfes_options *options, double *weights, double *sums) {
   return cyfes::guarded([&] {
-    const auto loop = cyfes::select_isa(*options).weigh;
+    const auto loop = cyfes::select_isa(options->isa).weigh;
     cyfes::sum_blocks(n, cyfes::threads_of(*options), sums,
                       [&](std::int64_t first, std::int64_t count, double *part) {
                         loop(log_weights + first, count, exponent, weights + first, part);
@@ -39,7 +39,7 @@ int cyfes_cpu_weigh(int64_t n, const double *log_weights, double exponent,
 int cyfes_cpu_sum_weights(int64_t n, const double *weights, const cyfes_options *options,
                           double *sums) {
   return cyfes::guarded([&] {
-    const auto loop = cyfes::select_isa(*options).sum_weights;
+    const auto loop = cyfes::select_isa(options->isa).sum_weights;
     cyfes::sum_blocks(n, cyfes::threads_of(*options), sums,
                       [&](std::int64_t first, std::int64_t count, double *part) {
                         loop(weights + first, count, part);

@@ -7,7 +7,7 @@
 namespace {
 
 // 2^n for whole n in [-1022, 1023].
-inline vec_t<double> power_of_two(vec_t<double> n) {
+inline vec_t<double> whole_power_of_two(vec_t<double> n) {
   const vec_t<double> shifted = n + (0x1.8p52 + 1023);
   ivec_t<double> bits;
   std::memcpy(&bits, &shifted, sizeof bits);
@@ -30,7 +30,7 @@ inline vec_t<double> scaled_exponential(vec_t<double> x, double exponent) {
   // In two steps, as the result may be subnormal.
   const vec half = (0.5 * power + 0x1.8p52) - 0x1.8p52;
   const vec y = has_fraction ? exponential_series(r) : vec{} + 1.0;
-  return y * power_of_two(half) * power_of_two(power - half);
+  return y * whole_power_of_two(half) * whole_power_of_two(power - half);
 }
 
 struct weight_sums {
