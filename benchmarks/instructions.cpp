@@ -62,14 +62,11 @@ cyfes_options options_of(int kernel, int images, double cutoff) {
   return options;
 }
 
-// What users get by default, where the contract knows of it.
-template <class Options>
-void set_plan(Options &options, int method) {
-  if constexpr (requires { options.tolerance; }) {
-    options.tolerance = 1e-11;
-    options.tail = 30.0;
-    options.method = method;
-  }
+// What users get by default.
+void set_plan(cyfes_options &options, int method) {
+  options.tolerance = 1e-11;
+  options.tail = 30.0;
+  options.method = method;
 }
 
 struct grid_memory {
@@ -173,7 +170,7 @@ int format(std::int64_t points) {
 
 int run(const std::string &name, std::int64_t size, std::int64_t points) {
   const int D = name.back() == 'd' ? name[name.size() - 2] - '0' : 0;
-  if (name.rfind("kde", 0) == 0) return kde(D, size, points, 0);
+  if (name.rfind("kde", 3) == 0) return kde(D, size, points, 0);
   if (name.rfind("tiles", 0) == 0) return kde(D, size, points, 2);
   if (name.rfind("hills", 0) == 0) return hills(D, size, points);
   if (name.rfind("evaluate", 0) == 0) return evaluate(D, size, points);
