@@ -11,8 +11,6 @@ from cyfes.density import Density
 from cyfes.grid import Grid
 
 NAMES = ("phi", "psi", "omega", "theta")
-#: Whether this build chooses among several plans.
-PLANS = hasattr(_kernels, "plan")
 
 
 def grid_of(shape: Sequence[int]) -> Grid:
@@ -27,14 +25,14 @@ def spread(grid: Grid, samples: np.ndarray, h: float, threads: int, **plan: Any)
     _kernels.spread(
         grid, samples, np.full((1, grid.n_dims), h), np.ones(len(samples)), density,
         kernel="gaussian", images="all", cutoff=cutoff(plan), n_threads=threads,
-        **(plan if PLANS else {}),
+        **plan,
     )  # fmt: skip
     return density
 
 
 def cutoff(plan: dict[str, Any]) -> float:
     """Bandwidths that users' sums reach under a plan."""
-    return cyfes.density.cutoff_for(plan.get("tail", cyfes.density.TAIL)) if PLANS else 11.0
+    return cyfes.density.cutoff_for(plan.get("tail", cyfes.density.TAIL))
 
 
 def density(grid: Grid, samples: np.ndarray, h: float, threads: int) -> np.ndarray:

@@ -112,8 +112,10 @@ def memory() -> Workload:
         where = Path(folder)
         data.write_colvar(where / "COLVAR", ROWS)
         data.write_colvar(where / "few", 10)
-        many, few = (_peak(where, name) for name in ("COLVAR", "few"))
-        once, fourfold = (_peak(where, *["COLVAR"] * n, "--stream") for n in (1, 4))
+        many, few = (peak_memory(_reweighting(2, name), where) for name in ("COLVAR", "few"))
+        once, fourfold = (
+            peak_memory(_reweighting(2, *["COLVAR"] * n, "--stream"), where) for n in (1, 4)
+        )
     found = Contender("numpy, three columns", lambda: np.ones((ROWS, 3)))
     columns = ROWS * len(COLUMNS) * 8
     beyond = None if many is None or few is None else (many - few) / columns
@@ -127,13 +129,3 @@ def memory() -> Workload:
             counted("--stream: bytes a frame more, up to four times as many", 1.0, growth),
         ),
     )
-
-
-def _peak(folder: Path, *words: str) -> float | None:
-    """Peak memory of reweighting; None where it cannot be told, or this build knows no option."""
-    try:
-        return peak_memory(_reweighting(2, *words), folder)
-    except RuntimeError as error:
-        if "unrecognized arguments" in str(error):
-            return None
-        raise
