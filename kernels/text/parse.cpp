@@ -1,10 +1,11 @@
 // Text tables to columns of doubles. The text is cut at line ends into pieces that a core's cache
 // holds. A thread counts the rows of one, which tells the next where its own begin, and parses
 // them.
+#include <pthread.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <condition_variable>
 #include <cstring>
 #include <limits>
 #include <mutex>
@@ -224,10 +225,10 @@ class table_pieces {
   bool place(text_piece &own, std::int64_t i, const text_loops &loops) {
     const char *const all = own.end;
     const std::int64_t n_rows = count_rows(loops, own.begin, own.end);
-    std::unique_lock<std::mutex> lock(mutex_);
-    turn_.wait(lock, [&] { return n_placed_ == i; });
+    const std::lock_guard<std::mutex> lock(mutex_);
+    while (n_placed_ != i) pthread_cond_wait(&turn_, mutex_.native_handle());
     ++n_placed_;
-    turn_.notify_all();
+    pthread_cond_broadcast(&turn_);
     if (stopped_ || n_rows > room_ - n_rows_) {
       stopped_ = true;
       return false;
@@ -243,7 +244,8 @@ class table_pieces {
   std::int64_t room_;
   std::atomic<std::int64_t> taken_{0};
   std::mutex mutex_;  // guards what follows
-  std::condition_variable turn_;
+  // std::condition_variable asks for a newer libstdc++ than all else here, and so do wheels then.
+  pthread_cond_t turn_ = PTHREAD_COND_INITIALIZER;
   std::int64_t n_placed_ = 0, n_rows_ = 0;
   const char *reached_;
   bool stopped_ = false;
