@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles import free_energy, grid_points, grid_sum
 
@@ -232,10 +232,12 @@ def test_single_precision_is_close_to_double(seed, d):
 
 @ANY
 @given(SEEDS)
+@example(3265)
 def test_marginals(seed):
     cloud = Cloud(seed, 3)
     fes = cloud.surface(kbt=2.0)
-    direct = -2.0 * np.log(np.exp(-fes.values / 2.0).sum(axis=(0, 1)))
+    # Frames may leave a whole plane unreached.
+    direct = -2.0 * np.logaddexp.reduce(np.logaddexp.reduce(-fes.values / 2.0))
     one = fes.marginal(["s2"])
     np.testing.assert_allclose(one.values, direct, rtol=0, atol=1e-11)
     assert one.grid == fes.grid.select(["s2"])
