@@ -40,7 +40,7 @@ def check_croot(croot: Path) -> None:
     if croot.resolve().is_relative_to(ROOT):
         raise SystemExit(
             f"the croot {croot} lies in the repository, which is copied into it as the source: "
-            "choose a folder outside, e.g. make conda CROOT=/tmp/cyfes-croot"
+            "choose a folder outside, e.g. make conda CROOT=../cyfes-croot"
         )
 
 
