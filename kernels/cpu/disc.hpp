@@ -84,12 +84,14 @@ struct disc_maker {
             kernel.along[row_cv].first,
             kernel.along[last].first,
             kernel.along[last].length};
+    // Whole vectors of rows: what lies behind the last one is never added.
+    const std::int64_t padded = D > 1 ? (n + 7) / 8 * 8 : n;
     if (uncut || fold)
-      set_whole(i, n, kernel.along[last].length);
+      set_whole(i, padded, kernel.along[last].length);
     else
-      set_extents(i, slot, f, n);
+      set_extents(i, slot, f, padded);
     if (disc.begin >= disc.end) return false;
-    set_values(i, slot, f, x, outer, n);
+    set_values(i, slot, f, x, outer, padded);
     return true;
   }
 

@@ -65,6 +65,7 @@ struct stamp_job {
   const double *axis[CYFES_MAX_DIMS];  // [shape[d]] coordinates of the grid's points
   bool gradient;
   std::int64_t stride[CYFES_MAX_DIMS];  // values a kernel's row in the arrays below
+  band own;                             // of the first CV; kernels that miss it are left out
   std::int64_t first;                   // kernel of the batch
   stamp_kernel *prepared;               // [batch]
   // [batch][stride[d]], each row from stamp_margin on:
@@ -84,8 +85,6 @@ struct stamp_task {
 };
 
 constexpr std::int64_t stamp_rows(int n_dims) { return n_dims > 1 ? 16 : 1; }
-// Kernels in a batch, at most.
-constexpr std::int64_t stamp_batch = 1024;
 // Discs of a plane that are collected before they are added, for more than two CVs.
 constexpr std::int64_t stamp_discs = 64;
 // Values before and behind a row of factors that whole vectors and blocks may read.

@@ -56,7 +56,7 @@ struct preparer {
       const double sigma = covariance ? __builtin_sqrt(variance[d]) : scales[d];
       const index_range r = visited(grid, *job.options, d, center[d], sigma * reach, window);
       kernel.along[d] = {r.begin, wrapped(r.begin, grid.shape[d]), r.end - r.begin};
-      any &= r.begin < r.end;
+      any &= r.begin < r.end && (d > 0 || meets(r, job.own, grid.shape[0]));
     }
     for (int d = 0; !any && d < D; ++d) kernel.along[d].length = 0;
     return any;

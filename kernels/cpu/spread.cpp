@@ -58,7 +58,7 @@ template <class real>
 void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                    const cyfes_options &options, int n_threads, real *density, real *derivatives) {
   const auto &loops = loops_of<real>(select_isa(options.isa));
-  stamping<real>(loops, grid, kernels, options, n_threads, density, derivatives).run();
+  stamping<real>(loops, grid, kernels, options, density, derivatives).run(n_threads);
 }
 
 template <class real>

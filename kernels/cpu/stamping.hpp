@@ -2,8 +2,6 @@
 #ifndef CYFES_CPU_STAMPING_HPP
 #define CYFES_CPU_STAMPING_HPP
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cmath>
 #include <vector>
@@ -69,62 +67,81 @@ struct disc_memory {
   }
 };
 
-// A stamp_job and the memory behind it.
+// Values of a batch along every CV, and the job that points to them.
+template <class real>
+struct stamp_memory {
+  stamp_job<real> job;
+  std::vector<stamp_kernel> prepared;
+  std::vector<std::vector<double>> displacements;
+  std::vector<std::vector<real>> factors;
+  disc_memory<real> discs;
+
+  // `like` is a job without arrays; batches are of n kernels.
+  stamp_memory(const stamp_job<real> &like, std::int64_t n)
+      : job(like),
+        prepared(n),
+        discs(like.grid->n_dims > 2 ? stamp_discs : n, like.grid->n_dims,
+              like.stride[std::max(0, like.grid->n_dims - 2)],
+              like.kernels->n_scales != like.grid->n_dims || like.kernels->windows) {
+    const int D = job.grid->n_dims;
+    job.prepared = prepared.data();
+    for (int d = 0; d < D; ++d) {
+      displacements.emplace_back(n * job.stride[d]);
+      job.displacement[d] = displacements[d].data();
+      factors.emplace_back(n * job.stride[d]);
+      job.factor[d] = factors[d].data();
+    }
+    factors.emplace_back(n * job.stride[D - 1]);
+    job.moment = factors.back().data();
+    job.discs = discs.list;
+  }
+};
+
+// Sums kernels, each thread its own part of the first CV: nothing is shared but what is read, so
+// no thread waits for another before the end. What is prepared twice, kernels on a border, costs
+// less than waiting after every batch.
 template <class real>
 class stamping {
  public:
   stamping(const isa_loops<real> &loops, const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-           const cyfes_options &options, int n_threads, real *density, real *derivatives)
-      : loops_(loops), n_threads_(n_threads), density_(density), derivatives_(derivatives) {
+           const cyfes_options &options, real *density, real *derivatives)
+      : loops_(loops), density_(density), derivatives_(derivatives) {
     job_.grid = &grid;
     job_.kernels = &kernels;
     job_.options = &options;
     job_.gradient = derivatives != nullptr;
     job_.width = loops.width;
-    allocate_batch();
+    std::int64_t size = 0;
+    for (int d = 0; d < grid.n_dims; ++d) {
+      axes_.push_back(axis_of(grid, d));
+      job_.axis[d] = axes_[d].data();
+      const std::int64_t longest = longest_range(grid, kernels, options, d);
+      job_.stride[d] = (longest + 2 * stamp_margin + 15) / 16 * 16;
+      size += job_.stride[d] * static_cast<std::int64_t>(sizeof(double) + 2 * sizeof(real));
+    }
+    // As many kernels at a time as stay in a cache.
+    batch_ = std::clamp<std::int64_t>((1 << 20) / size, 1, kernels.n_kernels);
     // Aligned for the widest vectors.
     const std::int64_t n_blocks = points_of(grid) / plane_size() * stamp_blocks(grid);
     work_.resize(n_blocks * stamp_block_size(job_) + 64 / sizeof(real));
     const auto address = reinterpret_cast<std::uintptr_t>(work_.data());
     job_.work = work_.data() + (64 - address % 64) % 64 / sizeof(real);
-    make_tasks();
   }
 
-  void run() {
-    const std::int64_t n = job_.kernels->n_kernels;
-    const auto n_tasks = static_cast<std::int64_t>(tasks_.size());
-    const bool several = discs_.size() > 1;
-    constexpr std::int64_t some = 16;  // kernels prepared at a time
-#pragma omp parallel num_threads(n_threads_)
-    {
-      copy<true>();
-      for (std::int64_t first = 0; first < n; first += batch_) {
-        stamp_job<real> job = job_;
-        job.first = first;
-        const std::int64_t here = std::min(batch_, n - first);
-#pragma omp for schedule(dynamic, 1)
-        for (std::int64_t slot = 0; slot < here; slot += some)
-          loops_.prepare(job, slot, std::min(some, here - slot));
-#pragma omp for schedule(dynamic, 1)
-        for (std::int64_t t = 0; t < n_tasks; ++t)
-          loops_.stamp(job, here, tasks_[t], discs_[several ? omp_get_thread_num() : 0].list);
-      }
-      copy<false>();
-    }
+  void run(int n_threads) {
+    const std::vector<band> parts = divide(n_threads);
+    const auto n_parts = static_cast<std::int64_t>(parts.size());
+#pragma omp parallel for num_threads(n_threads) schedule(static, 1)
+    for (std::int64_t p = 0; p < n_parts; ++p) run(parts[p]);
   }
 
  private:
   const isa_loops<real> &loops_;
-  int n_threads_;
   real *density_, *derivatives_;
   stamp_job<real> job_{};
   std::int64_t batch_ = 0;
-  std::vector<std::vector<double>> axes_, displacements_;
-  std::vector<std::vector<real>> factors_;
+  std::vector<std::vector<double>> axes_;
   std::vector<real> work_;
-  std::vector<stamp_kernel> prepared_;
-  std::vector<stamp_task> tasks_;
-  std::vector<disc_memory<real>> discs_;  // one of the batch, or one a thread
 
   // Points of a plane, the last two CVs.
   std::int64_t plane_size() const {
@@ -132,69 +149,112 @@ class stamping {
     return grid.shape[grid.n_dims - 1] * (grid.n_dims > 1 ? grid.shape[grid.n_dims - 2] : 1);
   }
 
-  // Few enough kernels at a time to stay in a cache, enough to make threads wait rarely.
-  void allocate_batch() {
+  // Indices of the first CV that must stay together.
+  std::int64_t unit() const {
     const int D = job_.grid->n_dims;
-    std::int64_t size = 0;
-    for (int d = 0; d < D; ++d) {
-      const std::int64_t longest = longest_range(*job_.grid, *job_.kernels, *job_.options, d);
-      job_.stride[d] = (longest + 2 * stamp_margin + 15) / 16 * 16;
-      size += job_.stride[d] * static_cast<std::int64_t>(sizeof(double) + 2 * sizeof(real));
-    }
-    batch_ = std::clamp<std::int64_t>((1 << 22) / size, 1, stamp_batch);
-    batch_ = std::min(batch_, job_.kernels->n_kernels);
-    prepared_.resize(batch_);
-    job_.prepared = prepared_.data();
-    for (int d = 0; d < D; ++d) {
-      axes_.push_back(axis_of(*job_.grid, d));
-      job_.axis[d] = axes_.back().data();
-      displacements_.emplace_back(batch_ * job_.stride[d]);
-      job_.displacement[d] = displacements_.back().data();
-      factors_.emplace_back(batch_ * job_.stride[d]);
-      job_.factor[d] = factors_.back().data();
-    }
-    factors_.emplace_back(batch_ * job_.stride[D - 1]);
-    job_.moment = factors_.back().data();
-    const bool forms = job_.kernels->n_scales != D || job_.kernels->windows;
-    const std::int64_t rows = job_.stride[D > 1 ? D - 2 : 0];
-    for (int t = 0; t < (D > 2 ? n_threads_ : 1); ++t)
-      discs_.emplace_back(D > 2 ? stamp_discs : batch_, D, rows, forms);
-    job_.discs = discs_[0].list;
+    return D == 1 ? 64 : D == 2 ? stamp_rows(2) : 1;
   }
 
-  // Planes, or the blocks of one plane, or parts of the only row.
-  void make_tasks() {
+  // Parts of the first CV that are reached about equally often.
+  std::vector<band> divide(int n_parts) const {
     const cyfes_grid &grid = *job_.grid;
-    const std::int64_t planes = points_of(grid) / plane_size(), blocks = stamp_blocks(grid),
-                       columns = grid.shape[grid.n_dims - 1];
-    if (grid.n_dims > 2)
-      for (std::int64_t p = 0; p < planes; ++p) tasks_.push_back({p, {0, blocks}, {0, columns}});
-    if (grid.n_dims == 2)
-      for (std::int64_t b = 0; b < blocks; ++b) tasks_.push_back({0, {b, b + 1}, {0, columns}});
-    constexpr std::int64_t part = 512;
-    for (std::int64_t i = 0; grid.n_dims == 1 && i < columns; i += part)
-      tasks_.push_back({0, {0, 1}, {i, std::min(i + part, columns)}});
+    const int D = grid.n_dims;
+    const std::int64_t n = grid.shape[0], units = (n + unit() - 1) / unit();
+    std::vector<double> reached(units + 1, 1e-9);  // by kernels centered in each unit
+    for (std::int64_t k = 0; n_parts > 1 && k < job_.kernels->n_kernels; ++k) {
+      double at = (job_.kernels->centers[k * D] - grid.lower[0]) / grid.spacing[0];
+      const auto size = static_cast<double>(n);
+      if (grid.period[0] > 0) at -= size * std::floor(at / size);
+      reached[static_cast<std::int64_t>(std::clamp(at, 0.0, size - 1)) / unit()] += 1;
+    }
+    const std::vector<double> load = smoothed(reached, units);
+    double total = 0, sum = 0;
+    for (const double x : load) total += x;
+    std::vector<band> parts;
+    std::int64_t begin = 0;
+    for (std::int64_t u = 0; u < units; ++u) {
+      sum += load[u];
+      // A border goes where the next unit would overshoot by more than it lacks.
+      const double want = total * static_cast<double>(parts.size() + 1) / n_parts;
+      const double next = u + 1 < units ? load[u + 1] : 0;
+      if (u + 1 < units && sum + 0.5 * next < want) continue;
+      if (u + 1 < units && static_cast<int>(parts.size()) + 1 == n_parts) continue;
+      parts.push_back({begin * unit(), std::min(n, (u + 1) * unit())});
+      begin = u + 1;
+    }
+    return parts;
   }
 
-  // Copies the grid's values into the work array, or back.
+  // The load of each unit: of the kernels within their common reach of it.
+  std::vector<double> smoothed(const std::vector<double> &reached, std::int64_t units) const {
+    const std::int64_t reach = (job_.stride[0] - 2 * stamp_margin) / 2 / unit();
+    const bool wraps = job_.grid->period[0] > 0;
+    std::vector<double> sums(3 * units + 1), load(units);
+    for (std::int64_t i = 0; i < 3 * units; ++i)
+      sums[i + 1] = sums[i] + (wraps || i / units == 1 ? reached[i % units] : 0.0);
+    for (std::int64_t u = 0; u < units; ++u) {
+      const std::int64_t begin = std::max<std::int64_t>(0, u + units - reach),
+                         end = std::min(3 * units, u + units + reach + 1);
+      load[u] = sums[end] - sums[begin];
+    }
+    return load;
+  }
+
+  // Everything that one thread does.
+  void run(band own) {
+    stamp_memory<real> memory(job_, batch_);
+    memory.job.own = own;
+    copy<true>(own);
+    const std::int64_t n = job_.kernels->n_kernels;
+    for (std::int64_t first = 0; first < n; first += batch_) {
+      memory.job.first = first;
+      const std::int64_t here = std::min(batch_, n - first);
+      loops_.prepare(memory.job, 0, here);
+      for_tasks(own, [&](const stamp_task &task) {
+        loops_.stamp(memory.job, here, task, memory.discs.list);
+      });
+    }
+    copy<false>(own);
+  }
+
+  // Calls body for every plane of a part, for all blocks of the only plane, or for pieces of the
+  // only row.
+  template <class Body>
+  void for_tasks(band own, const Body &body) const {
+    const cyfes_grid &grid = *job_.grid;
+    const int D = grid.n_dims;
+    const std::int64_t columns = grid.shape[D - 1];
+    if (D == 2) body({0, {own.begin / unit(), (own.end + unit() - 1) / unit()}, {0, columns}});
+    const std::int64_t planes = points_of(grid) / plane_size() / grid.shape[0];
+    for (std::int64_t p = own.begin * planes; D > 2 && p < own.end * planes; ++p)
+      body({p, {0, stamp_blocks(grid)}, {0, columns}});
+    constexpr std::int64_t piece = 512;
+    for (std::int64_t i = own.begin; D == 1 && i < own.end; i += piece)
+      body({0, {0, 1}, {i, std::min(i + piece, own.end)}});
+  }
+
+  // Copies the values of a part into the work array, or back.
   template <bool in>
-  void copy() {
+  void copy(band own) {
     const cyfes_grid &grid = *job_.grid;
-    const std::int64_t n = grid.shape[grid.n_dims - 1], size = points_of(grid), n_rows = size / n,
-                       plane_rows = plane_size() / n, block = stamp_block_size(job_);
-    const std::int64_t rows = stamp_rows(grid.n_dims), width = job_.width;
-    const int fields = job_.gradient ? grid.n_dims + 1 : 1;
-#pragma omp for schedule(static)
-    for (std::int64_t row = 0; row < n_rows; ++row) {
+    const int D = grid.n_dims;
+    const std::int64_t n = grid.shape[D - 1], size = points_of(grid), plane_rows = plane_size() / n,
+                       block = stamp_block_size(job_), rows = stamp_rows(D), width = job_.width;
+    const int fields = job_.gradient ? D + 1 : 1;
+    const std::int64_t rows_of_index = D > 1 ? size / n / grid.shape[0] : 1;
+    const band all_rows =
+        D > 1 ? band{own.begin * rows_of_index, own.end * rows_of_index} : band{0, 1};
+    const band columns = D > 1 ? band{0, n} : own;
+    for (std::int64_t row = all_rows.begin; row < all_rows.end; ++row) {
       const std::int64_t in_plane = row % plane_rows;
       real *const work = job_.work +
                          (row / plane_rows * stamp_blocks(grid) + in_plane / rows) * block +
                          in_plane % rows * fields * width;
       for (int f = 0; f < fields; ++f) {
         real *const values = (f == 0 ? density_ : derivatives_ + (f - 1) * size) + row * n;
-        for (std::int64_t i = 0; i < n; i += width) {
+        for (std::int64_t i = columns.begin; i < columns.end; i += width) {
           real *const part = work + i / width * rows * fields * width + f * width;
-          const std::int64_t end = std::min(i + width, n);
+          const std::int64_t end = std::min(i + width, columns.end);
           if (in)
             std::copy(values + i, values + end, part);
           else
