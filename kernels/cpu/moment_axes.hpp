@@ -43,12 +43,12 @@ class moment_axes {
  public:
   moment_axes(const cyfes_grid &grid, const double *bandwidths, const cyfes_plan &plan,
               bool derivatives) {
-    chebyshev_series series(plan.order, plan.order + 16);
+    const int n_terms = static_cast<int>(whole_columns(plan.order));
+    chebyshev_series series(n_terms, n_terms + 16);
     for (int d = 0; d < grid.n_dims; ++d) {
       axes_[d] = cells_along(grid, d, bandwidths[d], plan.cell_width[d], plan.reach);
       for (int slope = 0; slope <= (derivatives ? 1 : 0); ++slope)
-        fill(series, plan.order, grid.spacing[d] / bandwidths[d], plan.reach, bandwidths[d], d,
-             slope);
+        fill(series, n_terms, grid.spacing[d] / bandwidths[d], plan.reach, bandwidths[d], d, slope);
     }
   }
   const moment_axis *list() const { return axes_; }
@@ -92,14 +92,14 @@ class moment_rows_list {
       }
     std::int32_t size = 0;
     for (std::size_t r = 0; r < total.size(); r += moment_rows) {
-      const auto wanted = static_cast<std::int32_t>(order) - total[r];
-      columns_.push_back((wanted + 1) / 2 * 2);
+      columns_.push_back(static_cast<std::int32_t>(whole_columns(order - total[r])));
       begin_.push_back(size);
       size += columns_.back() * static_cast<std::int32_t>(moment_rows);
     }
     degrees_.resize(columns_.size() * moment_rows * 2, -1);
     shape_ = {n_dims,
               order,
+              whole_columns(order),
               static_cast<std::int64_t>(degrees_.size() / 2),
               degrees_.data(),
               columns_.data(),

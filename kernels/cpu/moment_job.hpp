@@ -9,6 +9,9 @@ namespace cyfes {
 // Moments are kept in tiles of this many rows (products of Chebyshev polynomials along all CVs but
 // the last), each with a multiple of moment_columns of polynomials along the last CV.
 constexpr std::int64_t moment_rows = 4, moment_columns = 2;
+static inline std::int64_t whole_columns(std::int64_t n) {
+  return (n + moment_columns - 1) / moment_columns * moment_columns;
+}
 // Moments of a cell of one CV, whose samples are added one by one, unsorted.
 constexpr int line_order = 8;
 // Most columns that one tile of an expansion holds.
@@ -34,7 +37,8 @@ struct moment_axis {
 // Which moments there are: rows by total degree along the CVs before the last.
 struct moment_shape {
   int n_dims;
-  std::int64_t order;           // degrees below it
+  std::int64_t order;           // total degrees below it
+  std::int64_t n_terms;         // that tables have of a CV: order in whole moment_columns
   std::int64_t n_rows;          // a multiple of moment_rows
   const std::int32_t *degrees;  // [n_rows][2] along CV 0 (and 1), -1 for a row of zeros
   const std::int32_t *columns;  // [n_rows / moment_rows] moments a row
@@ -50,6 +54,13 @@ struct sample_job {
   const double *weights;    // [n]
 };
 
+// The moments of cells in a row along the last CV: cell c's are the place[c]-th of all, counted
+// from 1; those without samples have place 0.
+struct moment_row {
+  const double *moments;
+  const std::int32_t *place;
+};
+
 // Samples whose polynomials a thread holds at a time.
 inline constexpr std::int64_t moment_block = 64;
 
@@ -62,12 +73,21 @@ struct expansion {
   std::int64_t cell_stride;
   const std::int64_t *rows;  // [n_terms]
   std::int64_t n_terms;
-  std::int64_t order;            // terms in the table
+  std::int64_t n_in_table;       // terms that the table has
   const unsigned char *present;  // [n_cells]
 };
 
 static inline std::int64_t moment_buffer_size(const moment_shape &shape) {
-  return (shape.n_rows + 3 * shape.order) * moment_block;
+  return (shape.n_rows + 3 * shape.n_terms) * moment_block;
+}
+
+// Samples of a piece that is sorted into a core's cache, where all cells' moments are kept: enough
+// for some in each cell.
+static inline std::int64_t table_piece(std::int64_t n_cells) {
+  return n_cells < 8192 ? 65536 : 8 * n_cells;
+}
+static inline bool has_table(std::int64_t n_cells, std::int64_t size) {
+  return n_cells <= 32768 && n_cells * size <= std::int64_t{1} << 22;
 }
 
 struct moment_loops {
@@ -81,13 +101,12 @@ struct moment_loops {
                   const std::int32_t *keys, std::int32_t *offsets, double *sorted);
   // One CV: table[cell][line_order] += weight times powers of the coordinate. False as above.
   bool (*line)(const sample_job &, std::int64_t first, std::int64_t last, double *table);
-  // moments[0 .. size) of sorted samples; buffer: moment_buffer_size doubles.
+  // moments[0 .. size) += those of sorted samples; buffer: moment_buffer_size doubles.
   void (*moments)(const moment_shape &, const double *samples, std::int64_t n, double *moments,
                   double *buffer);
   // A row of cells along the last CV to out[n_rows][columns_end - columns_begin) at out_stride.
-  void (*expand_row)(const moment_shape &, const moment_axis &, int derivative,
-                     const double *moments, const unsigned char *present, std::int64_t begin,
-                     std::int64_t end, double *out, std::int64_t out_stride);
+  void (*expand_row)(const moment_shape &, const moment_axis &, int derivative, const moment_row &,
+                     std::int64_t begin, std::int64_t end, double *out, std::int64_t out_stride);
   // Points [point, point + moment_rows) of the CV: out[row][0 .. columns), whole vectors.
   void (*expand)(const expansion &, std::int64_t point, std::int64_t columns, double *out,
                  std::int64_t out_stride);

@@ -11,6 +11,7 @@
 #include "cpu/isa.hpp"
 #include "cpu/moment_axes.hpp"
 #include "cpu/moment_sum.hpp"
+#include "cpu/moment_table.hpp"
 #include "cpu/partition.hpp"
 
 namespace cyfes {
@@ -41,10 +42,20 @@ class moment_sum {
   void run() {
     const std::int64_t n = samples_.n_kernels;
     if (grid_.n_dims == 1) return sum_line();
+    std::int64_t n_cells = 1;
+    for (int d = 0; d < grid_.n_dims; ++d) n_cells *= axis(d).n_cells;
+    if (has_table(n_cells, shape_.get().size)) {
+      const auto table = table_of(job(), n, shape_.get(), n_cells, loops_, n_threads_);
+      if (!table) refuse();
+      return expand_all({nullptr, table.get()});
+    }
     // Sorted copies of a quarter of many samples at a time bound both memory and expansions.
     const std::int64_t batch = std::min(std::max<std::int64_t>(1 << 20, n / 4 + 1), most_sorted);
-    for (std::int64_t first = 0; first < n; first += batch)
-      sum_batch(first, std::min(n, first + batch));
+    partition cells(job(), std::min(batch, n), n_cells, loops_, n_threads_);
+    for (std::int64_t first = 0; first < n; first += batch) {
+      if (!cells.sort(first, std::min(n, first + batch))) refuse();
+      expand_all({&cells, nullptr});
+    }
   }
 
  private:
@@ -87,11 +98,12 @@ class moment_sum {
     if (!good) refuse();
     for (std::int64_t p = 1; p < n_parts; ++p)
       for (std::int64_t i = 0; i < size; ++i) tables[i] += tables[p * size + i];
-    std::vector<unsigned char> present(line.n_cells);
+    std::vector<std::int32_t> place(line.n_cells);
     std::vector<double> moments(line.n_cells * shape_.get().size);
     for (std::int64_t c = 0; c < line.n_cells; ++c)
-      present[c] = chebyshev_moments(&tables[(c + 1) * line_order], &moments[c * 4 * line_order]);
-    expand_line(moments, present);
+      if (chebyshev_moments(&tables[(c + 1) * line_order], &moments[c * shape_.get().size]))
+        place[c] = static_cast<std::int32_t>(c + 1);
+    expand_line({moments.data(), place.data()});
   }
 
   // Moments of T_k from those of v^k, as the first of moment_rows rows; false if all are zero.
@@ -114,7 +126,7 @@ class moment_sum {
     return any;
   }
 
-  void expand_line(const std::vector<double> &moments, const std::vector<unsigned char> &present) {
+  void expand_line(const moment_row &row) {
     constexpr std::int64_t part = 96;
     const std::int64_t n = grid_.shape[0], n_parts = (n + part - 1) / part;
     for (int channel = 0; channel <= (derivatives_ ? 1 : 0); ++channel) {
@@ -123,8 +135,8 @@ class moment_sum {
       for (std::int64_t p = 0; p < n_parts; ++p) {
         double out[moment_rows * (part + expansion_slack)];
         const std::int64_t begin = p * part, end = std::min(n, begin + part);
-        loops_.expand_row(shape_.get(), axis(0), channel, moments.data(), present.data(), begin,
-                          end, out, part + expansion_slack);
+        loops_.expand_row(shape_.get(), axis(0), channel, row, begin, end, out,
+                          part + expansion_slack);
         for (std::int64_t g = begin; g < end; ++g) to[g] += static_cast<real>(out[g - begin]);
       }
     }
@@ -138,11 +150,13 @@ class moment_sum {
   }
   std::int64_t plane_size() const { return shape_.get().order * rows_of_plane() * columns(); }
 
-  void sum_batch(std::int64_t first, std::int64_t last_sample) {
-    std::int64_t n_cells = 1;
-    for (int d = 0; d < grid_.n_dims; ++d) n_cells *= axis(d).n_cells;
-    const partition cells(job(), first, last_sample, n_cells, loops_, n_threads_);
-    if (!cells.good()) refuse();
+  // Where moments come from: they are made of sorted samples or lie in a table.
+  struct source {
+    const partition *cells;
+    const moment_table *table;
+  };
+
+  void expand_all(const source &from) {
     const std::int64_t n_planes = axis(0).n_cells;
     // Planes are expanded in groups, so that what waits for the first CV stays small.
     const std::int64_t most = (std::int64_t{1} << 21) / (n_channels() * plane_size());
@@ -151,22 +165,23 @@ class moment_sum {
     for (std::int64_t p = 0; p < n_planes; p += group) {
       const std::int64_t end = std::min(n_planes, p + group);
       std::vector<unsigned char> present(n_planes);
-      expand_planes(cells, p, end, planes.get(), present);
+      expand_planes(from, p, end, planes.get(), present);
       if (std::any_of(present.begin(), present.end(), [](auto c) { return c; }))
         collect(p, planes.get(), present);
     }
   }
 
-  void expand_planes(const partition &cells, std::int64_t begin, std::int64_t end, double *planes,
+  void expand_planes(const source &from, std::int64_t begin, std::int64_t end, double *planes,
                      std::vector<unsigned char> &present) {
-    const std::int64_t cells_of_plane = cells.n_cells() / axis(0).n_cells;
+    std::int64_t cells_of_plane = 1;
+    for (int d = 1; d < grid_.n_dims; ++d) cells_of_plane *= axis(d).n_cells;
 #pragma omp parallel num_threads(n_threads_)
     {
       plane_memory memory(*this);
 #pragma omp for schedule(dynamic, 1)
       for (std::int64_t p = begin; p < end; ++p) {
         double *const to = planes + (p - begin) * n_channels() * plane_size();
-        present[p] = expand_plane(cells, p * cells_of_plane, memory, to);
+        present[p] = expand_plane(from, p * cells_of_plane, memory, to);
       }
     }
   }
@@ -177,53 +192,57 @@ class moment_sum {
         : moments(sum.axis(sum.last()).n_cells * sum.shape_.get().size),
           buffer(moment_buffer_size(sum.shape_.get())),
           rows(sum.grid_.n_dims == 3 ? 2 * sum.axis(1).n_cells * sum.row_size() : 0),
-          present(sum.axis(sum.last()).n_cells),
+          place(sum.axis(sum.last()).n_cells),
           row_present(sum.grid_.n_dims == 3 ? sum.axis(1).n_cells : 1) {}
     workspace<double> moments, buffer, rows;
-    std::vector<unsigned char> present, row_present;
+    std::vector<std::int32_t> place;
+    std::vector<unsigned char> row_present;
   };
 
   std::int64_t row_size() const { return shape_.get().n_rows * columns(); }
 
-  // Moments of a row of cells along the last CV; false if all are empty.
-  bool gather_row(const partition &cells, std::int64_t cell, plane_memory &memory) const {
-    bool any = false;
-    const moment_shape &shape = shape_.get();
+  // Moments of the row that begins with a cell.
+  moment_row row_of(const source &from, std::int64_t cell, plane_memory &memory) const {
+    if (from.table) return from.table->row(cell);
+    const std::int64_t size = shape_.get().size;
+    std::int32_t next = 0;
     for (std::int64_t i = 0; i < axis(last()).n_cells; ++i) {
-      const std::int64_t n = cells.count(cell + i);
-      memory.present[i] = n > 0;
-      any |= n > 0;
-      if (n > 0)
-        loops_.moments(shape, cells.samples(cell + i), n, memory.moments.get() + i * shape.size,
-                       memory.buffer.get());
+      const std::int64_t here = from.cells->count(cell + i);
+      memory.place[i] = here > 0 ? ++next : 0;
+      if (here == 0) continue;
+      double *const to = memory.moments.get() + (next - 1) * size;
+      std::fill(to, to + size, 0.0);
+      loops_.moments(shape_.get(), from.cells->samples(cell + i), here, to, memory.buffer.get());
     }
-    return any;
+    return {memory.moments.get(), memory.place.data()};
   }
 
-  void expand_row(plane_memory &memory, int derivative, double *out) const {
-    loops_.expand_row(shape_.get(), axis(last()), derivative, memory.moments.get(),
-                      memory.present.data(), 0, columns(), out, columns());
+  bool has_any(const moment_row &row) const {
+    return std::any_of(row.place, row.place + axis(last()).n_cells, [](auto p) { return p; });
+  }
+
+  void expand_row(const moment_row &row, int derivative, double *out) const {
+    loops_.expand_row(shape_.get(), axis(last()), derivative, row, 0, columns(), out, columns());
   }
 
   // to[channel][degree along CV 0][rows_of_plane][columns]; false if the plane has no samples.
-  bool expand_plane(const partition &cells, std::int64_t cell, plane_memory &memory, double *to) {
+  bool expand_plane(const source &from, std::int64_t cell, plane_memory &memory, double *to) {
     if (grid_.n_dims == 2) {
-      if (!gather_row(cells, cell, memory)) return false;
+      const moment_row row = row_of(from, cell, memory);
+      const bool any = has_any(row);
       // Channel 1 is the derivative along CV 0, taken when the planes are collected.
-      for (int c = 0; c < n_channels(); ++c) {
-        memory_row(memory, c, to + c * plane_size());
-      }
-      return true;
+      for (int c = 0; any && c < n_channels(); ++c) memory_row(row, c, to + c * plane_size());
+      return any;
     }
     const std::int64_t n = axis(last()).n_cells;
     const std::int64_t size = axis(1).n_cells * row_size();
     bool any = false;
     for (std::int64_t i = 0; i < axis(1).n_cells; ++i) {
-      memory.row_present[i] = gather_row(cells, cell + i * n, memory);
+      const moment_row row = row_of(from, cell + i * n, memory);
+      memory.row_present[i] = has_any(row);
       any |= memory.row_present[i] != 0;
-      if (!memory.row_present[i]) continue;
-      for (int c = 0; c < (derivatives_ ? 2 : 1); ++c)
-        expand_row(memory, c, memory.rows.get() + c * size + i * row_size());
+      for (int c = 0; memory.row_present[i] && c < (derivatives_ ? 2 : 1); ++c)
+        expand_row(row, c, memory.rows.get() + c * size + i * row_size());
     }
     if (!any) return false;
     for (int c = 0; c < n_channels(); ++c)  // the density, its slope along CV 2, along CV 1
@@ -233,11 +252,11 @@ class moment_sum {
   }
 
   // Two CVs: the rows of moments that are no padding.
-  void memory_row(plane_memory &memory, int derivative, double *to) const {
+  void memory_row(const moment_row &row, int derivative, double *to) const {
     const std::int64_t padded = shape_.get().n_rows, order = shape_.get().order;
-    if (padded == order) return expand_row(memory, derivative, to);
+    if (padded == order) return expand_row(row, derivative, to);
     workspace<double> rows(row_size());
-    expand_row(memory, derivative, rows.get());
+    expand_row(row, derivative, rows.get());
     std::copy(rows.get(), rows.get() + order * columns(), to);
   }
 
@@ -251,7 +270,7 @@ class moment_sum {
       const expansion step = {&axis(1),      derivative,
                               rows,          row_size(),
                               places.data(), static_cast<std::int64_t>(places.size()),
-                              shape.order,   memory.row_present.data()};
+                              shape.n_terms, memory.row_present.data()};
       for (std::int64_t g = 0; g < grid_.shape[1]; g += moment_rows)
         loops_.expand(step, g, columns(), to + (k * rows_of_plane() + g) * columns(), columns());
     }
@@ -286,7 +305,7 @@ class moment_sum {
                                   n_channels() * plane_size(),
                                   places.data(),
                                   shape_.get().order,
-                                  shape_.get().order,
+                                  shape_.get().n_terms,
                                   present.data()};
           loops_.expand(step, g, columns(), out.get(), columns());
           add(out.get(), g, row, n_rows, output < 0 ? density_ : derivatives_ + output * size,

@@ -17,6 +17,7 @@ namespace {
 
 using cyfes::expansion;
 using cyfes::moment_axis;
+using cyfes::moment_row;
 using cyfes::moment_rows;
 using cyfes::moment_shape;
 using cyfes::sample_job;
@@ -273,15 +274,14 @@ void moments_of(const moment_shape &shape, const double *samples, std::int64_t n
                 double *buffer) {
   static_assert(cyfes::moment_rows == 4 && cyfes::moment_columns == 2, "add_tile's form");
   constexpr std::int64_t block = cyfes::moment_block;
-  for (std::int64_t i = 0; i < shape.size; ++i) moments[i] = 0;
-  double *const right = buffer, *const left = buffer + shape.order * block;
+  double *const right = buffer, *const left = buffer + shape.n_terms * block;
   for (std::int64_t at = 0; at < n; at += block, samples += block * (D + 1)) {
     const std::int64_t here = n - at < block ? n - at : block;
     const std::int64_t whole = (here + lanes - 1) / lanes * lanes;
     double column[D + 1][block];
     for (std::int64_t i = 0; i < whole; ++i)
       for (int d = 0; d <= D; ++d) column[d][i] = i < here ? samples[i * (D + 1) + d] : 0.0;
-    chebyshev(shape.order, whole, column[D - 1], nullptr, right);
+    chebyshev(shape.n_terms, whole, column[D - 1], nullptr, right);
     if (D == 2) {
       chebyshev(shape.order, whole, column[0], column[D], left);
       for (std::int64_t r = shape.order; r < shape.n_rows; ++r)
@@ -307,11 +307,11 @@ inline std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }
 
-// Runs body(cell, first column of its table that counts) for the present cells that reach points
-// [begin, end).
-template <class Body>
+// Runs body(cell, first column of its table that counts) for the cells that are present (not 0)
+// and reach points [begin, end).
+template <class flag, class Body>
 inline void for_each_cell(const moment_axis &axis, const double *table, std::int64_t order,
-                          const unsigned char *present, std::int64_t begin, std::int64_t end,
+                          const flag *present, std::int64_t begin, std::int64_t end,
                           const Body &body) {
   // Cells numbered from the grid's lower bound.
   const std::int64_t low = floor_div((begin - axis.step - axis.reach) * axis.split, axis.step);
@@ -359,30 +359,28 @@ struct register_tile {
 
 template <int groups>
 inline void expand_row_tile(const moment_shape &shape, const moment_axis &axis, int derivative,
-                            const double *moments, const unsigned char *present, std::int64_t tile,
-                            std::int64_t point, double *out, std::int64_t out_stride) {
+                            const moment_row &row, std::int64_t tile, std::int64_t point,
+                            double *out, std::int64_t out_stride) {
   register_tile<groups> sums;
-  const double *const left = moments + shape.begin[tile];
+  const double *const left = row.moments + shape.begin[tile] - shape.size;
   const std::int64_t n = shape.columns[tile];
-  for_each_cell(axis, axis.table[derivative], shape.order, present, point, point + groups * lanes,
-                [&](std::int64_t cell, const double *right) {
-                  sums.add(n, left + cell * shape.size, 4, right, axis.stride);
+  for_each_cell(axis, axis.table[derivative], shape.n_terms, row.place, point,
+                point + groups * lanes, [&](std::int64_t cell, const double *right) {
+                  sums.add(n, left + row.place[cell] * shape.size, 4, right, axis.stride);
                 });
   sums.put(out, out_stride);
 }
 
 inline void expand_row(const moment_shape &shape, const moment_axis &axis, int derivative,
-                       const double *moments, const unsigned char *present, std::int64_t begin,
-                       std::int64_t end, double *out, std::int64_t out_stride) {
+                       const moment_row &row, std::int64_t begin, std::int64_t end, double *out,
+                       std::int64_t out_stride) {
   for (std::int64_t tile = 0; tile < shape.n_rows / moment_rows; ++tile) {
     double *const to = out + tile * moment_rows * out_stride;
     std::int64_t g = begin;
     for (; g + 2 * lanes < end; g += 3 * lanes)
-      expand_row_tile<3>(shape, axis, derivative, moments, present, tile, g, to + g - begin,
-                         out_stride);
+      expand_row_tile<3>(shape, axis, derivative, row, tile, g, to + g - begin, out_stride);
     for (; g < end; g += lanes)
-      expand_row_tile<1>(shape, axis, derivative, moments, present, tile, g, to + g - begin,
-                         out_stride);
+      expand_row_tile<1>(shape, axis, derivative, row, tile, g, to + g - begin, out_stride);
   }
 }
 
@@ -391,7 +389,7 @@ inline void expand_tile(const expansion &job, std::int64_t point, std::int64_t c
                         std::int64_t out_stride) {
   register_tile<groups> sums;
   const moment_axis &axis = *job.axis;
-  for_each_cell(axis, axis.table[job.derivative], job.order, job.present, point,
+  for_each_cell(axis, axis.table[job.derivative], job.n_in_table, job.present, point,
                 point + moment_rows, [&](std::int64_t cell, const double *left) {
                   const double *const right = job.input + cell * job.cell_stride + column;
                   for (std::int64_t k = 0; k < job.n_terms; ++k)

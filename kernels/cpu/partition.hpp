@@ -46,36 +46,42 @@ constexpr std::int64_t most_sorted = std::int64_t{1} << 30;
 
 class partition {
  public:
-  partition(const sample_job &all, std::int64_t first, std::int64_t last, std::int64_t n_cells,
+  // Memory for `most` samples at a time.
+  partition(const sample_job &job, std::int64_t most, std::int64_t n_cells,
             const moment_loops &loops, int n_threads)
-      : n_cells_(n_cells),
-        width_(all.n_dims + 1),
-        n_(last - first),
+      : job_(job),
+        loops_(loops),
+        n_threads_(n_threads),
+        n_cells_(n_cells),
+        width_(job.n_dims + 1),
+        // Few parts where cells are many: their counts would outweigh the samples.
+        n_parts_(n_threads == 1 ? 1 : std::clamp<std::int64_t>(most / (n_cells + 4096), 1, 32)),
         begin_(n_cells + 2),
-        keys_(n_),
-        sorted_(n_ * width_) {
-    sample_job job = all;
-    job.centers += first * all.n_dims;
+        counts_(n_parts_ * (n_cells + 1)),
+        keys_(most),
+        sorted_(most * width_) {}
+
+  // Sorts samples [first, last); false if one of them or a weight is not finite.
+  bool sort(std::int64_t first, std::int64_t last) {
+    sample_job job = job_;
+    job.centers += first * job.n_dims;
     job.weights += first;
-    // Few parts where cells are many: their counts would outweigh the samples.
-    const std::int64_t n_parts = std::clamp<std::int64_t>(n_ / (n_cells + 4096), 1, 32);
-    std::vector<std::int32_t> counts(n_parts * (n_cells + 1));
-    const auto part = [&](std::int64_t p) { return p * n_ / n_parts; };
+    const std::int64_t n = last - first, n_keys = n_cells_ + 1;
+    const auto part = [&](std::int64_t p) { return p * n / n_parts_; };
+    std::fill(counts_.begin(), counts_.end(), 0);
     bool good = true;
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)
-    for (std::int64_t p = 0; p < n_parts; ++p)
-      good =
-          loops.count(job, part(p), part(p + 1), keys_.get(), &counts[p * (n_cells + 1)]) && good;
-    number(counts, n_parts);
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)
-    for (std::int64_t p = 0; p < n_parts; ++p)
-      good = loops.scatter(job, part(p), part(p + 1), keys_.get(), &counts[p * (n_cells + 1)],
-                           sorted_.get()) &&
+#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1) reduction(&& : good)
+    for (std::int64_t p = 0; p < n_parts_; ++p)
+      good = loops_.count(job, part(p), part(p + 1), keys_.get(), &counts_[p * n_keys]) && good;
+    number();
+#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1) reduction(&& : good)
+    for (std::int64_t p = 0; p < n_parts_; ++p)
+      good = loops_.scatter(job, part(p), part(p + 1), keys_.get(), &counts_[p * n_keys],
+                            sorted_.get()) &&
              good;
-    good_ = good;
+    return good;
   }
 
-  bool good() const { return good_; }
   std::int64_t n_cells() const { return n_cells_; }
   std::int64_t count(std::int64_t cell) const { return begin_[cell + 2] - begin_[cell + 1]; }
   const double *samples(std::int64_t cell) const {
@@ -83,25 +89,28 @@ class partition {
   }
 
  private:
-  std::int64_t n_cells_, width_, n_;
-  std::vector<std::int64_t> begin_;  // of key 0, the samples that reach nothing, and of each cell
+  const sample_job job_;
+  const moment_loops &loops_;
+  const int n_threads_;
+  const std::int64_t n_cells_, width_, n_parts_;
+  std::vector<std::int32_t> begin_;  // of key 0, the samples that reach nothing, and of each cell
+  std::vector<std::int32_t> counts_;
   workspace<std::int32_t> keys_;
   workspace<double> sorted_;
-  bool good_ = true;
 
   // Turns counts into offsets: cells in order, in each the parts in order.
-  void number(std::vector<std::int32_t> &counts, std::int64_t n_parts) {
+  void number() {
     const std::int64_t n_keys = n_cells_ + 1;
-    for (std::int64_t p = 0; p < n_parts; ++p)
-      for (std::int64_t k = 0; k < n_keys; ++k) begin_[k + 1] += counts[p * n_keys + k];
-    for (std::int64_t k = 0; k < n_keys; ++k) begin_[k + 1] += begin_[k];
-    std::vector<std::int64_t> next(begin_.begin(), begin_.end() - 1);
-    for (std::int64_t p = 0; p < n_parts; ++p)
-      for (std::int64_t k = 0; k < n_keys; ++k) {
-        const std::int32_t here = counts[p * n_keys + k];
-        counts[p * n_keys + k] = static_cast<std::int32_t>(next[k]);
-        next[k] += here;
+    std::int32_t next = 0;
+    for (std::int64_t k = 0; k < n_keys; ++k) {
+      begin_[k] = next;
+      for (std::int64_t p = 0; p < n_parts_; ++p) {
+        const std::int32_t here = counts_[p * n_keys + k];
+        counts_[p * n_keys + k] = next;
+        next += here;
       }
+    }
+    begin_[n_keys] = next;
   }
 };
 

@@ -124,7 +124,7 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
     c.reach = std::min(c.reach, options.cutoff);
     const moment_error error(series, D, widest, spacing, std::sqrt(D) * (c.reach + widest));
     const double reach = c.reach < options.cutoff ? c.reach : 37;
-    for (c.order = first; c.order <= last; c.order += 2) {
+    for (c.order = first; c.order <= last; ++c.order) {
       c.error = error.bound(c.order, reach, 0);
       c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
       // Sums of positive terms stay positive while each keeps its sign. With three CVs the far

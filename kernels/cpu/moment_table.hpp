@@ -1,0 +1,85 @@
+// Moments of all cells at once, for cells that are few enough: samples are sorted in pieces that
+// stay in a core's cache, and expanded once.
+#ifndef CYFES_CPU_MOMENT_TABLE_HPP
+#define CYFES_CPU_MOMENT_TABLE_HPP
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "cpu/moment_job.hpp"
+#include "cpu/partition.hpp"
+
+namespace cyfes {
+
+class moment_table {
+ public:
+  moment_table(const moment_shape &shape, std::int64_t n_cells)
+      : shape_(&shape), place_(n_cells), moments_(n_cells * shape.size) {}
+
+  // The row that begins with a cell.
+  moment_row row(std::int64_t cell) const { return {moments_.get(), &place_[cell]}; }
+
+  // Adds samples [first, last); false if one of them is not finite.
+  bool add(const sample_job &job, const moment_loops &loops, std::int64_t first,
+           std::int64_t last) {
+    const auto n_cells = static_cast<std::int64_t>(place_.size());
+    const std::int64_t piece = std::min(last - first, table_piece(n_cells));
+    partition cells(job, piece, n_cells, loops, 1);
+    workspace<double> buffer(moment_buffer_size(*shape_));
+    for (std::int64_t at = first; at < last; at += piece) {
+      if (!cells.sort(at, std::min(last, at + piece))) return false;
+      for (std::int64_t c = 0; c < n_cells; ++c)
+        if (const std::int64_t n = cells.count(c))
+          loops.moments(*shape_, cells.samples(c), n, place(c), buffer.get());
+    }
+    return true;
+  }
+
+  // Adds another table.
+  void add(const moment_table &other) {
+    for (std::size_t c = 0; c < place_.size(); ++c) {
+      if (other.place_[c] == 0) continue;
+      const double *const from = other.moments_.get() + (other.place_[c] - 1) * shape_->size;
+      double *const to = place(static_cast<std::int64_t>(c));
+      for (std::int64_t i = 0; i < shape_->size; ++i) to[i] += from[i];
+    }
+  }
+
+ private:
+  const moment_shape *shape_;
+  std::vector<std::int32_t> place_;
+  std::int32_t last_ = 0;
+  workspace<double> moments_;  // in the order in which cells are seen first: the rest is untouched
+
+  double *place(std::int64_t c) {
+    const bool fresh = place_[c] == 0;
+    if (fresh) place_[c] = ++last_;
+    double *const to = moments_.get() + (place_[c] - 1) * shape_->size;
+    if (fresh) std::fill(to, to + shape_->size, 0.0);
+    return to;
+  }
+};
+
+// Adds n samples to the table that it makes; null if one of them is not finite. Fixed parts of the
+// samples have tables of their own, which are added in their order: no thread waits for another,
+// and the bits do not depend on how many there are.
+inline std::unique_ptr<moment_table> table_of(const sample_job &job, std::int64_t n,
+                                              const moment_shape &shape, std::int64_t n_cells,
+                                              const moment_loops &loops, int n_threads) {
+  std::int64_t n_parts = 1;
+  while (n_parts < 16 && n > n_parts << 19) n_parts *= 2;
+  std::vector<std::unique_ptr<moment_table>> tables(n_parts);
+  bool good = true;
+#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)
+  for (std::int64_t p = 0; p < n_parts; ++p) {
+    tables[p] = std::make_unique<moment_table>(shape, n_cells);
+    good = tables[p]->add(job, loops, p * n / n_parts, (p + 1) * n / n_parts) && good;
+  }
+  if (!good) return nullptr;
+  for (std::int64_t p = 1; p < n_parts; ++p) tables[0]->add(*tables[p]);
+  return std::move(tables[0]);
+}
+
+}  // namespace cyfes
+#endif
