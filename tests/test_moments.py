@@ -159,6 +159,30 @@ def test_the_bits_do_not_depend_on_threads_or_derivatives(d):
             np.testing.assert_array_equal(many[1], one[1])
 
 
+@pytest.mark.parametrize("bins", [60, 400])
+def test_many_samples_are_summed_in_parts_whatever_the_threads(bins):
+    """On the coarse grid a table of all cells serves, in four parts; on the fine one, batches."""
+    grid = Grid.from_bins(["a", "b"], [-3] * 2, [3] * 2, [bins] * 2, [True] * 2)
+    rng = np.random.default_rng(8)
+    centers, weights = rng.normal(0, 1.2, (1_100_000, 2)), rng.uniform(0, 1, 1_100_000)
+
+    def total(method, n_threads=0):
+        values = np.zeros(grid.shape)
+        _kernels.spread(
+            grid, centers, np.full((1, 2), 8 / bins), weights, values, images="all", method=method,
+            n_threads=n_threads,
+        )  # fmt: skip
+        return values
+
+    one, exact = total("moments", 1), total("tiles")
+    np.testing.assert_allclose(one, exact, rtol=0, atol=1e-11 * exact.max())
+    for n_threads in (2, 3):
+        np.testing.assert_array_equal(total("moments", n_threads), one)
+    weights[1_000_000] = np.nan
+    with pytest.raises(InputError, match="1000000"):
+        total("moments")
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("d", [1, 2, 3])
 def test_moments_are_the_exact_methods_within_tolerance(d, isa, monkeypatch):

@@ -22,6 +22,7 @@ constexpr double second_per_kernel_stamp = 60e-9;
 constexpr double second_per_pair_tile = 0.03e-9;
 constexpr double second_per_kernel_tile = 150e-9;
 constexpr double second_per_sample_sort = 11e-9;
+constexpr double second_per_sample_piece = 5e-9;  // sorted in a core's cache
 constexpr double second_per_sample_line = 2.2e-9;
 constexpr double second_per_moment = 0.035e-9;     // and sample
 constexpr double second_per_cell_moment = 0.5e-9;  // sums of vectors, and store
@@ -87,6 +88,8 @@ double moment_cost(const cyfes_grid &grid, const cyfes_kernel_list &samples, con
   products += all;
   expansions +=
       products * second_per_product + filled * size * second_per_cell_moment + n_cells * 8 * 1e-9;
+  if (has_table(static_cast<std::int64_t>(n_cells), rows.get().size))
+    return n * (second_per_sample_piece + size * second_per_moment) + expansions;
   const double batches = std::clamp(n / 0x1p20, 1.0, 4.0);
   // Cells that the samples' lines no longer fit into the cache make sorting slower.
   const double sort = second_per_sample_sort * (n_cells > 2e4 ? 2.0 : 1.0);
