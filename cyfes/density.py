@@ -13,7 +13,7 @@ from cyfes.grid import Grid
 
 #: Kernels summed between two looks at the keyboard and the progress bar: by cell moments, whose
 #: expansion each chunk pays; others that share a bandwidth; and those with one each.
-MOMENT_CHUNK = 1 << 22
+MOMENT_CHUNK = 1 << 21
 CHUNK = 1 << 17
 HILL_CHUNK = 1 << 13
 GPU_CHUNK = 1 << 24

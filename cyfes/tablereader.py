@@ -94,7 +94,7 @@ class TableReader:
         self._drop_unterminated = drop_unterminated
         self._n_threads = n_threads
         self._block_bytes = BLOCK_BYTES * (n_threads or max_threads())
-        self._space = space or self._fresh_space
+        self._space = space
         self._header = NO_HEADER
         self._line = 1  # number of the line that comes next
         self._reused: list[np.ndarray] = []
@@ -155,7 +155,7 @@ class TableReader:
         order = sorted(positions)
         n_columns = len(self._header.fields) if self._positions is not None else 1
         room = len(block.text) // 2 + 1
-        space = self._space(room) if positions else ()
+        space = (self._space or self._fresh_space)(room) if positions else ()
         if len(self._faults) < room:
             self._faults = np.empty(room, np.uint8)
         values, faults, first, n, n_read, n_lines = parse_rows(

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <vector>
 
 #include "cpu/isa.hpp"
@@ -14,9 +13,10 @@ namespace cyfes {
 // Owns the arrays behind a cell_list.
 class sorted_cells {
  public:
-  sorted_cells(const cyfes_grid &grid, const cyfes_kernel_list &samples, double cutoff) {
+  sorted_cells(const cyfes_grid &grid, const cyfes_kernel_list &samples, double cutoff,
+               int n_threads) {
     choose_width(grid, samples);
-    sort(grid, samples, cutoff);
+    sort(grid, samples, cutoff, n_threads);
   }
 
   const cell_list &list() const { return list_; }
@@ -41,7 +41,8 @@ class sorted_cells {
   }
 
   // Cell of every sample that reaches the grid (-1: none does), numbered over all cells.
-  void sort(const cyfes_grid &grid, const cyfes_kernel_list &samples, double cutoff) {
+  void sort(const cyfes_grid &grid, const cyfes_kernel_list &samples, double cutoff,
+            int n_threads) {
     const int D = grid.n_dims;
     const std::int64_t n = samples.n_kernels;
     std::int64_t first[CYFES_MAX_DIMS], count[CYFES_MAX_DIMS];  // cells along each CV
@@ -55,15 +56,30 @@ class sorted_cells {
     }
     std::vector<double> folded(samples.centers, samples.centers + n * D);
     std::vector<std::int64_t> key(n);
+#pragma omp parallel for num_threads(n_threads) schedule(static)
     for (std::int64_t k = 0; k < n; ++k) key[k] = cell_of(grid, first, count, &folded[k * D]);
-    std::vector<std::int64_t> order(n);
-    std::iota(order.begin(), order.end(), std::int64_t{0});
-    order.erase(
-        std::remove_if(order.begin(), order.end(), [&](std::int64_t k) { return key[k] < 0; }),
-        order.end());
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::int64_t a, std::int64_t b) { return key[a] < key[b]; });
+    std::vector<std::int64_t> order;
+    order.reserve(n);
+    for (std::int64_t k = 0; k < n; ++k)
+      if (key[k] >= 0) order.push_back(k);
+    sort_by(key, order);
     gather(D, order, key, first, count, folded, samples.weights);
+  }
+
+  // Stable radix sort by the samples' keys.
+  static void sort_by(const std::vector<std::int64_t> &key, std::vector<std::int64_t> &order) {
+    constexpr int bits = 11;
+    std::int64_t most = 0;
+    for (const std::int64_t k : order) most = std::max(most, key[k]);
+    std::vector<std::int64_t> sorted(order.size());
+    for (int shift = 0; shift < 63 && most >> shift > 0; shift += bits) {
+      const auto digit = [&](std::int64_t k) { return key[k] >> shift & ((1 << bits) - 1); };
+      std::int64_t begin[(1 << bits) + 1] = {};
+      for (const std::int64_t k : order) ++begin[digit(k) + 1];
+      for (int i = 0; i < 1 << bits; ++i) begin[i + 1] += begin[i];
+      for (const std::int64_t k : order) sorted[begin[digit(k)]++] = k;
+      order.swap(sorted);
+    }
   }
 
   std::int64_t cell_of(const cyfes_grid &grid, const std::int64_t *first, const std::int64_t *count,

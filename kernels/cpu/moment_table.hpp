@@ -68,7 +68,7 @@ inline std::unique_ptr<moment_table> table_of(const sample_job &job, std::int64_
                                               const moment_shape &shape, std::int64_t n_cells,
                                               const moment_loops &loops, int n_threads) {
   std::int64_t n_parts = 1;
-  while (n_parts < 16 && n > n_parts << 19) n_parts *= 2;
+  while (n_parts < 16 && n > n_parts << 18) n_parts *= 2;
   std::vector<std::unique_ptr<moment_table>> tables(n_parts);
   bool good = true;
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)

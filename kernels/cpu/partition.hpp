@@ -4,8 +4,8 @@
 #define CYFES_CPU_PARTITION_HPP
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <new>
 #include <vector>
 
@@ -16,29 +16,50 @@
 
 namespace cyfes {
 
-// Uninitialised memory; large blocks lie on huge pages where the system has them, which spares
-// most page faults and misses of the translation cache.
+// Uninitialised memory. Large blocks are mappings of their own on huge pages where the system has
+// them: that spares most page faults, what is not touched takes no memory, and all of it goes back
+// to the system at the end.
 template <class value>
 class workspace {
  public:
   explicit workspace(std::int64_t n) {
-    constexpr std::size_t page = std::size_t{1} << 21;
     const std::size_t bytes =
         static_cast<std::size_t>(std::max<std::int64_t>(n, 1)) * sizeof(value);
-    const std::size_t unit = bytes < page ? 64 : page, whole = (bytes + unit - 1) / unit * unit;
-    memory_.reset(static_cast<value *>(std::aligned_alloc(unit, whole)));
-    if (!memory_) throw std::bad_alloc();
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    if (unit == page) madvise(memory_.get(), whole, MADV_HUGEPAGE);
+#ifdef __linux__
+    constexpr std::size_t page = std::size_t{1} << 21;
+    if (bytes >= page) {
+      mapped_ = (bytes + page - 1) / page * page + page;  // a page to align the begin
+      void *const all = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+      if (all == MAP_FAILED) throw std::bad_alloc();
+      all_ = all;
+      const auto begin = (reinterpret_cast<std::uintptr_t>(all) + page - 1) / page * page;
+      values_ = reinterpret_cast<value *>(begin);
+      madvise(values_, mapped_ - page, MADV_HUGEPAGE);
+      return;
+    }
 #endif
+    all_ = values_ = static_cast<value *>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+    if (!all_) throw std::bad_alloc();
   }
-  value *get() const { return memory_.get(); }
+  ~workspace() {
+#ifdef __linux__
+    if (mapped_) {
+      munmap(all_, mapped_);
+      return;
+    }
+#endif
+    std::free(all_);
+  }
+  workspace(const workspace &) = delete;
+  workspace &operator=(const workspace &) = delete;
+
+  value *get() const { return values_; }
 
  private:
-  struct release {
-    void operator()(value *p) const { std::free(p); }
-  };
-  std::unique_ptr<value, release> memory_;
+  void *all_ = nullptr;
+  std::size_t mapped_ = 0;
+  value *values_ = nullptr;
 };
 
 // Samples that offsets of 32 bits can number.

@@ -64,7 +64,7 @@ void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
 template <class real>
 void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
                   const cyfes_options &options, int n_threads, real *density, real *derivatives) {
-  const sorted_cells cells(grid, kernels, options.cutoff);
+  const sorted_cells cells(grid, kernels, options.cutoff, n_threads);
   const int last = grid.n_dims - 1;
   tile_job<real> job{};
   job.grid = &grid;
