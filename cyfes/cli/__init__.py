@@ -45,6 +45,9 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 2 for anything a user can cure."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    # NumPy is not imported yet. Its linear algebra, of which no command needs much, would start
+    # threads that take longer than the rest of NumPy.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     run = _run_compat if _is_compat(arguments) else _run
     try:
         with warnings.catch_warnings():
