@@ -17,7 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from benchmarks import counts, document, scaling, table
 from benchmarks.document import Report
 from benchmarks.peers import version
-from benchmarks.peers.programs import plumed
+from benchmarks.peers.programs import plumed_version
 from benchmarks.workload import measure
 from benchmarks.workloads import WORKLOADS
 from cyfes import _kernels
@@ -40,7 +40,7 @@ def machine() -> str:
 
 def peers() -> str:
     """The versions of the peers."""
-    return ", ".join([f"{name} {version(name)}" for name in PEERS] + [f"PLUMED: {plumed()}"])
+    return ", ".join([f"{name} {version(name)}" for name in PEERS] + [f"PLUMED {plumed_version()}"])
 
 
 def run(name: str, rounds: int) -> Report:

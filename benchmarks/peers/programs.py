@@ -16,6 +16,17 @@ def plumed() -> str | None:
     return os.environ.get("PLUMED") or shutil.which("plumed")
 
 
+def plumed_version() -> str:
+    """The version of ``plumed()``, or that there is none."""
+    program = plumed()
+    if program is None:
+        return "not at hand"
+    told = subprocess.run(
+        [program, "--no-mpi", "info", "--long-version"], capture_output=True, text=True, check=False
+    )
+    return told.stdout.strip() or "unknown"
+
+
 def run(command: list[str], folder: Path) -> None:
     """Run a program in a folder; CalledProcessError with its last words if it fails."""
     ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

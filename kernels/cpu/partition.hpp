@@ -5,62 +5,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <new>
 #include <vector>
 
 #include "cpu/moment_job.hpp"
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
+#include "cpu/workspace.hpp"
 
 namespace cyfes {
-
-// Uninitialised memory. Large blocks are mappings of their own on huge pages where the system has
-// them: that spares most page faults, what is not touched takes no memory, and all of it goes back
-// to the system at the end.
-template <class value>
-class workspace {
- public:
-  explicit workspace(std::int64_t n) {
-    const std::size_t bytes =
-        static_cast<std::size_t>(std::max<std::int64_t>(n, 1)) * sizeof(value);
-#ifdef __linux__
-    constexpr std::size_t page = std::size_t{1} << 21;
-    if (bytes >= page) {
-      mapped_ = (bytes + page - 1) / page * page + page;  // a page to align the begin
-      void *const all = mmap(nullptr, mapped_, PROT_READ | PROT_WRITE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-      if (all == MAP_FAILED) throw std::bad_alloc();
-      all_ = all;
-      const auto begin = (reinterpret_cast<std::uintptr_t>(all) + page - 1) / page * page;
-      values_ = reinterpret_cast<value *>(begin);
-      madvise(values_, mapped_ - page, MADV_HUGEPAGE);
-      return;
-    }
-#endif
-    all_ = values_ = static_cast<value *>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
-    if (!all_) throw std::bad_alloc();
-  }
-  ~workspace() {
-#ifdef __linux__
-    if (mapped_) {
-      munmap(all_, mapped_);
-      return;
-    }
-#endif
-    std::free(all_);
-  }
-  workspace(const workspace &) = delete;
-  workspace &operator=(const workspace &) = delete;
-
-  value *get() const { return values_; }
-
- private:
-  void *all_ = nullptr;
-  std::size_t mapped_ = 0;
-  value *values_ = nullptr;
-};
 
 // Samples that offsets of 32 bits can number.
 constexpr std::int64_t most_sorted = std::int64_t{1} << 30;
