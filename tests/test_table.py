@@ -1,10 +1,12 @@
 """Reading PLUMED tables: schemas, constants, bad rows and what is said about them."""
 
+import gc
 import gzip
 import math
 import os
 import pickle
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -524,3 +526,18 @@ def test_real_grids_print_as_plumed_printed_them(shared_data):
         text = format_grid(grid, values, 0, grid.size, 14, 9)
         printed = path.read_bytes()
         assert text == printed[printed.rindex(b"#!") :].partition(b"\n")[2], path
+
+
+def test_a_reader_frees_its_buffers_without_a_collection(tmp_path):
+    """Those of many files would add up until the next one."""
+    path = tmp_path / "COLVAR"
+    path.write_text("#! FIELDS time x\n 0 1.5\n 1 2.5\n")
+    gc.disable()
+    try:
+        reader = TableReader(str(path), ["x"])
+        assert sum(len(rows) for rows in reader) == 2
+        alive = weakref.ref(reader)
+        del reader
+        assert alive() is None
+    finally:
+        gc.enable()
