@@ -37,7 +37,8 @@ class Environment:
     @property
     def environ(self) -> dict[str, str]:
         """The variables of its processes: no path of the machine's libraries is among them."""
-        kept = ("LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS", "CYFES_SHARED_DATA")
+        # CI: the same examples in every run.
+        kept = ("CI", "LANG", "LC_ALL", "TMPDIR", "OMP_NUM_THREADS", "CYFES_SHARED_DATA")
         plain = {name: os.environ[name] for name in kept if name in os.environ}
         plain.setdefault("CYFES_SHARED_DATA", str(SHARED_DATA))
         path = os.pathsep.join([str(self.scripts), os.environ["PATH"]])
