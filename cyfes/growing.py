@@ -4,8 +4,9 @@ import mmap
 
 import numpy as np
 
-#: From this size on pages of 2 MB, which come 500 times less often than the usual ones.
+#: From this size on large pages, which come 500 times less often than the usual ones.
 _LARGE = 1 << 23
+_LARGE_PAGE = 1 << 21
 
 
 class GrowingArray:
@@ -18,16 +19,13 @@ class GrowingArray:
     def __init__(self, width: int) -> None:
         self._width = width
         self._n = 0
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        self._memory = mmap.mmap(-1, mmap.PAGESIZE, flags=flags)
+        self._memory = _memory(mmap.PAGESIZE)
 
     def room(self, n: int) -> np.ndarray:
         """Return room for n more rows, float64[n, width]."""
         needed = 8 * (self._n + n) * self._width
         if needed > len(self._memory):
-            self._memory.resize(max(needed, 2 * len(self._memory)))
-            if len(self._memory) >= _LARGE:
-                self._memory.madvise(mmap.MADV_HUGEPAGE)
+            self._grow(max(needed, 2 * len(self._memory)))
         return self._view(self._n, n)
 
     def keep(self, n: int) -> None:
@@ -38,7 +36,25 @@ class GrowingArray:
         """Return the rows kept, float64[n, width]; there is no more room from then on."""
         return self._view(0, self._n)
 
+    def _grow(self, size: int) -> None:
+        if size < _LARGE:
+            self._memory.resize(size)
+            return
+        # Linux puts whole numbers of large pages where such a page begins, and moves them whole.
+        size = -(-size // _LARGE_PAGE) * _LARGE_PAGE
+        if len(self._memory) >= _LARGE:
+            self._memory.resize(size)
+            return
+        small = self.array()
+        self._memory = _memory(size)
+        self._memory.madvise(mmap.MADV_HUGEPAGE)
+        self.array()[:] = small
+
     def _view(self, first: int, n: int) -> np.ndarray:
         width = self._width
         flat = np.frombuffer(self._memory, np.float64, n * width, 8 * first * width)
         return flat.reshape(n, width)
+
+
+def _memory(size: int) -> mmap.mmap:
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
