@@ -35,10 +35,10 @@ def cutoff(plan: dict[str, Any]) -> float:
     return cyfes.density.cutoff_for(plan.get("tail", cyfes.density.TAIL))
 
 
-def density(grid: Grid, samples: np.ndarray, h: float, threads: int) -> np.ndarray:
+def density(grid: Grid, samples: np.ndarray, h: float, threads: int, **plan: Any) -> np.ndarray:
     """The same sum as users call for it, with its checks and weights."""
     bandwidth = np.full((1, grid.n_dims), h)
-    return Density(grid, n_threads=threads).add(samples, bandwidth).values
+    return Density(grid, n_threads=threads, backend="cpu", **plan).add(samples, bandwidth).values
 
 
 def hills(

@@ -13,6 +13,7 @@ from benchmarks.peers.readers import contenders
 from benchmarks.targets import counted, faster, per_number
 from benchmarks.workload import Contender, Workload, probe_contenders
 from cyfes import _kernels
+from cyfes.fes import FreeEnergySurface
 from cyfes.grid import Grid
 from cyfes.table import read_table
 
@@ -22,7 +23,7 @@ KBT, SIGMA, BINS = 2.494339, 0.15, 100
 
 
 def reweight() -> Workload:
-    """10,001 frames on 100x100 points, whole processes."""
+    """10,001 frames on 100x100 points, whole processes and in a Python that runs."""
     folder = TemporaryDirectory()
     where = Path(folder.name)
     data.write_colvar(where / "COLVAR", 10_001)
@@ -31,7 +32,16 @@ def reweight() -> Workload:
         (where / "fes.dat").unlink(missing_ok=True)
         run(_reweighting(threads, "COLVAR"), where)
 
+    def in_python(threads: int) -> None:
+        surface = FreeEnergySurface.from_colvar(
+            where / "COLVAR", cv=("phi", "psi"), bias=("metad.bias",), kbt=KBT,
+            bandwidth=(SIGMA, SIGMA), lower=["-pi"] * 2, upper=["pi"] * 2, bins=[BINS] * 2,
+            backend="cpu", n_threads=threads,
+        )  # fmt: skip
+        surface.to_dat(where / "fes.dat", n_threads=threads)
+
     found = [Contender("cyfes reweight", partial(whole, t), t) for t in THREADS]
+    found += [Contender("cyfes in Python", partial(in_python, t), t) for t in THREADS]
     theirs = (
         plumed_driver(where, BINS, SIGMA, 38.0),
         fes_script(where, BINS, SIGMA, KBT, 4.2),
@@ -41,8 +51,11 @@ def reweight() -> Workload:
         (*found, *theirs),
         "cyfes reweight x2",
         (
-            faster("cyfes reweight x2", "plumed driver x1", 100),
-            faster("cyfes reweight x2", "FES_from_Reweighting.py x1", 10),
+            *(
+                faster(f"{who} x2", f"{peer} x1", factor)
+                for who in ("cyfes reweight", "cyfes in Python")
+                for peer, factor in (("plumed driver", 100), ("FES_from_Reweighting.py", 10))
+            ),
         ),
         folder=folder,
     )

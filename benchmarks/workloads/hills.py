@@ -11,6 +11,7 @@ from benchmarks.counts import flop, instructions
 from benchmarks.peers.programs import cyfes, plumed_sum_hills, run
 from benchmarks.targets import counted, faster
 from benchmarks.workload import Contender, Target, Workload, probe_contenders
+from cyfes.fes import FreeEnergySurface
 
 THREADS = (1, 2)
 SHARED = Path(
@@ -60,9 +61,13 @@ def real(n_dims: int, bins: int) -> Workload:
 
 
 def _limits(n_dims: int) -> list[Target]:
-    ours_ = ("cyfes kernel x1", "cyfes kernel x2", "cyfes sum_hills x1", "cyfes sum_hills x2")
-    pairs = zip(ours_, FACTORS[n_dims], strict=True)
-    return [faster(key, "plumed sum_hills x1", factor) for key, factor in pairs]
+    ours_ = ("cyfes kernel", "cyfes sum_hills", "cyfes in Python")
+    kernel, whole = FACTORS[n_dims][:2], FACTORS[n_dims][2:]
+    return [
+        faster(f"{who} x{t}", "plumed sum_hills x1", factor)
+        for who, factors in zip(ours_, (kernel, whole, whole), strict=True)
+        for t, factor in zip(THREADS, factors, strict=True)
+    ]
 
 
 def _workload(
@@ -83,12 +88,21 @@ def _workload(
         (where / "fes.dat").unlink(missing_ok=True)
         run(cyfes(["sum_hills", *options, "--threads", str(threads)]), where)
 
+    def in_python(threads: int) -> None:
+        surface = FreeEnergySurface.from_hills(
+            where / "HILLS", lower=["-pi"] * n_dims, upper=["pi"] * n_dims, bins=[bins] * n_dims,
+            backend="cpu", n_threads=threads,
+        )  # fmt: skip
+        surface.to_dat(where / "fes.dat", n_threads=threads)
+
     found = [Contender("cyfes sum_hills", partial(whole, t), t) for t in THREADS]
+    # Without the start of Python and NumPy, which a hundred files need but once.
+    found += [Contender("cyfes in Python", partial(in_python, t), t) for t in THREADS]
     theirs = plumed_sum_hills(where, options, recorded)
     return Workload(
         title,
         (*probe_contenders(THREADS), *kernels, *found, theirs),
-        (kernels or found)[-1].key,
+        (kernels or found[: len(THREADS)])[-1].key,
         tuple(limits),
         folder=folder,
     )

@@ -313,24 +313,22 @@ template <class flag, class Body>
 inline void for_each_cell(const moment_axis &axis, const double *table, std::int64_t order,
                           const flag *present, std::int64_t begin, std::int64_t end,
                           const Body &body) {
-  // Cells numbered from the grid's lower bound.
+  // Cells numbered from the grid's lower bound; divisions would take as long as a cell's terms.
   const std::int64_t low = floor_div((begin - axis.step - axis.reach) * axis.split, axis.step);
   const std::int64_t high = floor_div((end + axis.reach) * axis.split, axis.step);
+  const std::int64_t turns = axis.wraps ? floor_div(low, axis.n_cells) : 0;
+  std::int64_t cell = low - (axis.wraps ? turns * axis.n_cells : axis.first);
+  std::int64_t part = low - floor_div(low, axis.split) * axis.split;
+  std::int64_t column = begin + axis.margin - floor_div(low, axis.split) * axis.step;
   for (std::int64_t i = low; i <= high; ++i) {
-    std::int64_t cell = i - axis.first, base = 0;
-    if (axis.wraps) {
-      const std::int64_t turns = floor_div(i, axis.n_cells);
-      cell = i - turns * axis.n_cells;
-      base = turns * axis.n_points + cell * axis.step / axis.split;
-    } else {
-      if (cell < 0 || cell >= axis.n_cells) continue;
-      base = floor_div(i * axis.step, axis.split);
+    const bool within = column >= 0 && column + (end - begin) <= axis.stride &&
+                        (axis.wraps || (cell >= 0 && cell < axis.n_cells));
+    if (within && present[cell]) body(cell, table + part * order * axis.stride + column);
+    if (++cell == axis.n_cells && axis.wraps) cell = 0;
+    if (++part == axis.split) {
+      part = 0;
+      column -= axis.step;
     }
-    if (!present[cell]) continue;
-    const std::int64_t part = i - floor_div(i, axis.split) * axis.split;
-    const std::int64_t column = begin - base + axis.margin;
-    if (column < 0 || column + (end - begin) > axis.stride) continue;  // beyond the reach
-    body(cell, table + part * order * axis.stride + column);
   }
 }
 

@@ -82,15 +82,15 @@ struct preparer {
 
   void factors(int d, const double *displacement, real *factor) const {
     constexpr int width = simd<real>::width;
-    const double sigma = scales[d];
+    const double inverse = 1 / scales[d];
     real *const moment = job.moment + slot * job.stride[D - 1] + stamp_margin;
     for (std::int64_t i = 0; i < kernel.along[d].length; i += width) {
       wide_t<real> x;
       __builtin_memcpy(&x, displacement + i, sizeof x);
-      const wide_t<real> z = x / sigma, q = -0.5 * (z * z);
+      const wide_t<real> z = x * inverse, q = -0.5 * (z * z);
       const vec_t<real> e = exponential(__builtin_convertvector(q, vec_t<real>));
       store(factor + i, e);
-      if (d == D - 1) store(moment + i, e * __builtin_convertvector(z / sigma, vec_t<real>));
+      if (d == D - 1) store(moment + i, e * __builtin_convertvector(z * inverse, vec_t<real>));
     }
   }
 
