@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "check.hpp"
 #include "cyfes_kernels.h"
 
 namespace {
@@ -58,8 +59,6 @@ void operator delete(void *memory, std::size_t) noexcept { std::free(memory); }
 
 namespace {
 
-int n_calls = 0, n_failures = 0;
-
 using status_call = std::function<int()>;
 
 std::int64_t allocations_of(const status_call &call) {
@@ -77,11 +76,8 @@ void check_call(const std::string &what, const status_call &call) {
       n_left = n;
       const int status = call();
       const bool failed = n_left.exchange(never) < 0;
-      ++n_calls;
-      if (status == (failed ? CYFES_OUT_OF_MEMORY : CYFES_OK)) continue;
-      ++n_failures;
-      std::printf("FAILED: %s: status %d with allocation %lld failing\n", what.c_str(), status,
-                  static_cast<long long>(n));
+      check(status == (failed ? CYFES_OUT_OF_MEMORY : CYFES_OK),
+            what + ": status " + std::to_string(status) + ", allocation " + std::to_string(n));
     }
 }
 
@@ -210,6 +206,6 @@ int main() {
   check_sums();
   check_weights();
   check_text();
-  std::printf("%d calls short of memory, or just not; %d failed\n", n_calls, n_failures);
+  std::printf("%d calls short of memory, or just not; %d failed\n", n_checks, n_failures);
   return n_failures != 0;
 }
