@@ -156,9 +156,7 @@ class FreeEnergySurface:
                 density.add(values, h[None, :], log_weights=log_w)
             return cls.from_density(density, h, kbt, units)
         values, log_w = samples.values, samples.log_weights
-        density.add(values, h[None, :], log_weights=log_w, progress=progress)
-        surface = cls.from_density(density, h, kbt, units)
-        return surface._measured(density, values, h, log_w, explain)
+        return cls._summed(density, values, log_w, h, kbt, units, explain, progress)
 
     @classmethod
     def from_samples(
@@ -223,10 +221,7 @@ class FreeEnergySurface:
             tail=tail,
             method=method,
         )
-        density.add(values, h[None, :], log_weights=log_w)
-        return cls.from_density(density, h, kbt, units)._measured(
-            density, values, h, log_w, explain
-        )
+        return cls._summed(density, values, log_w, h, kbt, units, explain)
 
     @classmethod
     def from_density(
@@ -242,32 +237,29 @@ class FreeEnergySurface:
         volume = np.prod(np.sqrt(2 * np.pi) * np.asarray(bandwidth))
         shift = density.log_scale - density.log_sum_weights - np.log(volume)
         values, slopes = _minus_kbt_log(density, kbt)
-        return cls(
-            density.grid,
-            values - kbt * shift,
-            kbt,
-            slopes,
-            units,
-            computed_on=str(density.choice),
-            explanation=tuple(density.explanation()),
-        )
+        return cls(density.grid, values - kbt * shift, kbt, slopes, units, **_told_by(density))
 
-    def _measured(
-        self,
+    @classmethod
+    def _summed(
+        cls,
         density: Density,
         samples: np.ndarray,
-        bandwidth: np.ndarray,
         log_weights: np.ndarray,
+        bandwidth: np.ndarray,
+        kbt: float,
+        units: str,
         explain: bool,
+        progress: Progress | None = None,
     ) -> "FreeEnergySurface":
-        """Return the surface with the measured error in its explanation, if asked for."""
+        """Return the surface of all samples; their density's error is measured if asked for."""
+        h = bandwidth[None, :]
+        density.add(samples, h, log_weights=log_weights, progress=progress)
+        surface = cls.from_density(density, bandwidth, kbt, units)
         if not explain:
-            return self
-        n, error, tail = density.measured_error(
-            samples, bandwidth[None, :], log_weights=log_weights
-        )
+            return surface
+        n, error, tail = density.measured_error(samples, h, log_weights=log_weights)
         text = f"{error:.1e} of the density's peak; |dF| {tail:.1e} kBT (at {n} points)"
-        return replace(self, explanation=(*self.explanation, ("error measured", text)))
+        return replace(surface, explanation=(*surface.explanation, ("error measured", text)))
 
     # Using it
 
@@ -392,13 +384,7 @@ def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergy
     """Yield the surface of each density of ``hillsum.hill_densities``, whose options it takes."""
     for density in hill_densities(hills, grid, **options):
         slopes = None if density.derivatives is None else -density.derivatives
-        yield FreeEnergySurface(
-            grid,
-            -density.values,
-            derivatives=slopes,
-            computed_on=str(density.choice),
-            explanation=tuple(density.explanation()),
-        )
+        yield FreeEnergySurface(grid, -density.values, derivatives=slopes, **_told_by(density))
 
 
 def histogram_surface(
@@ -412,14 +398,12 @@ def histogram_surface(
     if plumed_compat and density.derivatives is not None:
         with np.errstate(divide="ignore"):
             slopes = -kbt / density.derivatives
-    return FreeEnergySurface(
-        density.grid,
-        values,
-        kbt,
-        slopes,
-        computed_on=str(density.choice),
-        explanation=tuple(density.explanation()),
-    )
+    return FreeEnergySurface(density.grid, values, kbt, slopes, **_told_by(density))
+
+
+def _told_by(density: Density) -> dict[str, Any]:
+    """What a density tells a surface about its sum."""
+    return {"computed_on": str(density.choice), "explanation": tuple(density.explanation())}
 
 
 def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.ndarray:

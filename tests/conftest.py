@@ -23,6 +23,18 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def write(tmp_path):
+    """Writes a file and returns its path."""
+
+    def write_text(content, name="COLVAR"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    return write_text
+
+
 @pytest.fixture(scope="session")
 def host_library(tmp_path_factory) -> Path:
     """The GPU's blocks compiled for the host (tests/native/cuda_on_host.cpp)."""

@@ -198,3 +198,29 @@ def test_importing_cyfes_is_lazy_until_a_name_is_used():
         "assert not hasattr(cyfes, 'Nonsense')\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="no /proc")
+def test_memory_that_runs_out_among_threads_is_an_exception():
+    program = (
+        "import resource\n"
+        "import numpy as np\n"
+        "from cyfes import _kernels\n"
+        "from cyfes.grid import Grid\n"
+        "grid = Grid.from_bins(['a', 'b'], [0, 0], [1, 1], [64, 64], [True, True])\n"
+        "def spread(n):\n"
+        "    centers, density = np.random.default_rng(0).random((n, 2)), np.zeros(grid.shape)\n"
+        "    kernels = centers, np.full((1, 2), 0.01), np.ones(n)\n"
+        "    _kernels.spread(grid, *kernels, density, n_threads=2, method='stamps')\n"
+        "spread(1)  # starts the threads\n"
+        "pages = int(open('/proc/self/statm').read().split()[0])\n"
+        "size, most = pages * resource.getpagesize(), resource.RLIM_INFINITY\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + 2**20, most))\n"
+        "try: spread(5000)\n"
+        "except MemoryError as error: message = str(error)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
+        "spread(5000)\n"
+        "assert message == 'not enough memory for this computation'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr

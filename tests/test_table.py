@@ -1,4 +1,4 @@
-"""Reading PLUMED tables: schemas, constants, bad rows and what is said about them."""
+"""Reading PLUMED tables: rows, bad rows and what is said about them."""
 
 import gc
 import gzip
@@ -27,18 +27,6 @@ COLVAR = """\
 1.0 -1.5 x 3 # after a row
 2.0 2.5 1e400 4
 """
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Writes a file and returns its path."""
-
-    def write_text(content, name="COLVAR"):
-        path = tmp_path / name
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return str(path)
-
-    return write_text
 
 
 def one_line(error):
@@ -126,111 +114,6 @@ def test_carriage_returns(write):
     assert table.headers[0].constants["min_phi"] == "-pi"
 
 
-def test_a_restart_repeats_the_header(write):
-    block = "#! FIELDS t x\n#! SET a 1\n1 2\n3 4\n"
-    table = read_table(write(block + block), ["x"])
-    assert table.columns["x"].tolist() == [2, 4, 2, 4]
-    assert [(h.line, h.first_row) for h in table.headers] == [(1, 0), (5, 2)]
-
-
-def test_a_restart_may_move_columns(write):
-    path = write("#! FIELDS t x y\n1 2 3\n#! FIELDS y t\n30 10\n40 20\n #! FIELDS t x y\n4 5 6\n")
-    table = read_table(path, ["t", "y"])
-    assert table.columns["t"].tolist() == [1, 10, 20, 4]
-    assert table.columns["y"].tolist() == [3, 30, 40, 6]
-    assert [h.fields for h in table.headers] == [("t", "x", "y"), ("y", "t"), ("t", "x", "y")]
-    assert [h.first_row for h in table.headers] == [0, 1, 3]
-    assert [table.line_of(row) for row in range(4)] == [2, 4, 5, 7]
-
-
-def test_a_block_without_a_wanted_column(write):
-    path = write("#! FIELDS t x\n1 2\n#! FIELDS t y\n1 2\n")
-    assert refused(path, ["x"]) == "COLVAR:3: no column 'x' from here on, only t, y"
-
-
-def test_rows_before_the_first_header(write):
-    path = write("1 2\n#! FIELDS t x\n1 2\n")
-    assert refused(path, ["x"]) == "COLVAR:1: no column 'x' from here on, only 0, 1"
-    assert read_table(path, []).headers[0] == Header(("0", "1"), {}, 0, 0)
-
-
-def test_headers_without_rows_do_not_count(write):
-    path = write("#! FIELDS a\n#! SET k 1\n#! FIELDS t x\n1 2\n#! FIELDS b\n#! SET k 2\n")
-    table = read_table(path, ["x"])
-    assert table.headers == (Header(("t", "x"), {}, 3, 0),)
-    assert table.columns["x"].tolist() == [2]
-
-
-def test_constants_end_with_their_block(write):
-    path = write("#! FIELDS t x\n#! SET k 1\n1 2\n#! FIELDS t x\n#! SET j 3\n1 2\n")
-    constants = [header.constants for header in read_table(path, ["x"]).headers]
-    assert constants == [{"k": "1"}, {"j": "3"}]
-
-
-def test_a_constant_may_change_between_rows(write):
-    path = write("#! FIELDS t x\n#! SET k 1\n#! SET m 1\n1 2\n#! SET k 1\n3 4\n#! SET k 2\n5 6\n")
-    fields = ("t", "x")
-    table = read_table(path, ["x"])
-    assert table.headers == (
-        Header(fields, {"k": "1", "m": "1"}, 1, 0),
-        Header(fields, {"k": "2", "m": "1"}, 1, 2),
-    )
-    assert table.columns["x"].tolist() == [2, 4, 6]
-
-
-def test_the_last_value_of_a_constant_counts(write):
-    path = write("#! FIELDS t x\n#! SET k 1\n#! SET k 2\n1 2\n")
-    assert read_table(path, []).headers[0].constants == {"k": "2"}
-
-
-def test_constants_before_the_columns(write):
-    path = write("#! SET k 1\n#! FIELDS t x\n#! SET m 2\n1 2\n")
-    header = Header(("t", "x"), {"k": "1", "m": "2"}, 2, 0)
-    assert read_table(path, ["x"]).headers == (header,)
-    assert read_header(path) == header
-
-
-@pytest.mark.parametrize("line", ["#! SET", "#! SET k", "\t#! SET k "])
-def test_set_without_a_value(write, line):
-    path = write(f"#! FIELDS t x\n{line}\n1 2\n")
-    assert refused(path, ["x"]) == "COLVAR:2: SET needs a name and a value"
-
-
-@pytest.mark.parametrize(
-    "line", ["#!", "#! ", "#! SETTING k", "#! field t", "# ! SET", "# FIELDS z"]
-)
-def test_other_comments_are_comments(write, line):
-    table = read_table(write(f"#! FIELDS t x\n1 2\n{line}\n3 4 #! FIELDS a\n"), ["x"])
-    assert table.columns["x"].tolist() == [2, 4]
-    assert len(table.headers) == 1
-
-
-def test_columns_without_a_header_have_numbers(write):
-    path = write("# by hand\n\n 1 2 3\n4 5 6\n")
-    table = read_table(path, ["2", "0"])
-    assert table.headers == (Header(("0", "1", "2"), {}, 0, 0),)
-    assert table.columns["2"].tolist() == [3, 6]
-    assert read_header(path) == table.headers[0]
-
-
-def test_constants_without_columns(write):
-    path = write("#! SET k 1\n1 2\n#! SET k 2\n3 4\n")
-    headers = read_table(path, ["1"]).headers
-    assert headers == (Header(("0", "1"), {"k": "1"}, 0, 0), Header(("0", "1"), {"k": "2"}, 0, 1))
-
-
-def test_a_repeated_name_matters_only_if_wanted(write):
-    path = write("\n#! FIELDS t x x\n1 2 3\n")
-    assert read_table(path, ["t"]).columns["t"].tolist() == [1]
-    assert refused(path, ["x"]) == "COLVAR:2: column 'x' appears 2 times"
-
-
-def test_an_unknown_column(write):
-    path = write(COLVAR)
-    complaint = "COLVAR: no column 'chi'; the file has time, phi, psi, bias"
-    assert refused(path, ["phi", "chi"], InputError) == complaint
-
-
 def test_a_missing_file(tmp_path):
     path = str(tmp_path / "HILLS")
     assert refused(path, ["x"], FileMissingError) == (
@@ -255,23 +138,6 @@ def test_a_file_without_permission(write):
 @pytest.mark.parametrize("content", ["", "\n\n", "# only\n# comments", "#! FIELDS t x\n", "#!"])
 def test_no_rows(write, content):
     assert refused(write(content), ["x"]) == "COLVAR: no data rows"
-
-
-def test_the_header_of_a_file_without_rows(write):
-    path = write("#! FIELDS t x\n#! SET k 1\n")
-    assert read_header(path) == Header(("t", "x"), {"k": "1"}, 1, 0)
-
-
-@pytest.mark.parametrize("content", ["", "\n", "# a", "#! FIELDS", "#! SET k 1\n"])
-def test_neither_header_nor_rows(write, content):
-    with pytest.raises(FileFormatError, match=r"COLVAR: no data rows$"):
-        read_header(write(content))
-
-
-def test_a_header_is_read_without_the_rest(write):
-    top = gzip.compress(b"#! FIELDS t x\n1 2\n" + os.urandom(100_000))
-    assert read_header(write(top[:50_000])).fields == ("t", "x")
-    assert read_header(write("#! FIELDS t x\n1 2\n#! SET\n#! FIELDS a\n")).fields == ("t", "x")
 
 
 @pytest.mark.parametrize(
@@ -485,14 +351,6 @@ def test_real_files_read_as_split_and_float_do(shared_data):
         assert sum(table.dropped.values()) == len(rows) - len(expected), path
         assert read_header(path) == table.headers[0], path
         assert table.headers[-1].line >= table.headers[0].line, path
-
-
-def test_real_states_have_their_constants(shared_data):
-    table = read_table(shared_data / "opes-1d-ala2" / "STATE", ["phi", "height"])
-    assert (len(table.headers), table.n_rows) == (100, 3230)
-    counters = [int(header.constants["counter"]) for header in table.headers]
-    assert counters == sorted(set(counters))
-    assert {header.constants["max_phi"] for header in table.headers} == {"pi"}
 
 
 def test_real_rows_are_on_their_lines(shared_data):

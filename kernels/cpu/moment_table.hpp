@@ -9,6 +9,7 @@
 
 #include "cpu/moment_job.hpp"
 #include "cpu/partition.hpp"
+#include "parallel.hpp"
 
 namespace cyfes {
 
@@ -71,11 +72,14 @@ inline std::unique_ptr<moment_table> table_of(const sample_job &job, std::int64_
   while (n_parts < 16 && n > n_parts << 18) n_parts *= 2;
   std::vector<std::unique_ptr<moment_table>> tables(n_parts);
   bool good = true;
+  held_exception failure;
 #pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)
-  for (std::int64_t p = 0; p < n_parts; ++p) {
-    tables[p] = std::make_unique<moment_table>(shape, n_cells);
-    good = tables[p]->add(job, loops, p * n / n_parts, (p + 1) * n / n_parts) && good;
-  }
+  for (std::int64_t p = 0; p < n_parts; ++p)
+    failure.guard([&] {
+      tables[p] = std::make_unique<moment_table>(shape, n_cells);
+      good = tables[p]->add(job, loops, p * n / n_parts, (p + 1) * n / n_parts) && good;
+    });
+  failure.rethrow();
   if (!good) return nullptr;
   for (std::int64_t p = 1; p < n_parts; ++p) tables[0]->add(*tables[p]);
   return std::move(tables[0]);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <stdexcept>
 #include <vector>
 
@@ -156,48 +157,50 @@ class moment_sum {
     const moment_table *table;
   };
 
+  // What a thread needs to expand a plane: made before there are threads, as an exception could
+  // not leave them, and in lines of the cache of its own.
+  struct plane_memory {
+    explicit plane_memory(const moment_sum &sum)
+        : moments(sum.axis(sum.last()).n_cells * sum.shape_.get().size),
+          buffer(moment_buffer_size(sum.shape_.get())),
+          rows((sum.grid_.n_dims == 3 ? 2 * sum.axis(1).n_cells : 1) * sum.row_size()),
+          place(sum.axis(sum.last()).n_cells),
+          terms(sum.shape_.get().order),
+          row_present(sum.grid_.n_dims == 3 ? sum.axis(1).n_cells : 1) {}
+    workspace<double> moments, buffer, rows;
+    workspace<std::int32_t> place;
+    workspace<std::int64_t> terms;
+    workspace<unsigned char> row_present;
+  };
+
   void expand_all(const source &from) {
     const std::int64_t n_planes = axis(0).n_cells;
     // Planes are expanded in groups, so that what waits for the first CV stays small.
     const std::int64_t most = (std::int64_t{1} << 21) / (n_channels() * plane_size());
     const std::int64_t group = std::clamp<std::int64_t>(most, 16, n_planes < 16 ? 16 : n_planes);
     workspace<double> planes(std::min(group, n_planes) * n_channels() * plane_size());
+    std::deque<plane_memory> memory;
+    for (int t = 0; t < n_threads_; ++t) memory.emplace_back(*this);
     for (std::int64_t p = 0; p < n_planes; p += group) {
       const std::int64_t end = std::min(n_planes, p + group);
       std::vector<unsigned char> present(n_planes);
-      expand_planes(from, p, end, planes.get(), present);
+      expand_planes(from, p, end, memory, planes.get(), present);
       if (std::any_of(present.begin(), present.end(), [](auto c) { return c; }))
         collect(p, planes.get(), present);
     }
   }
 
-  void expand_planes(const source &from, std::int64_t begin, std::int64_t end, double *planes,
+  void expand_planes(const source &from, std::int64_t begin, std::int64_t end,
+                     std::deque<plane_memory> &memory, double *planes,
                      std::vector<unsigned char> &present) {
     std::int64_t cells_of_plane = 1;
     for (int d = 1; d < grid_.n_dims; ++d) cells_of_plane *= axis(d).n_cells;
-#pragma omp parallel num_threads(n_threads_)
-    {
-      plane_memory memory(*this);
-#pragma omp for schedule(dynamic, 1)
-      for (std::int64_t p = begin; p < end; ++p) {
-        double *const to = planes + (p - begin) * n_channels() * plane_size();
-        present[p] = expand_plane(from, p * cells_of_plane, memory, to);
-      }
+#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1)
+    for (std::int64_t p = begin; p < end; ++p) {
+      double *const to = planes + (p - begin) * n_channels() * plane_size();
+      present[p] = expand_plane(from, p * cells_of_plane, memory[omp_get_thread_num()], to);
     }
   }
-
-  // What a thread needs to expand a plane.
-  struct plane_memory {
-    explicit plane_memory(const moment_sum &sum)
-        : moments(sum.axis(sum.last()).n_cells * sum.shape_.get().size),
-          buffer(moment_buffer_size(sum.shape_.get())),
-          rows(sum.grid_.n_dims == 3 ? 2 * sum.axis(1).n_cells * sum.row_size() : 0),
-          place(sum.axis(sum.last()).n_cells),
-          row_present(sum.grid_.n_dims == 3 ? sum.axis(1).n_cells : 1) {}
-    workspace<double> moments, buffer, rows;
-    std::vector<std::int32_t> place;
-    std::vector<unsigned char> row_present;
-  };
 
   std::int64_t row_size() const { return shape_.get().n_rows * columns(); }
 
@@ -208,13 +211,13 @@ class moment_sum {
     std::int32_t next = 0;
     for (std::int64_t i = 0; i < axis(last()).n_cells; ++i) {
       const std::int64_t here = from.cells->count(cell + i);
-      memory.place[i] = here > 0 ? ++next : 0;
+      memory.place.get()[i] = here > 0 ? ++next : 0;
       if (here == 0) continue;
       double *const to = memory.moments.get() + (next - 1) * size;
       std::fill(to, to + size, 0.0);
       loops_.moments(shape_.get(), from.cells->samples(cell + i), here, to, memory.buffer.get());
     }
-    return {memory.moments.get(), memory.place.data()};
+    return {memory.moments.get(), memory.place.get()};
   }
 
   bool has_any(const moment_row &row) const {
@@ -231,17 +234,19 @@ class moment_sum {
       const moment_row row = row_of(from, cell, memory);
       const bool any = has_any(row);
       // Channel 1 is the derivative along CV 0, taken when the planes are collected.
-      for (int c = 0; any && c < n_channels(); ++c) memory_row(row, c, to + c * plane_size());
+      for (int c = 0; any && c < n_channels(); ++c)
+        expand_moments(row, c, memory, to + c * plane_size());
       return any;
     }
     const std::int64_t n = axis(last()).n_cells;
     const std::int64_t size = axis(1).n_cells * row_size();
+    unsigned char *const present = memory.row_present.get();
     bool any = false;
     for (std::int64_t i = 0; i < axis(1).n_cells; ++i) {
       const moment_row row = row_of(from, cell + i * n, memory);
-      memory.row_present[i] = has_any(row);
-      any |= memory.row_present[i] != 0;
-      for (int c = 0; memory.row_present[i] && c < (derivatives_ ? 2 : 1); ++c)
+      present[i] = has_any(row);
+      any |= present[i] != 0;
+      for (int c = 0; present[i] && c < (derivatives_ ? 2 : 1); ++c)
         expand_row(row, c, memory.rows.get() + c * size + i * row_size());
     }
     if (!any) return false;
@@ -252,25 +257,23 @@ class moment_sum {
   }
 
   // Two CVs: the rows of moments that are no padding.
-  void memory_row(const moment_row &row, int derivative, double *to) const {
+  void expand_moments(const moment_row &row, int derivative, plane_memory &memory,
+                      double *to) const {
     const std::int64_t padded = shape_.get().n_rows, order = shape_.get().order;
     if (padded == order) return expand_row(row, derivative, to);
-    workspace<double> rows(row_size());
-    expand_row(row, derivative, rows.get());
-    std::copy(rows.get(), rows.get() + order * columns(), to);
+    double *const rows = memory.rows.get();
+    expand_row(row, derivative, rows);
+    std::copy(rows, rows + order * columns(), to);
   }
 
   // The middle of three CVs: to[degree along CV 0][point][columns].
   void expand_middle(plane_memory &memory, int derivative, const double *rows, double *to) const {
     const moment_shape &shape = shape_.get();
+    std::int64_t *const terms = memory.terms.get();
     for (std::int64_t k = 0; k < shape.order; ++k) {
-      std::vector<std::int64_t> places;
-      for (std::int64_t m = 0; m < shape.order - k; ++m)
-        places.push_back(shape_.row_of(k, m) * columns());
-      const expansion step = {&axis(1),      derivative,
-                              rows,          row_size(),
-                              places.data(), static_cast<std::int64_t>(places.size()),
-                              shape.n_terms, memory.row_present.data()};
+      for (std::int64_t m = 0; m < shape.order - k; ++m) terms[m] = shape_.row_of(k, m) * columns();
+      const expansion step = {&axis(1), derivative,      rows,          row_size(),
+                              terms,    shape.order - k, shape.n_terms, memory.row_present.get()};
       for (std::int64_t g = 0; g < grid_.shape[1]; g += moment_rows)
         loops_.expand(step, g, columns(), to + (k * rows_of_plane() + g) * columns(), columns());
     }
@@ -290,28 +293,26 @@ class moment_sum {
       places.push_back(k * rows_of_plane() * columns());
     std::int64_t size = 1;
     for (int i = 0; i < d; ++i) size *= grid_.shape[i];
-#pragma omp parallel num_threads(n_threads_)
-    {
-      workspace<double> out(moment_rows * columns());
-#pragma omp for schedule(dynamic, 4)
-      for (std::int64_t unit = 0; unit < tiles * n_rows; ++unit)
-        for (int output = -1; output < (derivatives_ ? d : 0); ++output) {
-          const std::int64_t g = unit / n_rows * moment_rows, row = unit % n_rows;
-          const double *const from = planes + channel[output + 1] * plane_size() + row * columns() -
-                                     first * n_channels() * plane_size();
-          const expansion step = {&axis(0),
-                                  output == 0,
-                                  from,
-                                  n_channels() * plane_size(),
-                                  places.data(),
-                                  shape_.get().order,
-                                  shape_.get().n_terms,
-                                  present.data()};
-          loops_.expand(step, g, columns(), out.get(), columns());
-          add(out.get(), g, row, n_rows, output < 0 ? density_ : derivatives_ + output * size,
-              output < 0);
-        }
-    }
+    const std::int64_t out_size = moment_rows * columns();
+    workspace<double> outs(n_threads_ * out_size);
+#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 4)
+    for (std::int64_t unit = 0; unit < tiles * n_rows; ++unit)
+      for (int output = -1; output < (derivatives_ ? d : 0); ++output) {
+        double *const out = outs.get() + omp_get_thread_num() * out_size;
+        const std::int64_t g = unit / n_rows * moment_rows, row = unit % n_rows;
+        const double *const from = planes + channel[output + 1] * plane_size() + row * columns() -
+                                   first * n_channels() * plane_size();
+        const expansion step = {&axis(0),
+                                output == 0,
+                                from,
+                                n_channels() * plane_size(),
+                                places.data(),
+                                shape_.get().order,
+                                shape_.get().n_terms,
+                                present.data()};
+        loops_.expand(step, g, columns(), out, columns());
+        add(out, g, row, n_rows, output < 0 ? density_ : derivatives_ + output * size, output < 0);
+      }
   }
 
   void add(const double *out, std::int64_t g, std::int64_t row, std::int64_t n_rows, real *to,

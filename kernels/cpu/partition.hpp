@@ -53,7 +53,6 @@ class partition {
     return good;
   }
 
-  std::int64_t n_cells() const { return n_cells_; }
   std::int64_t count(std::int64_t cell) const { return begin_[cell + 2] - begin_[cell + 1]; }
   const double *samples(std::int64_t cell) const {
     return sorted_.get() + begin_[cell + 1] * width_;

@@ -8,6 +8,7 @@
 
 #include "cpu/isa.hpp"
 #include "gaussian.hpp"
+#include "parallel.hpp"
 
 namespace cyfes {
 
@@ -131,8 +132,10 @@ class stamping {
   void run(int n_threads) {
     const std::vector<band> parts = divide(n_threads);
     const auto n_parts = static_cast<std::int64_t>(parts.size());
+    held_exception failure;
 #pragma omp parallel for num_threads(n_threads) schedule(static, 1)
-    for (std::int64_t p = 0; p < n_parts; ++p) run(parts[p]);
+    for (std::int64_t p = 0; p < n_parts; ++p) failure.guard([&] { run(parts[p]); });
+    failure.rethrow();
   }
 
  private:

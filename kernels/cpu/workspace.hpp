@@ -68,6 +68,7 @@ class large_blocks {
   }
   static std::vector<block> &spare() {
     static auto *const all = new std::vector<block>;
+    all->reserve(most / page);  // before any is given back, which may not ask for memory
     return *all;
   }
 

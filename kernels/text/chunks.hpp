@@ -6,8 +6,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <exception>
 #include <stdexcept>
+
+#include "parallel.hpp"
 
 namespace cyfes {
 
@@ -18,21 +19,14 @@ inline std::int64_t chunk_count(std::int32_t n_threads, std::int64_t work, std::
   return std::clamp<std::int64_t>(work / grain, 1, most);
 }
 
-// Calls body(chunk) for each chunk. An exception may not leave a parallel region, so it waits.
+// Calls body(chunk) for each chunk.
 template <class Body>
 void for_chunks(std::int64_t n_chunks, const Body &body) {
-  std::exception_ptr failure;
+  held_exception failure;
   const int n_threads = static_cast<int>(n_chunks);
 #pragma omp parallel for num_threads(n_threads) schedule(static, 1) if (n_chunks > 1)
-  for (std::int64_t chunk = 0; chunk < n_chunks; ++chunk) {
-    try {
-      body(chunk);
-    } catch (...) {
-#pragma omp critical(cyfes_chunk_failure)
-      failure = std::current_exception();
-    }
-  }
-  if (failure) std::rethrow_exception(failure);
+  for (std::int64_t chunk = 0; chunk < n_chunks; ++chunk) failure.guard([&] { body(chunk); });
+  failure.rethrow();
 }
 
 }  // namespace cyfes

@@ -1,0 +1,8 @@
+// The parts of test_kernels.cpp.
+#ifndef CYFES_TESTS_TEST_KERNELS_HPP
+#define CYFES_TESTS_TEST_KERNELS_HPP
+
+void test_sums();
+void test_text();
+
+#endif
