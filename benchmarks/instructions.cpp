@@ -170,7 +170,8 @@ int format(std::int64_t points) {
 
 int run(const std::string &name, std::int64_t size, std::int64_t points) {
   const int D = name.back() == 'd' ? name[name.size() - 2] - '0' : 0;
-  if (name.rfind("kde", 3) == 0) return kde(D, size, points, 0);
+  // The choice of the planner, which for three CVs makes it for more samples than fit here.
+  if (name.rfind("kde", 0) == 0) return kde(D, size, points, CYFES_MOMENTS);
   if (name.rfind("tiles", 0) == 0) return kde(D, size, points, 2);
   if (name.rfind("hills", 0) == 0) return hills(D, size, points);
   if (name.rfind("evaluate", 0) == 0) return evaluate(D, size, points);

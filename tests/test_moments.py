@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from oracles import grid_sum, kernel_sum
 
@@ -84,6 +84,7 @@ def assert_within_the_plan(problem, plan, found, tail):
     st.sampled_from([0.0, 20.0, 1000.0]),
     st.sampled_from(ISAS),
 )
+@example(162, 3, 0.0, 1e-4, 0.0, ISAS[0])  # a period that is no whole number of cells
 def test_predicted_errors_are_not_exceeded(seed, d, tail, tol, spread, isa):
     problem = Problem(seed, d, spread=spread)
     options = {"tail": tail, "tol": tol, "cutoff": cutoff_for(tail)}

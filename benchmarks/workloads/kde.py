@@ -46,7 +46,7 @@ def sums(n_dims: int, n: int, points: int) -> Workload:
     samples, shape = data.samples(n, n_dims), (points,) * n_dims
     grid = ours.grid_of(shape)
     peers, missing = contenders(samples, shape, BANDWIDTH, THREADS)
-    # The counts in 3-D are those of far fewer samples, whose cells hold one each.
+    # The counts in 3-D are those of far fewer samples, whose cells hold few each.
     operations = flop(f"kde-{n_dims}d", n, grid.size) if n_dims < 3 else None
     found = list(probe_contenders(THREADS))
     plans: dict[str, dict[str, Any]] = dict([("cyfes", {}), FAST[n_dims], ("cyfes tail=40", TAIL)])

@@ -78,7 +78,8 @@ struct expansion {
 };
 
 static inline std::int64_t moment_buffer_size(const moment_shape &shape) {
-  return (shape.n_rows + 3 * shape.n_terms) * moment_block;
+  const std::int64_t left = shape.n_dims == 2 ? shape.n_rows : moment_rows + 2 * shape.order;
+  return (shape.n_terms + left) * moment_block;
 }
 
 // Samples of a piece that is sorted into a core's cache, where all cells' moments are kept: enough

@@ -274,7 +274,9 @@ void moments_of(const moment_shape &shape, const double *samples, std::int64_t n
                 double *buffer) {
   static_assert(cyfes::moment_rows == 4 && cyfes::moment_columns == 2, "add_tile's form");
   constexpr std::int64_t block = cyfes::moment_block;
-  double *const right = buffer, *const left = buffer + shape.n_terms * block;
+  double *const right = buffer, *const left = buffer + shape.n_terms * block,
+                *const outer = left + moment_rows * block,
+                *const inner = outer + shape.order * block;
   for (std::int64_t at = 0; at < n; at += block, samples += block * (D + 1)) {
     const std::int64_t here = n - at < block ? n - at : block;
     const std::int64_t whole = (here + lanes - 1) / lanes * lanes;
@@ -287,19 +289,21 @@ void moments_of(const moment_shape &shape, const double *samples, std::int64_t n
       for (std::int64_t r = shape.order; r < shape.n_rows; ++r)
         for (std::int64_t i = 0; i < whole; ++i) left[r * block + i] = 0;
     } else {
-      double *const outer = left + shape.n_rows * block, *const inner = outer + shape.order * block;
       chebyshev(shape.order, whole, column[0], column[D], outer);
       chebyshev(shape.order, whole, column[1], nullptr, inner);
-      for (std::int64_t r = 0; r < shape.n_rows; ++r) {
-        const std::int64_t k = shape.degrees[2 * r], m = shape.degrees[2 * r + 1];
-        for (std::int64_t i = 0; i < whole; i += lanes)
-          store(left + r * block + i,
-                k < 0 ? dvec{} : load(outer + k * block + i) * load(inner + m * block + i));
-      }
     }
-    for (std::int64_t t = 0; t < shape.n_rows / moment_rows; ++t)
-      add_tile(whole, shape.columns[t], left + t * moment_rows * block, right,
-               moments + shape.begin[t]);
+    for (std::int64_t t = 0; t < shape.n_rows / moment_rows; ++t) {
+      const double *const rows = left + (D == 2 ? t * moment_rows * block : 0);
+      // Products are made when they are needed, as the fastest cache does not hold them all.
+      for (int r = 0; D == 3 && r < moment_rows; ++r) {
+        const std::int32_t *const degree = shape.degrees + 2 * (t * moment_rows + r);
+        for (std::int64_t i = 0; i < whole; i += lanes)
+          store(left + r * block + i, degree[0] < 0 ? dvec{}
+                                                    : load(outer + degree[0] * block + i) *
+                                                          load(inner + degree[1] * block + i));
+      }
+      add_tile(whole, shape.columns[t], rows, right, moments + shape.begin[t]);
+    }
   }
 }
 
@@ -313,21 +317,25 @@ template <class flag, class Body>
 inline void for_each_cell(const moment_axis &axis, const double *table, std::int64_t order,
                           const flag *present, std::int64_t begin, std::int64_t end,
                           const Body &body) {
-  // Cells numbered from the grid's lower bound; divisions would take as long as a cell's terms.
-  const std::int64_t low = floor_div((begin - axis.step - axis.reach) * axis.split, axis.step);
-  const std::int64_t high = floor_div((end + axis.reach) * axis.split, axis.step);
-  const std::int64_t turns = axis.wraps ? floor_div(low, axis.n_cells) : 0;
-  std::int64_t cell = low - (axis.wraps ? turns * axis.n_cells : axis.first);
-  std::int64_t part = low - floor_div(low, axis.split) * axis.split;
-  std::int64_t column = begin + axis.margin - floor_div(low, axis.split) * axis.step;
-  for (std::int64_t i = low; i <= high; ++i) {
+  // Grid steps of cells are counted up from the first one, as divisions would take as long as a
+  // cell's terms.
+  const std::int64_t least = begin - axis.step - axis.reach, most = end + axis.reach;
+  const std::int64_t turn = axis.wraps ? floor_div(least, axis.n_points) * axis.n_points : 0;
+  const std::int64_t from = floor_div((least - turn) * axis.split, axis.step);
+  const std::int64_t overlap = axis.n_cells * axis.step / axis.split - axis.n_points;
+  std::int64_t cell = from - axis.first, part = from - floor_div(from, axis.split) * axis.split;
+  for (std::int64_t base = turn + floor_div(from, axis.split) * axis.step; base <= most;) {
+    const std::int64_t column = begin - base + axis.margin;
     const bool within = column >= 0 && column + (end - begin) <= axis.stride &&
                         (axis.wraps || (cell >= 0 && cell < axis.n_cells));
     if (within && present[cell]) body(cell, table + part * order * axis.stride + column);
-    if (++cell == axis.n_cells && axis.wraps) cell = 0;
     if (++part == axis.split) {
       part = 0;
-      column -= axis.step;
+      base += axis.step;
+    }
+    if (++cell == axis.n_cells && axis.wraps) {
+      cell = 0;
+      base -= overlap;  // the last cell goes beyond the period's end
     }
   }
 }
