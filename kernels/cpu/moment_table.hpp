@@ -37,14 +37,17 @@ class moment_table {
     return true;
   }
 
-  // Adds another table.
-  void add(const moment_table &other) {
-    for (std::size_t c = 0; c < place_.size(); ++c) {
-      if (other.place_[c] == 0) continue;
-      const double *const from = other.moments_.get() + (other.place_[c] - 1) * shape_->size;
-      double *const to = place(static_cast<std::int64_t>(c));
-      for (std::int64_t i = 0; i < shape_->size; ++i) to[i] += from[i];
-    }
+  // Adds tables [1, ...) to the first, cell by cell in their order.
+  static void merge(const std::vector<std::unique_ptr<moment_table>> &tables, int n_threads) {
+    moment_table &all = *tables[0];
+    const auto n_cells = static_cast<std::int64_t>(all.place_.size());
+    for (std::int64_t c = 0; c < n_cells; ++c)
+      for (std::size_t p = 1; p < tables.size(); ++p)
+        if (tables[p]->place_[c] != 0) all.place(c);
+#pragma omp parallel for num_threads(n_threads) schedule(static)
+    for (std::int64_t c = 0; c < n_cells; ++c)
+      for (std::size_t p = 1; p < tables.size(); ++p)
+        if (tables[p]->place_[c] != 0) all.add(c, *tables[p]);
   }
 
  private:
@@ -53,12 +56,20 @@ class moment_table {
   std::int32_t last_ = 0;
   workspace<double> moments_;  // in the order in which cells are seen first: the rest is untouched
 
+  double *moments(std::int64_t c) const { return moments_.get() + (place_[c] - 1) * shape_->size; }
+
+  // The moments of a cell, zeros if there were none.
   double *place(std::int64_t c) {
     const bool fresh = place_[c] == 0;
     if (fresh) place_[c] = ++last_;
-    double *const to = moments_.get() + (place_[c] - 1) * shape_->size;
-    if (fresh) std::fill(to, to + shape_->size, 0.0);
-    return to;
+    if (fresh) std::fill(moments(c), moments(c) + shape_->size, 0.0);
+    return moments(c);
+  }
+
+  void add(std::int64_t c, const moment_table &other) {
+    const double *const from = other.moments(c);
+    double *const to = moments(c);
+    for (std::int64_t i = 0; i < shape_->size; ++i) to[i] += from[i];
   }
 };
 
@@ -81,7 +92,7 @@ inline std::unique_ptr<moment_table> table_of(const sample_job &job, std::int64_
     });
   failure.rethrow();
   if (!good) return nullptr;
-  for (std::int64_t p = 1; p < n_parts; ++p) tables[0]->add(*tables[p]);
+  moment_table::merge(tables, n_threads);
   return std::move(tables[0]);
 }
 
