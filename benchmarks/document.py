@@ -17,7 +17,7 @@ class Report:
     title: str
     rows: list[list[str]]
     targets: list[list[str]]
-    missing: tuple[str, ...]
+    remarks: tuple[str, ...]
     figures: dict[str, Any]
 
 
@@ -45,7 +45,7 @@ def render(machine: str, reports: Sequence[Report], targets: list[list[str]]) ->
         ]
         columns = [name for i, name in enumerate(table.COLUMNS) if i not in _empty(report)]
         parts.append(f"### {report.title}\n\n{table.markdown(columns, rows)}")
-        parts += [f"Missing: {reason}" for reason in report.missing]
+        parts += [f"Remark: {remark}" for remark in report.remarks]
     if counts.table():
         parts.append(
             f"### Instructions and operations, x86-64-v3, {counts.compiler()}\n\n{_counts()}"

@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,8 @@ FLAGS = ["-std=c++17", "-O3", "-march=native", "-fopenmp", "-fPIC", "-shared", "
 #: Bytes of each array that is copied: more than any cache holds.
 COPIED = 1 << 28
 STEPS = 6_000_000
+#: Threads that have a core each do not take this times as long as one does.
+SHARED = 1.15
 
 
 @cache
@@ -51,6 +54,29 @@ def multiply_add(n_threads: int) -> float:
 @cache
 def _copied() -> tuple[np.ndarray, np.ndarray]:
     return np.ones(COPIED // 8), np.zeros(COPIED // 8)
+
+
+def wait_for_cores(n_threads: int, seconds: float = 2.0) -> bool:
+    """Wait until as many cores as threads are free; False if they are not within ``seconds``.
+
+    They are where the multiply-add probe takes as long on all as on one. Virtual processors may
+    share a core for some time, and then two of them do the work of one.
+    """
+    if library() is None or not 1 < n_threads <= (os.cpu_count() or 1):
+        return True
+    begin = time.perf_counter()
+    alone = min(_time_of_multiply_add(1) for _ in range(2))
+    while _time_of_multiply_add(n_threads) > SHARED * alone:
+        if time.perf_counter() - begin > seconds:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _time_of_multiply_add(n_threads: int) -> float:
+    begin = time.perf_counter()
+    multiply_add(n_threads)
+    return time.perf_counter() - begin
 
 
 def copy(n_threads: int) -> float:

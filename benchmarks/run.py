@@ -51,16 +51,19 @@ def run(name: str, rounds: int) -> Report:
     finally:
         if workload.folder is not None:
             workload.folder.cleanup()
+    remarks = [*workload.missing, *(f"{key} FAILED: {e}" for key, e in measured.failures.items())]
+    if measured.shared:
+        remarks.append(f"{measured.shared} calls of several threads shared cores with others")
     report = Report(
         workload.title,
         table.rows(measured),
         [table.target_row(measured, target) for target in workload.targets],
-        (*workload.missing, *(f"{key} FAILED: {e}" for key, e in measured.failures.items())),
+        tuple(remarks),
         {"workload": name, "title": workload.title, **table.figures(measured)},
     )
     print(f"\n[{name}] {report.title}\n{table.text(table.COLUMNS, report.rows)}")
-    for reason in report.missing:
-        print(f"missing: {reason}", flush=True)
+    for remark in report.remarks:
+        print(f"remark: {remark}", flush=True)
     return report
 
 

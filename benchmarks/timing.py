@@ -62,8 +62,10 @@ def ratio(numerator: Times, denominator: Times) -> float:
     return statistics.median(a / b for a, b in pairs if a is not None and b is not None)
 
 
-def in_turns(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Times]:
-    """Times of every call in each of ``rounds`` rounds."""
+def in_turns(
+    calls: Mapping[str, Callable[[], Any]], rounds: int, prepare: Callable[[str], None]
+) -> dict[str, Times]:
+    """Times of every call in each of ``rounds`` rounds; ``prepare(name)`` comes before each."""
     times = {name: Times() for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
@@ -71,6 +73,7 @@ def in_turns(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, T
             if len(known) >= LEAST and sum(known) > BUDGET:
                 times[name].add(None, None)
             else:
+                prepare(name)
                 if known and known[-1] < SHORT:
                     time.sleep(PAUSE)
                     call()

@@ -74,13 +74,15 @@ class Workload:
 
 @dataclass
 class Measured:
-    """Times, errors, results (where nothing judges them) and failures by contender's key."""
+    """Times, errors, results (where nothing judges them) and failures by contender's key; how many
+    calls of several threads did not get a core for each."""
 
     workload: Workload
     times: dict[str, Times] = field(default_factory=dict)
     errors: dict[str, Errors] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    shared: int = 0
 
     def ratio(self, slow: str, fast: str) -> float:
         """Median over the rounds of the times' ratio; KeyError if one was not measured."""
@@ -133,7 +135,11 @@ def measure(workload: Workload, rounds: int) -> Measured:
         for c in workload.contenders
         if c.call is not None and c.key not in measured.failures
     }
-    times = in_turns(calls, rounds)
+
+    def prepare(key: str) -> None:
+        measured.shared += not probes.wait_for_cores(measured.contender(key).threads)
+
+    times = in_turns(calls, rounds, prepare)
     for contender in workload.contenders:
         if contender.seconds is not None:
             constant = Times([contender.seconds] * rounds, [contender.seconds] * rounds)

@@ -14,7 +14,7 @@ if not (ROOT / "benchmarks" / "run.py").exists():
     pytest.skip("no benchmarks beside the tests", allow_module_level=True)
 sys.path.append(str(ROOT))
 
-from benchmarks import callgrind, data, document, errors, instructions, targets  # noqa: E402
+from benchmarks import callgrind, data, document, errors, instructions, probes, targets  # noqa: E402
 from benchmarks.peers import fourier  # noqa: E402
 from benchmarks.timing import BUDGET, LEAST, Times, in_turns, ratio  # noqa: E402
 from benchmarks.workload import Contender, Measured, Workload, measure  # noqa: E402
@@ -68,11 +68,11 @@ def test_ratio_is_the_median_of_the_rounds():
 def test_slow_calls_sit_out_after_their_least_rounds(monkeypatch):
     clock = iter(np.arange(0, 1e4, BUDGET))
     monkeypatch.setattr("benchmarks.timing.time.perf_counter", lambda: next(clock))
-    assert in_turns({"slow": lambda: None}, 5)["slow"].rounds == LEAST
+    assert in_turns({"slow": lambda: None}, 5, lambda name: None)["slow"].rounds == LEAST
 
 
 def test_a_share_of_the_work_counts_as_the_whole(monkeypatch):
-    def fixed(calls, rounds):
+    def fixed(calls, rounds, prepare):
         return {name: Times([2.0] * rounds, [1.0] * rounds) for name in calls}
 
     monkeypatch.setattr("benchmarks.workload.in_turns", fixed)
@@ -80,6 +80,17 @@ def test_a_share_of_the_work_counts_as_the_whole(monkeypatch):
     measured = measure(Workload("sum", (part,), "peer x1"), 3)
     assert measured.times["peer x1"].wall == [200.0] * 3
     assert measured.times["peer x1"].cpu == [100.0] * 3
+
+
+@pytest.mark.parametrize(("together", "free"), [(0.001, True), (0.01, False)])
+def test_cores_are_free_where_two_threads_take_as_long_as_one(monkeypatch, together, free):
+    seconds = {1: 0.001, 2: together}
+    monkeypatch.setattr(probes, "library", lambda: "loaded")
+    monkeypatch.setattr(probes, "_time_of_multiply_add", seconds.get)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert probes.wait_for_cores(2, 0.1) == free
+    assert probes.wait_for_cores(1)
+    assert probes.wait_for_cores(3)  # never free
 
 
 def test_one_that_fails_is_named_and_left_out():
