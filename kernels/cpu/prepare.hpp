@@ -26,6 +26,17 @@ inline index_range visited(const cyfes_grid &grid, const cyfes_options &options,
   return clipped(r, first, first + n);
 }
 
+// The part of a range along a CV of n points that lies in a band once wrapped; all of it where that
+// would be two parts.
+inline index_range within(index_range r, band own, std::int64_t n, bool wraps) {
+  if (!wraps) return clipped(r, own.begin, own.end);
+  const std::int64_t shift = r.begin - wrapped(r.begin, n);
+  const index_range first = clipped(r, own.begin + shift, own.end + shift),
+                    second = clipped(r, own.begin + shift + n, own.end + shift + n);
+  if (r.end - r.begin > n || (first.begin < first.end && second.begin < second.end)) return r;
+  return first.begin < first.end ? first : second;
+}
+
 template <class real, int D, bool covariance>
 struct preparer {
   const stamp_job<real> &job;
@@ -54,9 +65,10 @@ struct preparer {
     bool any = true;
     for (int d = 0; d < D; ++d) {
       const double sigma = covariance ? __builtin_sqrt(variance[d]) : scales[d];
-      const index_range r = visited(grid, *job.options, d, center[d], sigma * reach, window);
-      kernel.along[d] = {r.begin, wrapped(r.begin, grid.shape[d]), r.end - r.begin};
+      index_range r = visited(grid, *job.options, d, center[d], sigma * reach, window);
       any &= r.begin < r.end && (d > 0 || meets(r, job.own, grid.shape[0]));
+      if (any && d == 0 && D > 1) r = within(r, job.own, grid.shape[0], grid.period[0] > 0);
+      kernel.along[d] = {r.begin, wrapped(r.begin, grid.shape[d]), r.end - r.begin};
     }
     for (int d = 0; !any && d < D; ++d) kernel.along[d].length = 0;
     return any;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cpu/backend.hpp"
+#include "cpu/bands.hpp"
 #include "cpu/cells.hpp"
 #include "cpu/isa.hpp"
 #include "cpu/moment_sum.hpp"
@@ -19,22 +20,15 @@
 namespace cyfes {
 namespace {
 
-// Divides n points of the first CV into bands whose borders are multiples of `unit`.
-std::vector<band> bands_of(std::int64_t n, std::int64_t wanted, std::int64_t unit) {
-  const std::int64_t units = (n + unit - 1) / unit;
-  const std::int64_t n_bands = std::max<std::int64_t>(1, std::min(units, wanted));
-  std::vector<band> bands;
-  for (std::int64_t b = 0; b < n_bands; ++b)
-    bands.push_back({b * units / n_bands * unit, std::min(n, (b + 1) * units / n_bands * unit)});
-  return bands;
-}
-
-// Runs body(band) for every band; a band goes to the first free thread.
-template <class Body>
-void for_each_band(const std::vector<band> &bands, int n_threads, const Body &body) {
-  const auto n = static_cast<std::int64_t>(bands.size());
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1)
-  for (std::int64_t b = 0; b < n; ++b) body(bands[b], omp_get_thread_num());
+// One part of the first CV a thread, as each computes the factors of all samples that reach it.
+template <class real>
+std::vector<band> parts_of(const tile_job<real> &job, int n_threads) {
+  const cell_list &cells = *job.cells;
+  kernel_counts counts(*job.grid, tile_rows);
+  for (std::int64_t c = 0; n_threads > 1 && c < cells.n_cells; ++c)
+    counts.add(static_cast<double>(cells.corner[c * job.grid->n_dims] + cells.width[0] / 2),
+               static_cast<double>(cells.begin[c + 1] - cells.begin[c]));
+  return counts.divide(n_threads, tile_reach(job, 0));
 }
 
 // density += work, whose rows carry margins: every column is folded onto its wrapped index.
@@ -78,12 +72,13 @@ void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   std::vector<std::vector<real>> buffers(n_threads, std::vector<real>(tile_buffer_size(job)));
   job.work = work.data();
   const auto &loops = loops_of<real>(select_isa(options.isa));
-  const auto bands = bands_of(grid.shape[0], n_threads == 1 ? 1 : 4 * n_threads, tile_rows);
+  const std::vector<band> parts = parts_of(job, n_threads);
+  const auto n_parts = static_cast<std::int64_t>(parts.size());
   for (int d = -1; d < (derivatives ? grid.n_dims : 0); ++d) {
     job.derivative = d;
     if (d >= 0) std::fill(work.begin(), work.end(), real{0});
-    for_each_band(bands, n_threads,
-                  [&](band own, int thread) { loops.tiles(job, own, buffers[thread].data()); });
+#pragma omp parallel for num_threads(n_threads) schedule(static, 1)
+    for (std::int64_t p = 0; p < n_parts; ++p) loops.tiles(job, parts[p], buffers[p].data());
     fold(job, n_threads, d < 0 ? density : derivatives + d * size);
   }
 }

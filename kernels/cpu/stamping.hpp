@@ -6,6 +6,7 @@
 #include <cmath>
 #include <vector>
 
+#include "cpu/bands.hpp"
 #include "cpu/isa.hpp"
 #include "gaussian.hpp"
 #include "parallel.hpp"
@@ -158,49 +159,12 @@ class stamping {
     return D == 1 ? 64 : D == 2 ? stamp_rows(2) : 1;
   }
 
-  // Parts of the first CV that are reached about equally often.
   std::vector<band> divide(int n_parts) const {
     const cyfes_grid &grid = *job_.grid;
-    const int D = grid.n_dims;
-    const std::int64_t n = grid.shape[0], units = (n + unit() - 1) / unit();
-    std::vector<double> reached(units + 1, 1e-9);  // by kernels centered in each unit
-    for (std::int64_t k = 0; n_parts > 1 && k < job_.kernels->n_kernels; ++k) {
-      double at = (job_.kernels->centers[k * D] - grid.lower[0]) / grid.spacing[0];
-      const auto size = static_cast<double>(n);
-      if (grid.period[0] > 0) at -= size * std::floor(at / size);
-      reached[static_cast<std::int64_t>(std::clamp(at, 0.0, size - 1)) / unit()] += 1;
-    }
-    const std::vector<double> load = smoothed(reached, units);
-    double total = 0, sum = 0;
-    for (const double x : load) total += x;
-    std::vector<band> parts;
-    std::int64_t begin = 0;
-    for (std::int64_t u = 0; u < units; ++u) {
-      sum += load[u];
-      // A border goes where the next unit would overshoot by more than it lacks.
-      const double want = total * static_cast<double>(parts.size() + 1) / n_parts;
-      const double next = u + 1 < units ? load[u + 1] : 0;
-      if (u + 1 < units && sum + 0.5 * next < want) continue;
-      if (u + 1 < units && static_cast<int>(parts.size()) + 1 == n_parts) continue;
-      parts.push_back({begin * unit(), std::min(n, (u + 1) * unit())});
-      begin = u + 1;
-    }
-    return parts;
-  }
-
-  // The load of each unit: of the kernels within their common reach of it.
-  std::vector<double> smoothed(const std::vector<double> &reached, std::int64_t units) const {
-    const std::int64_t reach = (job_.stride[0] - 2 * stamp_margin) / 2 / unit();
-    const bool wraps = job_.grid->period[0] > 0;
-    std::vector<double> sums(3 * units + 1), load(units);
-    for (std::int64_t i = 0; i < 3 * units; ++i)
-      sums[i + 1] = sums[i] + (wraps || i / units == 1 ? reached[i % units] : 0.0);
-    for (std::int64_t u = 0; u < units; ++u) {
-      const std::int64_t begin = std::max<std::int64_t>(0, u + units - reach),
-                         end = std::min(3 * units, u + units + reach + 1);
-      load[u] = sums[end] - sums[begin];
-    }
-    return load;
+    kernel_counts counts(grid, unit());
+    for (std::int64_t k = 0; n_parts > 1 && k < job_.kernels->n_kernels; ++k)
+      counts.add((job_.kernels->centers[k * grid.n_dims] - grid.lower[0]) / grid.spacing[0], 1);
+    return counts.divide(n_parts, (job_.stride[0] - 2 * stamp_margin) / 2);
   }
 
   // Everything that one thread does.

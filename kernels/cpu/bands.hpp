@@ -1,0 +1,72 @@
+// Parts of the first CV, one a thread.
+#ifndef CYFES_CPU_BANDS_HPP
+#define CYFES_CPU_BANDS_HPP
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "cpu/isa.hpp"
+
+namespace cyfes {
+
+// Kernels by where along the first CV their centers are, in units of a few grid points that no
+// part divides.
+class kernel_counts {
+ public:
+  kernel_counts(const cyfes_grid &grid, std::int64_t unit)
+      : n_points_(grid.shape[0]),
+        unit_(unit),
+        n_units_((n_points_ + unit - 1) / unit),
+        wraps_(grid.period[0] > 0),
+        counts_(n_units_, 1e-9) {}
+
+  // Counts n kernels at a place in grid steps from the lower bound.
+  void add(double place, double n) {
+    const auto size = static_cast<double>(n_points_);
+    if (wraps_) place -= size * std::floor(place / size);
+    counts_[static_cast<std::int64_t>(std::clamp(place, 0.0, size - 1)) / unit_] += n;
+  }
+
+  // Parts that kernels within `reach` grid steps add to about equally often.
+  std::vector<band> divide(int n_parts, std::int64_t reach) const {
+    const std::vector<double> load = loads(reach / unit_);
+    double total = 0, sum = 0;
+    for (const double x : load) total += x;
+    std::vector<band> parts;
+    std::int64_t begin = 0;
+    for (std::int64_t u = 0; u < n_units_; ++u) {
+      sum += load[u];
+      // A border goes where the next unit would overshoot by more than it lacks.
+      const double want = total * static_cast<double>(parts.size() + 1) / n_parts;
+      const double next = u + 1 < n_units_ ? load[u + 1] : 0;
+      if (u + 1 < n_units_ && sum + 0.5 * next < want) continue;
+      if (u + 1 < n_units_ && static_cast<int>(parts.size()) + 1 == n_parts) continue;
+      parts.push_back({begin * unit_, std::min(n_points_, (u + 1) * unit_)});
+      begin = u + 1;
+    }
+    return parts;
+  }
+
+ private:
+  std::int64_t n_points_, unit_, n_units_;
+  bool wraps_;
+  std::vector<double> counts_;
+
+  // Kernels within reach of each unit.
+  std::vector<double> loads(std::int64_t reach) const {
+    std::vector<double> sums(3 * n_units_ + 1), load(n_units_);
+    for (std::int64_t i = 0; i < 3 * n_units_; ++i)
+      sums[i + 1] = sums[i] + (wraps_ || i / n_units_ == 1 ? counts_[i % n_units_] : 0.0);
+    for (std::int64_t u = 0; u < n_units_; ++u) {
+      const std::int64_t begin = std::max<std::int64_t>(0, u + n_units_ - reach),
+                         end = std::min(3 * n_units_, u + n_units_ + reach + 1);
+      load[u] = sums[end] - sums[begin];
+    }
+    return load;
+  }
+};
+
+}  // namespace cyfes
+#endif
