@@ -51,10 +51,10 @@ def sums(n_dims: int, n: int, points: int) -> Workload:
     found = list(probe_contenders(THREADS))
     plans: dict[str, dict[str, Any]] = dict([("cyfes", {}), FAST[n_dims], ("cyfes tail=40", TAIL)])
     for who, plan in plans.items():
-        call, known = partial(ours.density, grid, samples, BANDWIDTH, **plan), operations
+        call = partial(ours.density, grid, samples, BANDWIDTH, **plan)
+        counted = None if plan else operations
         found += [
-            Contender(who, partial(call, t), t, None if plan else known, float(samples.nbytes))
-            for t in THREADS
+            Contender(who, partial(call, t), t, counted, float(samples.nbytes)) for t in THREADS
         ]
     if probes.library() is not None:
         found += [
