@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cyfes.grid import Grid
+from cyfes.grid.grid import Grid
 
 KERNELS: dict[str, int]
 IMAGES: dict[str, int]

@@ -11,8 +11,7 @@ from cyfes import gridfile
 from cyfes.bandwidth import automatic_bandwidth
 from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import InputError
-from cyfes.grid import MAX_DIMS, Grid
-from cyfes.gridrequest import GridRequest
+from cyfes.grid import MAX_DIMS, Grid, GridRequest
 from cyfes.hills import Hills, hills_grid, read_hills
 from cyfes.hillsum import hill_densities
 from cyfes.reweight import Samples, SampleStream, Selection, read_samples

@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 
 from cyfes.errors import FileFormatError
-from cyfes.grid import MAX_DIMS, Grid
-from cyfes.gridrequest import GridRequest, choose_grid
-from cyfes.table import Header, Table, read_header, read_table
+from cyfes.grid import MAX_DIMS, Grid, GridRequest, choose_grid
+from cyfes.tables import Header, Table, read_header, read_table
 from cyfes.units import parse_number
 
 #: Reach of a hill in sigma: PLUMED's kernels end where the exponent reaches 6.25.

@@ -10,10 +10,11 @@ import numpy as np
 
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS
-from cyfes.growing import GrowingArray
-from cyfes.table import Header, read_header
-from cyfes.tablereader import Rows, TableReader
+from cyfes.tables import Header, read_header
+from cyfes.tables.growing import GrowingArray
+from cyfes.tables.reader import Rows, TableReader
 from cyfes.units import parse_number
+from cyfes.weights import WeightSums
 
 #: Weights looked at in one go.
 CHUNK = 1 << 18
@@ -45,7 +46,7 @@ class Samples:
         return _periods(self.bounds)
 
     @property
-    def sums(self) -> "WeightSums":
+    def sums(self) -> WeightSums:
         """Sums of the weights."""
         sums = WeightSums()
         for start in range(0, len(self), CHUNK):
@@ -89,36 +90,6 @@ class Selection:
             raise InputError(
                 f"--skip must be at least 0 and --every at least 1, got {self.skip}, {self.every}"
             )
-
-
-class WeightSums:
-    """Running sums of weights that are given as logarithms of any size."""
-
-    def __init__(self) -> None:
-        self._highest = -math.inf
-        self._sum = self._squares = 0.0
-
-    def add(self, log_weights: np.ndarray) -> None:
-        """Add weights, given as ln w float64[n]."""
-        highest = max(self._highest, float(log_weights.max(initial=-math.inf)))
-        if highest == -math.inf:
-            return
-        shrink = math.exp(self._highest - highest)
-        weights = np.exp(log_weights - highest)
-        self._sum = self._sum * shrink + float(weights.sum())
-        weights *= weights  # a dot product of the BLAS would wake its threads for so little
-        self._squares = self._squares * shrink**2 + float(weights.sum())
-        self._highest = highest
-
-    @property
-    def log_sum(self) -> float:
-        """ln sum w; -inf while there is none."""
-        return self._highest + math.log(self._sum) if self._sum else -math.inf
-
-    @property
-    def effective_sample_size(self) -> float:
-        """Kish's (sum w)^2 / sum w^2."""
-        return self._sum**2 / self._squares if self._squares else 0.0
 
 
 class SampleStream:

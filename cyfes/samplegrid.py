@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from cyfes.errors import InputError
-from cyfes.grid import Grid
-from cyfes.gridrequest import GridRequest, choose_grid
+from cyfes.grid import Grid, GridRequest, choose_grid
 from cyfes.reweight import Samples, SampleStream
 
 #: Points per bandwidth, and the most points a CV, of an automatic grid for samples.

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyfes.growing import GrowingArray
+from cyfes.tables.growing import GrowingArray
 
 BLOCKS = st.lists(
     st.tuples(st.sampled_from([0, 1, 1000, 200_000, 1_100_000]), st.floats(0, 1)), max_size=4

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cyfes import FreeEnergySurface, reweight, tablereader
+from cyfes import FreeEnergySurface, reweight
 from cyfes.cli import main
 from cyfes.errors import FileFormatError, InputError
 from cyfes.reweight import SampleStream, Selection, WeightSums, read_samples
+from cyfes.tables import reader as tablereader
 
 HEADER = "#! FIELDS time phi x metad.bias energy\n#! SET min_phi -pi\n#! SET max_phi pi\n"
 CHOSEN = {"cv": ["phi", "x"], "bias": ["metad.bias"]}

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cyfes import tablereader
 from cyfes.errors import FileFormatError, FileMissingError, InputError
-from cyfes.table import Header, TableReader, read_header, read_table
+from cyfes.tables import Header, TableReader, read_header, read_table
+from cyfes.tables import reader as tablereader
 
 COLVAR = """\
 #! FIELDS time phi psi bias

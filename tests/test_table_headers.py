@@ -7,7 +7,7 @@ import pytest
 from test_table import COLVAR, refused
 
 from cyfes.errors import FileFormatError, InputError
-from cyfes.table import Header, read_header, read_table
+from cyfes.tables import Header, read_header, read_table
 
 
 def test_a_restart_repeats_the_header(write):

@@ -15,7 +15,7 @@ from benchmarks.workload import Contender, Workload, probe_contenders
 from cyfes import _kernels
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import Grid
-from cyfes.table import read_table
+from cyfes.tables import read_table
 
 THREADS = (1, 2)
 ROWS, COLUMNS = 1_000_000, ("phi", "psi", "metad.bias")

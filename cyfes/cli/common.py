@@ -9,7 +9,7 @@ from typing import Any
 
 from cyfes.backend import choose
 from cyfes.errors import InputError
-from cyfes.gridrequest import GridRequest
+from cyfes.grid import GridRequest
 from cyfes.units import parse_number
 
 

@@ -20,10 +20,9 @@ from cyfes.cli.common import (
 from cyfes.density import Density
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_surface
-from cyfes.grid import Grid
-from cyfes.gridrequest import GridRequest, choose_grid
+from cyfes.grid import Grid, GridRequest, choose_grid
 from cyfes.hills import Hills, cv_names, hills_grid, read_hills
-from cyfes.table import read_header, read_table
+from cyfes.tables import read_header, read_table
 
 
 def run(arguments: argparse.Namespace) -> None:

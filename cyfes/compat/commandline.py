@@ -13,7 +13,7 @@ from cyfes.errors import FileFormatError, InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridfile import write_dat
-from cyfes.table import read_header, read_table
+from cyfes.tables import read_header, read_table
 from cyfes.units import parse_number
 
 #: Flag -> (kind of its value, default, help).

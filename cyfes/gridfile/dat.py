@@ -14,7 +14,7 @@ from cyfes.errors import FileFormatError, InputError
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file
-from cyfes.table import read_header, read_table
+from cyfes.tables import read_header, read_table
 
 if TYPE_CHECKING:
     import numpy.typing as npt

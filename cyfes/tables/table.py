@@ -8,10 +8,10 @@ from typing import Literal
 import numpy as np
 
 from cyfes.errors import FileFormatError, InputError
-from cyfes.growing import GrowingArray
-from cyfes.header import NO_HEADER, Header, next_header, with_fields
-from cyfes.tablereader import TableReader
-from cyfes.textfile import read_top
+from cyfes.tables.growing import GrowingArray
+from cyfes.tables.header import NO_HEADER, Header, next_header, with_fields
+from cyfes.tables.reader import TableReader
+from cyfes.tables.text import read_top
 
 __all__ = ["Header", "Table", "TableReader", "read_header", "read_table"]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from cyfes.errors import FileFormatError
-from cyfes.textfile import decode, fields_of
+from cyfes.tables.text import decode, fields_of
 
 
 @dataclass(frozen=True)

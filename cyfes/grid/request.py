@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cyfes.errors import InputError
-from cyfes.grid import Grid
+from cyfes.grid.grid import Grid
 from cyfes.units import parse_number
 
 #: Steps along a CV beyond which no computer has a grid.

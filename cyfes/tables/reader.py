@@ -11,8 +11,8 @@ import numpy as np
 
 from cyfes._kernels import ROW_FAULTS, max_threads, parse_rows
 from cyfes.errors import FileFormatError, InputError
-from cyfes.header import NO_HEADER, Header, next_header, with_fields
-from cyfes.textfile import Block, TextReader, decode, fields_of
+from cyfes.tables.header import NO_HEADER, Header, next_header, with_fields
+from cyfes.tables.text import Block, TextReader, decode, fields_of
 
 GOOD = ROW_FAULTS.index("good")
 WRONG_COLUMNS = ROW_FAULTS.index("wrong number of columns")
