@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import math
 import os
@@ -117,7 +118,8 @@ def _arrays(path: str | os.PathLike[str], file: BinaryIO) -> dict[str, np.ndarra
             member = ""
             _check_count(file, len(arrays))
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        # A wrong offset is an invalid argument of seek.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         what = f"{path}: {quoted(member)}" if member else str(path)
         why = shortened(str(error)) or type(error).__name__
