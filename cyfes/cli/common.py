@@ -15,6 +15,7 @@ from cyfes.errors import InputError, shortened
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
 from cyfes.units import (
+    check_kbt,
     check_temperature,
     conversion,
     parse_integer,
@@ -120,10 +121,10 @@ def thermal(arguments: argparse.Namespace) -> float | None:
     if kbt is not None and temperature is not None:
         raise InputError("give --kt or --temp, not both")
     if temperature is not None:
-        check_temperature(thermal_energy(temperature), "kj/mol")
+        check_temperature(temperature, arguments.units)
         return thermal_energy(temperature, arguments.units)
     if kbt is not None:
-        check_temperature(kbt, arguments.units)
+        check_kbt(kbt, arguments.units)
     return 1.0 if kbt is None and arguments.units == "kt" else kbt
 
 
