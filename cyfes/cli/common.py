@@ -99,7 +99,8 @@ def share_or_count(text: str, option: str) -> int | float:
         return integer(text, option)
     share = parse_number(text[:-1], option) / 100
     if not 0 <= share < 1:
-        raise InputError(f"{option}: a share must be at least 0% and less than 100%, got {text}")
+        got = shortened(text)
+        raise InputError(f"{option}: a share must be at least 0% and less than 100%, got {got}")
     return share
 
 
