@@ -4,6 +4,8 @@ import math
 import warnings
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from plumed_files import report_of, run, write_colvar, write_hills
 
 from cyfes import FreeEnergySurface
@@ -131,3 +133,20 @@ def test_an_empty_block_has_no_minimum(tmp_path, monkeypatch, capsys):
     code, out, _ = run(capsys, "sum_hills", "HILLS", "--stride", "20", "--nohistory")
     assert code == 0
     assert report_of(out)["minimum"] == "none: the surface is 0 everywhere"
+
+
+@settings(deadline=None)
+@given(st.floats(allow_nan=False))
+def test_every_number_reads_back(value):
+    assert parse_number(repr(value), "x") == value
+
+
+@settings(deadline=None)
+@given(st.text("0123456789.pie+-*/^() sqrtx", max_size=40))
+def test_any_text_is_a_number_or_refused(text):
+    try:
+        value = parse_number(text, "x")
+    except InputError:
+        return
+    assert math.isfinite(value)
+    assert parse_number(f"-({text})", "x") == -value
