@@ -130,7 +130,7 @@ MOST_THREADS = 1024
 #: What sums may err by where nothing else is asked for.
 TOLERANCE = 1e-11
 TAIL = 30.0
-ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite")
+ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite", "header line in it")
 
 
 #: Status -> exception; the texts come from C.

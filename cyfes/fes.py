@@ -12,10 +12,12 @@ from cyfes.bandwidth import automatic_bandwidth
 from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid, GridRequest
-from cyfes.hills import Hills, hills_grid, read_hills
+from cyfes.hills import Hills, hills_grid
+from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
-from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.samplegrid import array_grid, per_cv, samples_grid, stream_grid
+from cyfes.selection import Selection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -148,7 +148,8 @@ typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,
   CYFES_ROW_WRONG_COLUMNS = 1, /* the line has not n_columns fields */
   CYFES_ROW_NOT_A_NUMBER = 2,  /* a wanted field is no decimal number */
-  CYFES_ROW_NOT_FINITE = 3     /* a wanted field is nan or inf */
+  CYFES_ROW_NOT_FINITE = 3,    /* a wanted field is nan or inf */
+  CYFES_ROW_HEADER = 4         /* a header line ("#!") follows on the same line */
 } cyfes_row_fault;
 
 typedef struct cyfes_bad_row {

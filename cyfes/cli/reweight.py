@@ -20,7 +20,8 @@ from cyfes.cli.common import (
 from cyfes.cli.sum_hills import describe_minima
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
-from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.reweight import Samples, SampleStream, read_samples
+from cyfes.selection import Selection
 from cyfes.units import UNIT_LABELS, thermal_energy
 
 

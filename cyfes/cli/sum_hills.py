@@ -21,7 +21,8 @@ from cyfes.density import Density
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_surface
 from cyfes.grid import Grid, GridRequest, choose_grid
-from cyfes.hills import Hills, cv_names, hills_grid, read_hills
+from cyfes.hills import Hills, hills_grid
+from cyfes.hillsfile import cv_names, read_hills
 from cyfes.tables import read_header, read_table
 
 

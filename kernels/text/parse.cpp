@@ -151,6 +151,8 @@ class table_parser : public row_job {
       state.fault = CYFES_ROW_WRONG_COLUMNS;
       state.column = -1;
     }
+    // A program that goes on where another was cut off in the middle of a line.
+    if (at_header(p, end)) state.fault = CYFES_ROW_HEADER;
     return p;
   }
 
