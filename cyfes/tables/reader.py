@@ -30,8 +30,9 @@ BLOCK_BYTES = 1 << 21
 MAX_BLOCK_BYTES = 1 << 24
 FIRST_BYTES = 1 << 16
 
-# Blank lines and comments. Neither alternative gives back what it took.
-_GAP = re.compile(rb"(?>[ \t\r\n]+|#(?!!)[^\n]*\n)*+")
+# Whole lines that are blank or comments. What was matched is not given back.
+_GAP = re.compile(rb"(?>\n|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
+_HEADER_LINE = re.compile(rb"[ \t\r]*#!")
 _HEADER_IN_ROW = re.compile(rb"^[ \t\r]*[^#\s][^#\n]*(#!)", re.MULTILINE)
 _NTH = re.compile(r"(?P<name>.+):(?P<number>[1-9][0-9]?)")
 _NONE = np.empty(0, np.intp)
@@ -226,7 +227,7 @@ class TableReader:
             gap = _GAP.match(text, at)
             begin, at = at, gap.end() if gap else at
             number += bytes(text[begin:at]).count(b"\n")
-            line = block.line_at(at) if bytes(text[at : at + 2]) == b"#!" else None
+            line = block.line_at(at) if _HEADER_LINE.match(text, at) else None
             if line is None:
                 break
             lines.append((number, line))
