@@ -1,5 +1,20 @@
 """Everything cyfes raises on purpose; the command line turns each into one line and exit code 2."""
 
+#: Longest text of a user that is repeated in a message, in characters.
+MAX_QUOTED = 80
+
+
+def shortened(text: str, most: int = MAX_QUOTED) -> str:
+    """Return ``text``, its middle left out where it is longer than ``most`` characters."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}...{text[-(most // 4) :]}"
+
+
+def quoted(text: str) -> str:
+    """Return what a user wrote, in quotes for a message: escaped, shortened where it is long."""
+    return repr(shortened(text))
+
 
 class CyfesError(Exception):
     """Base of all errors that a user can cause and cure."""

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,16 @@ import numpy as np
 from cyfes.cli.common import (
     ProgressBar,
     counts,
+    describe_minima,
+    files,
     grid_request,
+    in_units,
     integer,
     notes,
     positive,
     report,
     split,
+    thermal,
     where,
 )
 from cyfes.density import Density
@@ -29,15 +34,16 @@ from cyfes.tables import read_header, read_table
 def run(arguments: argparse.Namespace) -> None:
     """Sum hills and/or histogram samples as the options say."""
     computing = where(arguments)
-    if arguments.hills is None and arguments.histo is None:
+    arguments.hills = files(arguments.hills, arguments.files)
+    if not arguments.hills and arguments.histo is None:
         raise InputError("give --hills FILE or --histo FILE")
-    kbt = positive(arguments.kt, "--kt")
+    kbt = thermal(arguments)
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
-        raise InputError("--idw and --histo need --kt, kBT in the energy unit of the file")
+        raise InputError("--idw and --histo need --kt, kBT in --units, or --temp")
     stride = integer(arguments.stride or "0", "--stride")
     request = grid_request(arguments)
     grid = None
-    if arguments.hills is not None:
+    if arguments.hills:
         grid = _sum(arguments, request, kbt, stride, computing)
     if arguments.histo is not None:
         _histogram(arguments, request, kbt or 1.0, stride, grid, computing)
@@ -52,23 +58,25 @@ def _sum(
 ) -> Grid:
     threads = computing["n_threads"]
     hills = read_hills(
-        split(arguments.hills) or [],
+        arguments.hills,
         on_bad=arguments.on_bad,
         plumed_compat=arguments.plumed_compat,
         n_threads=threads,
     )
+    if arguments.heights == "unscaled":
+        raise InputError("--heights unscaled is not available yet")
     notes(hills.notes)
     grid = hills_grid(hills, request, plumed_compat=arguments.plumed_compat)
     _note_full_periods(hills, request)
     projection = split(arguments.idw)
     if projection is not None and not 0 < len(set(projection) & set(hills.names)) < hills.n_dims:
         raise InputError(
-            f"--idw takes some, not all, of {','.join(hills.names)}; got {arguments.idw}"
+            f"--idw takes some, not all, of {','.join(hills.names)}; got {','.join(projection)}"
         )
     grid.select(projection or hills.names)
     report(
         {
-            "hills read": f"{len(hills)} from {arguments.hills}",
+            "hills read": f"{len(hills)} from {','.join(arguments.hills)}",
             "rows dropped": counts(hills.dropped),
             "CVs": ", ".join(_describe(grid)),
         }
@@ -86,7 +94,7 @@ def _sum(
     )
     default = "negativebias" if arguments.negbias else "fes"
     surfaces = (b if projection is None else b.marginal(projection, kbt) for b in blocks)
-    _write(arguments, surfaces, arguments.outfile, default, stride, threads)
+    _write(arguments, surfaces, arguments.outfile, default, stride, threads, kbt)
     return grid
 
 
@@ -99,7 +107,7 @@ def _histogram(
     computing: dict[str, Any],
 ) -> None:
     threads = computing["n_threads"]
-    paths = split(arguments.histo) or []
+    paths = files(arguments.histo)
     header = read_header(paths[0])
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
     names = split(arguments.idw) or list(cv_names(header) if grid is None else grid.names)
@@ -122,9 +130,9 @@ def _histogram(
         grid = choose_grid(names, periods, request, extents, sigma / 10)
     else:
         grid = grid.select(names)
-    report({"samples read": f"{len(samples)} from {arguments.histo}"})
+    report({"samples read": f"{len(samples)} from {','.join(paths)}"})
     surfaces = _histogram_blocks(arguments, grid, samples, sigma, kbt, stride, computing)
-    _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads)
+    _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads, kbt)
 
 
 def _histogram_blocks(
@@ -160,9 +168,11 @@ def _write(
     default: str,
     stride: int,
     threads: int,
+    kbt: float | None,
 ) -> None:
     """Write one file, or with a stride one a block: prefix + k + .dat."""
-    for k, surface in enumerate(surfaces):
+    for k, summed in enumerate(surfaces):
+        surface = in_units(replace(summed, units=arguments.units), arguments, kbt)
         path = f"{outfile or default + '_'}{k}.dat" if stride else outfile or f"{default}.dat"
         shown = surface.shifted() if arguments.mintozero else surface
         shown.to_dat(path, fmt=arguments.fmt, n_threads=threads)
@@ -172,16 +182,6 @@ def _write(
     if arguments.explain:
         report(surface.explanation)
     report(describe_minima(surface))
-
-
-def describe_minima(surface: FreeEnergySurface, most: int = 3) -> list[tuple[str, object]]:
-    """Return report lines of the lowest local minima, energies relative to the lowest."""
-    lines: list[tuple[str, object]] = []
-    minima = surface.minima()
-    for k, (position, value) in enumerate(minima[:most]):
-        where = " ".join(f"{n}={x:.4g}" for n, x in zip(surface.grid.names, position))
-        lines.append((f"minimum {k + 1}", f"{where}  F-Fmin={value - minima[0][1]:.4g}"))
-    return lines
 
 
 def _describe(grid: Grid) -> Sequence[str]:

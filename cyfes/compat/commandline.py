@@ -14,7 +14,7 @@ from cyfes.fes import FreeEnergySurface
 from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridfile import write_dat
 from cyfes.tables import read_header, read_table
-from cyfes.units import parse_number
+from cyfes.units import parse_integer, parse_number
 
 #: Flag -> (kind of its value, default, help).
 FLAGS: dict[str, tuple[str, str | None, str]] = {
@@ -137,9 +137,7 @@ def _finite(word: str) -> float:
 
 
 def _natural(word: str) -> int:
-    if not word.strip().isdecimal():
-        raise ValueError
-    return int(word)
+    return parse_integer(word, "number", most=2**31 - 1)
 
 
 KINDS: dict[str, Callable[[str], Any]] = {
