@@ -1,7 +1,7 @@
 """The program on the cases of public reports: laws for all, and an oracle for what was written.
 
-``python tests/test_cases.py [NAME ...]`` prints case -> result. The cases in tests/data/cases are always there;
-the others lie in ../shared/cases or where CYFES_SHARED_CASES says.
+``python tests/test_cases.py [NAME ...]`` prints case -> result. The cases in tests/data/cases are
+always there; the others lie in ../shared/cases or where CYFES_SHARED_CASES says.
 """
 
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases.expectations import Expectation
+from cases.expectations import Expectation, Surface
 from cases.oracle import Disagreement, read_surface, words_of
 from cases.program import Outcome, Programs
 from cases.table import OWN, SHARED, WITHOUT_INPUT
@@ -27,16 +27,17 @@ LONGEST_LINE = 500
 def every_case() -> dict[str, tuple[Path, list[Expectation] | None]]:
     """Name -> (folder, expectations); None: only the laws are known."""
     found = {name: (OWN_FOLDER / name, expected) for name, expected in OWN.items()}
-    there = SHARED_FOLDER.iterdir() if SHARED_FOLDER.is_dir() else ()
-    names = sorted({*SHARED, *(path.name for path in there)} - WITHOUT_INPUT)
-    return found | {name: (SHARED_FOLDER / name, SHARED.get(name)) for name in names}
+    if SHARED_FOLDER.is_dir():
+        names = {path.name for path in SHARED_FOLDER.iterdir()} - WITHOUT_INPUT
+        found |= {name: (SHARED_FOLDER / name, SHARED.get(name)) for name in sorted(names)}
+    return found
 
 
 CASES = every_case()
 
 
-def laws(outcome: Outcome, folder: Path) -> None:
-    """What holds for every command on any input."""
+def laws(outcome: Outcome, folder: Path, before: set[Path]) -> None:
+    """What holds for every command on any input, in a folder that held these files before."""
     said = outcome.out + outcome.err
     if "Traceback" in said:
         raise Disagreement(f"traceback: {said.strip().splitlines()[-1]}")
@@ -45,17 +46,21 @@ def laws(outcome: Outcome, folder: Path) -> None:
     longest = max(map(len, outcome.err.splitlines()), default=0)
     if longest > LONGEST_LINE:
         raise Disagreement(f"a line of {longest} characters on stderr")
+    after = set(folder.iterdir())
+    if (outcome.code == 2 and after != before) or not after >= before:
+        raise Disagreement(f"files changed: {sorted(path.name for path in after ^ before)}")
+    if any("tmp" in path.name for path in after):
+        raise Disagreement("a temporary file is left")
     for name in outcome.written:
         if name.endswith(".dat") and np.isnan(read_surface(folder / name).values).any():
             raise Disagreement(f"{name} holds nan")
 
 
-def judged(
-    segment: str, folder: Path, programs: Programs, expected: Expectation | None
-) -> str:
+def judged(segment: str, folder: Path, programs: Programs, expected: Expectation | None) -> str:
     """Run one command of a case: what it did, in a word."""
+    before = set(folder.iterdir())
     outcome = programs.run(segment, words_of(segment), folder)
-    laws(outcome, folder)
+    laws(outcome, folder, before)
     return "LAWS" if expected is None else expected.judge(outcome, folder)
 
 
@@ -87,11 +92,48 @@ def programs(tmp_path_factory):
     running.close()
 
 
+def test_shared_cases_are_there():
+    if not SHARED_FOLDER.is_dir():
+        pytest.skip(f"no shared cases at {SHARED_FOLDER}")
+    assert set(SHARED) <= set(CASES)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_case(name, programs, tmp_path):
-    if not CASES[name][0].is_dir():
-        pytest.skip(f"no case at {CASES[name][0]}")
     assert [word for word in results(name, tmp_path, programs) if word.startswith("FAIL")] == []
+
+
+@pytest.mark.parametrize(("column", "shift"), [(0, 1e-6), (1, 1e-6), (1, float("nan")), (2, 1e-3)])
+def test_the_oracle_sees_a_change(column, shift, programs, tmp_path):
+    """Of a coordinate, of F, of the derivatives."""
+    folder = tmp_path / "case"
+    shutil.copytree(OWN_FOLDER / "hills-periodic", folder)
+    segment = "cyfes sum_hills --hills HILLS --bin 24"
+    outcome = programs.run(segment, words_of(segment), folder)
+    expected = OWN["hills-periodic"][0]
+    assert expected.judge(outcome, folder) == "PASS"
+    path = folder / "fes.dat"
+    header = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    data = np.loadtxt(path)
+    data[:, column] += shift
+    rows = [" ".join(f"{value:.9f}" for value in row) for row in data]
+    path.write_text("\n".join([*header, *rows]))
+    with pytest.raises(Disagreement):
+        expected.judge(outcome, folder)
+
+
+def test_the_oracle_misses_a_row(programs, tmp_path):
+    """A hill that was not summed, and a frame that was left out."""
+    for name, file in (("hills-periodic", "HILLS"), ("frames-without-header", "COLVAR")):
+        folder = tmp_path / name
+        shutil.copytree(OWN_FOLDER / name, folder)
+        segment = (folder / "cmd").read_text().split(";")[0].strip()
+        outcome = programs.run(segment, words_of(segment), folder)
+        line = (folder / file).read_text().splitlines()[-1]
+        with (folder / file).open("a") as stream:
+            stream.write(line + "\n")
+        with pytest.raises(Disagreement):
+            Surface().judge(outcome, folder)
 
 
 def main(names: list[str]) -> int:
@@ -99,7 +141,7 @@ def main(names: list[str]) -> int:
     failed = 0
     with tempfile.TemporaryDirectory() as folder:
         programs = Programs(Path(folder) / "programs")
-        for name in names or [name for name, case in CASES.items() if case[0].is_dir()]:
+        for name in names or CASES:
             words = results(name, Path(folder), programs)
             failed += any(word.startswith("FAIL") for word in words)
             print(f"{name:32} {' | '.join(words)}", flush=True)

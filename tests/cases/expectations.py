@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cases.oracle import (
-    Command, Disagreement, Row, accepted, bias_names, check_frames, check_hills, command, cv_names,
-    hill_columns, read_surface, rows_of, thermal_energy, window,
-)  # fmt: skip
+    Command,
+    Disagreement,
+    Row,
+    accepted,
+    bias_names,
+    check_frames,
+    check_hills,
+    command,
+    cv_names,
+    hill_columns,
+    read_surface,
+    rows_of,
+    thermal_energy,
+    window,
+)
 from cases.program import Outcome
 
 
@@ -66,7 +78,9 @@ class Runs(Expectation):
 
     def judge(self, outcome: Outcome, folder: Path) -> str:
         complaint = outcome.err.strip().splitlines()[-1:]
-        expect(outcome.code in ((0, 141) if outcome.piped else (0,)), f"{outcome.code}, {complaint}")
+        expect(
+            outcome.code in ((0, 141) if outcome.piped else (0,)), f"{outcome.code}, {complaint}"
+        )
         said = re.search(self.warns, outcome.err, re.IGNORECASE)
         expect(not self.warns or said, f"no warning /{self.warns}/ in {complaint}")
         heads = [head(folder / name) for name in outcome.written]
@@ -74,6 +88,22 @@ class Runs(Expectation):
         expect(not self.tells or told, f"does not tell /{self.tells}/")
         expect(all((folder / name).exists() for name in outcome.written), "written is not there")
         return "WARNS" if self.warns else "PASS"
+
+
+@dataclass(frozen=True)
+class Wish(Expectation):
+    """An ability that users ask for: there, or refused in words that match."""
+
+    ability: Expectation
+    text: str = ""
+
+    def judge(self, outcome: Outcome, folder: Path) -> str:
+        try:
+            return self.ability.judge(outcome, folder)
+        except Disagreement:
+            if outcome.code == 2:
+                Refuses(self.text).judge(outcome, folder)
+            return "NOT OFFERED"
 
 
 def head(path: Path) -> str:
