@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name 
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench bench-instructions sanitize toolkits wheel conda clean
+.PHONY: help demo test fuzz lint format bench bench-instructions sanitize toolkits wheel conda clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -25,6 +25,9 @@ demo: .venv/installed  ## surfaces and pictures of a shipped simulation, in demo
 
 test: .venv-test/installed  ## install into a clean environment and run the tests (ARGS="-k text")
 	.venv-test/bin/python -m pytest $(ARGS)
+
+fuzz: .venv-test/installed  ## mutated files and options for a minute (ARGS="--inputs 1000000")
+	PYTHONSAFEPATH= .venv-test/bin/python tests/fuzz/run.py $(or $(ARGS),--seconds 60)
 
 lint: .venv-lint/installed  ## style, types, layers; changes nothing
 	.venv-lint/bin/ruff check .
