@@ -14,7 +14,7 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "building"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 import build_cuda
 
 KERNELS = Path("kernels")

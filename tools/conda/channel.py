@@ -1,6 +1,6 @@
 """A channel of stand-ins in a folder: what conda-build needs, where no conda channel is reached.
 
-python channel.py FOLDER [--cuda RELEASE] [--architectures LIST]
+python tools/conda/channel.py FOLDER [--cuda RELEASE] [--architectures LIST]
 """
 
 import argparse

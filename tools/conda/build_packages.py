@@ -1,6 +1,6 @@
 """Builds cyfes' conda packages into a channel of their own, and says how long each took.
 
-    python build_packages.py FOLDER [--channel standin|conda-forge|URL] [--croot FOLDER]
+    python tools/conda/build_packages.py FOLDER [--channel standin|conda-forge|URL] [--croot FOLDER]
         [--variants CUDA ...]
 
 conda-build does it where it is on PATH, else rattler-build. `standin` is the channel that
@@ -27,7 +27,7 @@ from standin_python import VERSION
 from translation import translate
 from variants import UnsupportedRecipe, read_variants, zipped_keys
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipe"
 CONFIG = ROOT / "conda_build_config.yaml"
 CONDA_BUILD = shutil.which("conda-build")
