@@ -1,12 +1,16 @@
 """Reweighting: the frames of COLVAR files and what each weighs."""
 
+import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from os import PathLike
 
 import numpy as np
 
-from cyfes.errors import FileFormatError, InputError
+from cyfes import windows
+from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.rowfilter import RowFilter
 from cyfes.selection import Selection
 from cyfes.tables import Bounds, Header, TableReader, input_paths, more_exact, same_bounds
@@ -75,6 +79,7 @@ class SampleStream:
 
     def _clear(self) -> None:
         self.n_read = self.n_used = 0
+        self.ends: list[int] = []  # frames used up to the end of each file
         self.dropped: dict[str, int] = {}
         self.notes: list[str] = [self._biases.note] if self._biases.note else []
         self.sums = WeightSums()
@@ -96,12 +101,25 @@ class SampleStream:
         for path in self._paths:
             reader, self._first = self._first or self._open(path), None
             timed = "time" in reader.header.fields
-            filtered = RowFilter(path, self.names, timed, self._selection, filtered)
+            selection = replace(self._selection, skip=self._rows_to_skip(path))
+            filtered = RowFilter(path, self.names, timed, selection, filtered)
             yield from self._read(reader, filtered)
         if not self.n_used:
             raise InputError(
                 f"no row is left of {self.n_read} read: look at --start, --stop, --skip"
             )
+
+    def _rows_to_skip(self, path: str) -> int:
+        """``skip`` of one file; a share is one of its rows, which are counted first."""
+        skip = self._selection.skip
+        if isinstance(skip, int):
+            return skip
+        if not os.path.isfile(path):
+            raise InputError(f"{path} is read once: --skip takes a number of its rows, no share")
+        counted = self._open(path)
+        for _ in counted.rows(()):
+            pass
+        return int(skip * counted.n_rows)
 
     def _open(self, path: str) -> TableReader:
         return TableReader(path, on_bad=self._selection.on_bad, n_threads=self._n_threads)
@@ -149,6 +167,7 @@ class SampleStream:
                 self.n_used += len(log_weights)
                 self.sums.add(log_weights)
                 yield [columns[name] for name in self.names], log_weights
+        self.ends.append(self.n_used)
         self.n_read += reader.n_rows
         self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
         for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
@@ -184,11 +203,22 @@ def read_samples(
         log_weights.room(n)[:, 0] = log_w
         values.keep(n)
         log_weights.keep(n)
+    rows, log_rows = values.array(), log_weights.array()[:, 0]
+    cuts = [0, *stream.ends]
+    parts = [(rows[a:b], log_rows[a:b]) for a, b in pairwise(cuts)]
+    if len(parts) > 1 and windows.differ(parts, stream.periods):
+        warnings.warn(
+            f"each of the {len(parts)} files has a harmonic restraint of its own: these are "
+            "umbrella windows, which exp(V / kBT) does not join; the surface is wrong, use WHAM "
+            "or MBAR",
+            CyfesWarning,
+            stacklevel=2,
+        )
     return Samples(
         names=stream.names,
         bounds=stream.bounds,
-        values=values.array(),
-        log_weights=log_weights.array()[:, 0],
+        values=rows,
+        log_weights=log_rows,
         sums=stream.sums,
         n_read=stream.n_read,
         dropped=stream.dropped,

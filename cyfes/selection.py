@@ -21,8 +21,8 @@ class Selection:
     with a dash before its name is subtracted; None for the only bias of the header (``rbias``: for
     the only ``*.rbias``). ``logweights``: a column of ln w instead. ``no_bias``: all weights 1.
     ``start`` and ``stop``: values of the time column; ``skip``: rows left out at the beginning of
-    each file; ``every``: use each n-th row. ``period``: bounds of CVs whose period the files do
-    not tell.
+    each file, or a share of its rows as a float below 1; ``every``: use each n-th row. ``period``:
+    bounds of CVs whose period the files do not tell.
     """
 
     cv: Sequence[str] | None = None
@@ -32,7 +32,7 @@ class Selection:
     logweights: str | None = None
     start: float | None = None
     stop: float | None = None
-    skip: int = 0
+    skip: int | float = 0
     every: int = 1
     on_bad: Literal["raise", "skip"] = "raise"
     period: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -45,6 +45,8 @@ class Selection:
             raise InputError(
                 f"--skip must be at least 0 and --every at least 1, got {self.skip}, {self.every}"
             )
+        if isinstance(self.skip, float) and self.skip >= 1:
+            raise InputError(f"skip as a share of the rows must be below 1, got {self.skip}")
 
     def choose_cvs(self, path: str, header: Header) -> tuple[str, ...]:
         """Return the names of the CVs; InputError if the header leaves them open."""
