@@ -9,6 +9,7 @@ import numpy as np
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid, GridRequest, choose_grid
 from cyfes.tables import Bounds
+from cyfes.units import parse_number
 
 #: Reach of a hill in sigma: PLUMED's kernels end where the exponent reaches 6.25.
 REACH = math.sqrt(2 * 6.25)
@@ -78,6 +79,22 @@ class Hills:
             return self.sigmas
         rows, columns = np.tril_indices(self.n_dims)
         return np.linalg.inv(self.covariances)[:, rows, columns]
+
+    @property
+    def folded_centers(self) -> np.ndarray:
+        """Centers within the periods, float64[n, d]; METAD writes no others, programs may."""
+        centers = self.centers
+        for i, bounds in enumerate(self.bounds):
+            if bounds is None:
+                continue
+            low, high = (parse_number(text, "period") for text in bounds)
+            outside = (centers[:, i] < low) | (centers[:, i] > high)
+            if outside.any():
+                centers = centers.copy() if centers is self.centers else centers
+                centers[outside, i] -= (high - low) * np.floor(
+                    (centers[outside, i] - low) / (high - low)
+                )
+        return centers
 
     def unscaled(self) -> "Hills":
         """Return the hills of a program that writes heights of the bias, as METAD would.
@@ -154,7 +171,7 @@ def hills_grid(hills: Hills, request: GridRequest, *, plumed_compat: bool = Fals
         text = tuple(f"{bound:g}" for bound in hills.interval)
         bins = request.bins if request.bins is not None else [200]
         request = GridRequest([text[0]], [text[1]], bins)
-    reach = hills.supports(plumed_compat)
-    extents = (hills.centers - reach).min(axis=0), (hills.centers + reach).max(axis=0)
+    reach, centers = hills.supports(plumed_compat), hills.folded_centers
+    extents = (centers - reach).min(axis=0), (centers + reach).max(axis=0)
     steps = reach.min(axis=0) / POINTS_PER_REACH
     return choose_grid(hills.names, hills.bounds, request, extents, steps)

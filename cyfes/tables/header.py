@@ -8,7 +8,7 @@ from cyfes.tables.text import decode, fields_of
 from cyfes.units import parse_number
 
 #: More constants than any PLUMED file has; each header keeps its own.
-MAX_CONSTANTS = 10_000
+MAX_CONSTANTS = 1000
 
 #: How far printed bounds may lie from the period they stand for, relative to its length.
 BOUND_TOLERANCE = 1e-6

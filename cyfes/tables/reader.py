@@ -31,7 +31,7 @@ MAX_BLOCK_BYTES = 1 << 24
 FIRST_BYTES = 1 << 16
 
 # Whole lines that are blank or comments. What was matched is not given back.
-_GAP = re.compile(rb"(?>\n|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
+_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
 _HEADER_LINE = re.compile(rb"[ \t\r]*#!")
 _HEADER_IN_ROW = re.compile(rb"^[ \t\r]*[^#\s][^#\n]*(#!)", re.MULTILINE)
 _NTH = re.compile(r"(?P<name>.+):(?P<number>[1-9][0-9]?)")
@@ -188,6 +188,7 @@ class TableReader:
                     if rows.n_read:
                         self.passed_header = False
                         yield rows
+                    del rows  # views, which would keep growing arrays from growing
                     n_bytes = max(n_bytes, min(4 * n_bytes, self._block_bytes))
                     n_bytes = n_bytes if n_read else self._longer(n_bytes)
                 text.advance(n_read)
