@@ -178,7 +178,7 @@ def test_save_plot_formats(tmp_path, suffix, magic, n_dims):
     path.write_text("old")
     save_plot(surface(n_dims, n_points=6), path, vmax=5.0)
     assert path.read_bytes().startswith(magic)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, f"bck.0.{path.name}"}
 
 
 def test_png_has_pixels_of_its_dpi(tmp_path):

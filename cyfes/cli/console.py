@@ -8,22 +8,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from cyfes.errors import CyfesWarning, shortened
+from cyfes.errors import CyfesWarning, OutputError, printable, shortened
 
-#: Longest line on stderr, in characters.
+#: Longest text of a line, in characters.
 MAX_LINE = 2000
 
 
-def printable(text: object, stream: TextIO | None = None) -> str:
-    """Return text on one line: control characters and what ``stream`` cannot encode are escaped."""
-    encoding = getattr(stream or sys.stderr, "encoding", None) or "utf-8"
-    known = str(text).encode(encoding, "backslashreplace").decode(encoding)
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in known)
+def shown(text: object, stream: TextIO) -> str:
+    """Return text as ``stream`` can show it, shortened to a line that can be read."""
+    return shortened(printable(str(text), stream.encoding or "utf-8"), MAX_LINE)
 
 
 def say(kind: str, text: object) -> None:
     """Print one remark on stderr; whether it can be read changes nothing else."""
-    line = f"cyfes: {kind}{printable(shortened(str(text), MAX_LINE))}\n"
+    line = f"cyfes: {kind}{shown(text, sys.stderr)}\n"
     with suppress(OSError):
         sys.stderr.write(line)
         sys.stderr.flush()
@@ -60,13 +58,15 @@ class Report:
         """Print lines."""
         stream = sys.stderr if self._on_stderr else sys.stdout
         for name, value in dict(lines).items():
-            self._try(stream.write, f"{printable(name, stream):<18} {printable(value, stream)}\n")
+            self._try(stream.write, f"{shown(name, stream):<18} {shown(value, stream)}\n")
 
     def end(self) -> None:
-        """Flush the report; raise OSError if any of it was lost."""
+        """Flush the report; raise OutputError, or BrokenPipeError, if any of it was lost."""
         self._try(sys.stdout.flush)
-        if self._failure is not None:
+        if isinstance(self._failure, BrokenPipeError):
             raise self._failure
+        if self._failure is not None:
+            raise OutputError(f"cannot write the report: {self._failure.strerror}")
 
     def abandon(self) -> None:
         """Flush the report after an error; whether that succeeds changes nothing."""

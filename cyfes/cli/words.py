@@ -1,12 +1,13 @@
 """The words of a command line: which of them belong to which option."""
 
 import argparse
+import sys
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
-from cyfes.cli.console import MAX_LINE, printable
-from cyfes.errors import InputError, shortened
+from cyfes.cli.console import shown
+from cyfes.errors import InputError
 
 
 class List(argparse.Action):
@@ -46,7 +47,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with the usage and a message."""
-        super().error(printable(shortened(message, MAX_LINE)))
+        super().error(shown(message, sys.stderr))
 
 
 class Command(Parser):
