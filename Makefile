@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name 
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test fuzz lint format bench bench-instructions sanitize toolkits wheel conda clean
+.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize toolkits wheel conda clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -35,6 +35,11 @@ lint: .venv-lint/installed  ## style, types, layers; changes nothing
 	.venv-lint/bin/clang-format --dry-run -Werror $(CXX_FILES)
 	.venv-lint/bin/mypy
 	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache --no-logo
+
+# Not part of lint, as it takes a minute and needs the commands that a build notes.
+tidy: .venv-test/installed  ## clang-tidy over the kernels (ARGS=kernels/cpu/plan.cpp)
+	.venv-test/bin/python -m pip install --quiet clang-tidy==23.1.4
+	.venv-test/bin/python tools/tidy.py $(ARGS)
 
 format: .venv-lint/installed  ## what lint asks for and a machine can do
 	.venv-lint/bin/ruff check --fix .

@@ -12,6 +12,7 @@ from cases.oracle import (
     bias_names,
     check_frames,
     check_hills,
+    check_histogram,
     command,
     cv_names,
     hill_columns,
@@ -134,7 +135,9 @@ class Surface(Runs):
     def judge(self, outcome: Outcome, folder: Path) -> str:
         seen = super().judge(outcome, folder)
         asked = command(outcome.words)
-        if asked.name == "sum_hills":
+        if "--histo" in asked.options:
+            self.judge_histogram(outcome, folder, asked)
+        elif asked.name == "sum_hills":
             self.judge_hills(outcome, folder, asked)
         else:
             self.judge_frames(outcome, folder, asked)
@@ -163,6 +166,12 @@ class Surface(Runs):
         default = "negativebias.dat" if "--negbias" in asked.options else "fes.dat"
         written = surfaces(outcome) or [asked.one("--outfile", default)]
         check_hills(folder, asked, written, rows, self.scale)
+
+    def judge_histogram(self, outcome: Outcome, folder: Path, asked: Command) -> None:
+        names = asked.names("--idw")
+        files = self.read(folder, asked.names("--histo"), lambda row: names, asked)
+        rows = [row for file in files for row in file]
+        check_histogram(folder / surfaces(outcome)[-1], asked, rows)
 
     def judge_frames(self, outcome: Outcome, folder: Path, asked: Command) -> None:
         def used(row: Row) -> list[str]:

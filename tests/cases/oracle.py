@@ -314,6 +314,21 @@ def check_slopes(name: str, surface: Written, slopes) -> None:
         raise Disagreement(f"{name}: {wrong.mean():.0%} of the derivatives are off")
 
 
+def check_histogram(path: Path, asked: Command, rows: list[Row]) -> None:
+    """Compare a histogram, -kT ln of the sum of kernels of height 1."""
+    surface = read_surface(path)
+    centers = np.array([[row[n] for n in surface.names] for row in rows])
+    check_grid(surface, asked, centers, ranges=True)
+    period, weights = period_of(rows[0], surface.names), np.ones(len(rows))
+    widths = np.array(asked.numbers("--sigma"))
+    total, _ = kernel_sum(
+        surface.points, period, centers, widths, weights, "stretched_gaussian", "nearest"
+    )
+    kbt = thermal_energy(asked)
+    with np.errstate(divide="ignore"):
+        compare(path.name, surface.values, -kbt * np.log(total), kbt, 1e-6)
+
+
 # --- reweight
 
 

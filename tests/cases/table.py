@@ -16,7 +16,7 @@ SHARED: dict[str, list[Expectation]] = {
         Surface(order="time") | Surface(tells="one after another|order of|walker")
     ],
     "03-ten-cvs": [Refuses("reweight|marginal|--idw")],
-    "04-histo-colvar": [Runs() | Refuses("--idw|reweight"), Runs()],
+    "04-histo-colvar": [Runs() | Refuses("--idw|reweight"), Surface()],
     "05-periodic-range": [Surface(tells="periodic: the grid spans|full period")],
     "06-3d-multivariate-clock": [Surface(rows=12)],
     "07-no-biasf": [Surface(), Refuses("biasf") | Surface(warns="biasf")],
@@ -84,9 +84,10 @@ SHARED: dict[str, list[Expectation]] = {
     "41b-rounded-3-digits": [Surface(sigma=(0.003, 0.05), difference=(0.5, 1.2, 0.92, 0.15))],
     "43-plot-foreign": [ANYTHING] * 6,
     "44-plot-y-fastest": [Refuses("grid|order") | Runs()],
-    # .dat has no unit: the picture must not be called kcal/mol without a word.
+    # --units may name the unit of the file or that of the surface, but the report must say which.
+    # A .dat file has no unit: the picture must not be called kcal/mol without a word.
     "48-kcal": [
-        Surface(scale=KCAL) | Refuses("--units"), Surface(),
+        Surface(scale=KCAL) | Surface(tells="kcal") | Refuses("--units"), Surface(),
         Runs(warns="unit|label") | Refuses("unit") | Runs(tells="unit"),
     ],
     "49-openmm-heights": [Wish(Runs())],

@@ -132,7 +132,8 @@ def fuzz(
 ) -> int:
     """Try inputs of a target until there are enough, or time is up; return how many."""
     deadline, results = time.monotonic() + seconds, results.absolute()
-    with tempfile.TemporaryDirectory(prefix="cyfes-fuzz-") as folder:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="cyfes-fuzz-", dir=memory) as folder:
         workers = [
             Worker(target, seed, i, n_workers, inputs, deadline, results, Path(folder, str(i)))
             for i in range(n_workers)
