@@ -138,7 +138,9 @@ def _bandwidth(
     if arguments.sigma == "auto":
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
-        return automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
+        return automatic_bandwidth(
+            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+        )
     widths = [positive(s, "--sigma") for s in arguments.sigma.split(",")]
     if len(widths) != len(samples.names):
         raise InputError(
