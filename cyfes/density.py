@@ -10,6 +10,7 @@ from cyfes import _kernels
 from cyfes.backend import Choice, choose
 from cyfes.errors import InputError
 from cyfes.grid import Grid
+from cyfes.weights import kish
 
 #: Kernels summed between two looks at the keyboard and the progress bar: by cell moments, whose
 #: expansion each chunk pays; others that share a bandwidth; and those with one each.
@@ -144,7 +145,7 @@ class Density:
     @property
     def effective_sample_size(self) -> float:
         """Kish's (sum w)^2 / sum w^2."""
-        return self._sum_weights**2 / self._sum_squares if self._sum_squares else 0.0
+        return kish(self._sum_weights, self._sum_squares)
 
     def add(
         self,

@@ -136,7 +136,9 @@ class FreeEnergySurface:
             if explain:
                 raise InputError("--stream keeps no frames to measure the error of --explain with")
         elif bandwidth is None:
-            bandwidth, _ = automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
+            bandwidth, _ = automatic_bandwidth(
+                samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+            )
         h = _positive("bandwidth", bandwidth, len(samples.names))
         request = GridRequest(lower, upper, bins, spacing)
         if isinstance(samples, SampleStream):
@@ -207,7 +209,7 @@ class FreeEnergySurface:
         if not (np.all(periods >= 0) and np.all(np.isfinite(periods))):
             raise InputError(f"period must be positive, or 0 for none, got {periods}")
         if bandwidth is None:
-            bandwidth, _ = automatic_bandwidth(values, log_w, periods)
+            bandwidth, _ = automatic_bandwidth(values, log_w, periods, names)
         h = _positive("bandwidth", per_cv("bandwidth", bandwidth, d), d)
         grid = array_grid(values, h, periods, lower, upper, shape, names)
         density = Density(

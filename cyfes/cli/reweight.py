@@ -130,7 +130,9 @@ def _bandwidth(
     if given is None or given == ["auto"]:
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
-        return automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
+        return automatic_bandwidth(
+            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+        )
     widths = [positive(s, "--sigma") for s in given]
     if len(widths) != len(samples.names):
         raise InputError(
