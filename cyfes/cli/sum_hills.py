@@ -40,6 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.hills and arguments.histo is None:
         raise InputError("give --hills FILE or --histo FILE")
     kbt = thermal(arguments)
+    _check_units(arguments)
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
         raise InputError("--idw and --histo need --kt, kBT in --units, or --temp")
     stride = integer(arguments.stride or "0", "--stride")
@@ -49,6 +50,17 @@ def run(arguments: argparse.Namespace) -> None:
         grid = _sum(arguments, request, kbt, stride, computing)
     if arguments.histo is not None:
         _histogram(arguments, request, kbt or 1.0, stride, grid, computing)
+
+
+def _check_units(arguments: argparse.Namespace) -> None:
+    """Refuse units that would change no number, by somebody who may expect a conversion."""
+    used = (arguments.to_units, arguments.kt, arguments.temp, arguments.idw, arguments.histo)
+    if arguments.units != "kj/mol" and all(option is None for option in used):
+        raise InputError(
+            f"--units {arguments.units} says what the files hold and converts nothing; say "
+            f"--to-units {arguments.units} to convert from kj/mol, or give both options for files "
+            f"in {arguments.units}"
+        )
 
 
 def _sum(

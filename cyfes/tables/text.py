@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO
+from typing import IO, cast
 
 from cyfes.errors import FileFormatError, FileMissingError, InputError
 
@@ -70,7 +70,7 @@ class TextReader:
             self._source = _Source(path)
             head = self._source.head
         try:
-            self._format, open_stream = _compression(path, head)
+            self._format, open_stream = _compression(head)
             with self._readable():
                 self._stream: IO[bytes] = open_stream(self._source)
             self._buffer = bytearray()
@@ -131,6 +131,11 @@ class TextReader:
     def _readable(self) -> Iterator[None]:
         try:
             yield
+        except ImportError:
+            raise FileFormatError(
+                f"{self._path}: compressed by zstd, which needs Python 3.14 or the package "
+                f"zstandard; or say: zstd -dc {self._path} | cyfes ... -"
+            ) from None
         except (OSError, ValueError, EOFError, zlib.error) as error:
             if self._format and getattr(error, "errno", None) is None:
                 raise FileFormatError(f"{self._path}: not a complete {self._format} file") from None
@@ -203,21 +208,33 @@ def _xz(file: IO[bytes]) -> IO[bytes]:
     return lzma.LZMAFile(file)
 
 
+def _zstd(file: IO[bytes]) -> IO[bytes]:
+    try:
+        from compression import zstd  # Python 3.14
+    except ImportError:
+        import zstandard
+
+        opened = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    else:
+        opened = zstd.ZstdFile(file)
+    return cast(IO[bytes], opened)
+
+
 _COMPRESSIONS = (
     (b"\x1f\x8b", "gzip", _gzip),
     (b"BZh", "bzip2", _bzip2),
     (b"\xfd7zXZ\x00", "xz", _xz),
+    (b"\x28\xb5\x2f\xfd", "zstd", _zstd),
 )
 #: First bytes of what cannot be read, and the remedy.
 _UNREADABLE = (
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd; try: zstd -dc {path} | cyfes ... -"),
     (b"PK\x03\x04", "a zip archive; unpack it first"),
     (b"\xff\xfe", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
     (b"\xfe\xff", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
 )
 
 
-def _compression(path: str, head: bytes) -> tuple[str, Callable[[_Source], IO[bytes]]]:
+def _compression(head: bytes) -> tuple[str, Callable[[_Source], IO[bytes]]]:
     """(name of the format, how to open it), "" for plain text."""
     for magic, name, opened in _COMPRESSIONS:
         if head.startswith(magic):
