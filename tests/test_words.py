@@ -143,6 +143,12 @@ def test_odd_numbers_are_one_short_line(folder, capsys, words, message):
     assert len(err) < 300
 
 
+def test_several_surfaces_do_not_go_to_standard_output(folder, capsys):
+    code, _, err = run(capsys, "sum_hills", "HILLS.0", "--stride", "5", "--outfile", "-")
+    assert code == 2
+    assert err.startswith("cyfes: error: --stride writes several files")
+
+
 def test_shares_of_rows():
     assert share_or_count("50%", "--skip") == 0.5
     assert share_or_count("7", "--skip") == 7

@@ -33,6 +33,7 @@ __all__ = [
     "notes",
     "number",
     "positive",
+    "positives",
     "report",
     "share_or_count",
     "split",
@@ -80,6 +81,12 @@ def positive(text: str | None, option: str) -> float | None:
     return value
 
 
+def positives(entries: Sequence[str] | None, option: str) -> list[float] | None:
+    """Return the values of a list option that must be positive, None if it was not given."""
+    texts = split(entries)
+    return None if texts is None else [positive(text, option) or 0.0 for text in texts]
+
+
 def integer(text: str, option: str, least: int = 0) -> int:
     """Return the value of an option that counts something."""
     return parse_integer(text, option, least)
@@ -97,12 +104,12 @@ def share_or_count(text: str, option: str) -> int | float:
 
 def grid_request(arguments: argparse.Namespace) -> GridRequest:
     """Return the grid that --min, --max, --bin and --spacing ask for."""
-    bins, spacing = split(arguments.bin), split(arguments.spacing)
+    bins = split(arguments.bin)
     return GridRequest(
         split(arguments.min),
         split(arguments.max),
         None if bins is None else [integer(n, "--bin", 1) for n in bins],
-        None if spacing is None else [positive(x, "--spacing") or 0.0 for x in spacing],
+        positives(arguments.spacing, "--spacing"),
     )
 
 

@@ -12,6 +12,7 @@ UNITS = ("kj/mol", "kcal/mol", "kt")
 
 def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes sum_hills``: those of ``plumed sum_hills``."""
+    parser.usage = "cyfes sum_hills [OPTION ...] HILLS ..."
     parser.epilog = (
         "F(s) = -sum of the hills. Writes PLUMED's grid format: CVs, free energy, derivatives.\n"
         "Lists are separated by commas, one entry per CV; bounds may be written -pi or 2*pi."
@@ -82,6 +83,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
 
 def add_reweight(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes reweight``."""
+    parser.usage = "cyfes reweight [OPTION ...] COLVAR ..."
     parser.epilog = (
         "F(s) = -kBT ln sum_j w_j K(s - s_j), w_j = exp(V_j / kBT), normalised Gaussians K.\n"
         "Lists are separated by commas. Files without header: columns by number, 0 is the first."
@@ -158,6 +160,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
 
 def add_plot(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes plot``."""
+    parser.usage = "cyfes plot [OPTION ...] FES"
     parser.add_argument("file", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
     parser.add_argument(
         "-o", "--outfile", metavar="FILE", help=".png, .pdf or .svg (default: FES with .png)"

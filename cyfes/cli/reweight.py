@@ -9,6 +9,7 @@ from cyfes.cli.common import (
     ProgressBar,
     counts,
     describe_minima,
+    files,
     grid_request,
     in_units,
     integer,
@@ -36,6 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     request = grid_request(arguments)
+    arguments.files = files((), arguments.files)
     read = SampleStream if arguments.stream else read_samples
     samples = read(arguments.files, kbt, _selection(arguments), threads)
     if isinstance(samples, Samples):

@@ -22,6 +22,7 @@ from cyfes.cli.common import (
     thermal,
     where,
 )
+from cyfes.cli.options import STDOUT
 from cyfes.density import Density
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_surface
@@ -44,6 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
         raise InputError("--idw and --histo need --kt, kBT in --units, or --temp")
     stride = integer(arguments.stride or "0", "--stride")
+    if stride and {arguments.outfile, arguments.outhisto} & set(STDOUT):
+        raise InputError("--stride writes several files, and needs a prefix of their names")
     request = grid_request(arguments)
     grid = None
     if arguments.hills:

@@ -100,7 +100,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _attached(arguments: Sequence[str]) -> list[str]:
     """The arguments as ``flag=value``: argparse would take -3.14,-3.14 for a flag."""
-    joined, rest = [], iter(arguments)
+    joined: list[str] = []
+    rest = iter(arguments)
     for flag in rest:
         if flag in ("-h", "--help"):
             return [flag]
@@ -109,6 +110,8 @@ def _attached(arguments: Sequence[str]) -> list[str]:
         value = next(rest, None)
         if value is None or value in FLAGS:
             raise InputError(f"{flag} needs a value ({FLAGS[flag][0]})")
+        if any(word.startswith(f"{flag}=") for word in joined):
+            raise InputError(f"{flag} is given twice; it takes one value")
         joined.append(f"{flag}={value}")
     return joined
 
