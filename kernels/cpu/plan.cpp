@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -194,10 +195,50 @@ void use_moments(cyfes_plan &plan, const candidate &moments, int n_dims, const s
   plan.tail_error = moments.tail_error;
 }
 
-}  // namespace
+// FNV-1a over the bytes of values.
+class digest {
+ public:
+  template <class value>
+  void add(const value *values, int n) {
+    unsigned char bytes[sizeof(value)];
+    for (int i = 0; i < n; ++i) {
+      std::memcpy(bytes, values + i, sizeof bytes);
+      for (const unsigned char byte : bytes) state_ = (state_ ^ byte) * 0x100000001b3u;
+    }
+  }
+  std::uint64_t get() const { return state_; }
 
-cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                   const cyfes_options &options) {
+ private:
+  std::uint64_t state_ = 0xcbf29ce484222325u;
+};
+
+// Ties a plan to all that its loops rely on. Stamps rely on no bandwidth.
+std::uint64_t seal_of(const cyfes_plan &plan, const cyfes_grid &grid,
+                      const cyfes_kernel_list &kernels, const cyfes_options &options) {
+  digest all;
+  const int D = grid.n_dims;
+  const std::int32_t whole[] = {plan.method, plan.order, D, options.kernel, options.images};
+  const double real[] = {plan.reach,     plan.error,        plan.tail_error,
+                         options.cutoff, options.tolerance, options.tail};
+  all.add(whole, 5);
+  all.add(real, 6);
+  all.add(plan.cell_width, CYFES_MAX_DIMS);
+  all.add(grid.shape, D);
+  for (const double *values : {grid.lower, grid.spacing, grid.period}) all.add(values, D);
+  if (plan.method != CYFES_STAMPS) all.add(kernels.bandwidths, D);
+  return all.get();
+}
+
+bool fits(const cyfes_plan &plan, const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+          const cyfes_options &options) {
+  return (options.method == CYFES_AUTOMATIC || options.method == plan.method) &&
+         (plan.method == CYFES_STAMPS || share_a_bandwidth(grid, kernels, options)) &&
+         plan.seal == seal_of(plan, grid, kernels, options);
+}
+
+// The plan without its seal.
+cyfes_plan choose(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                  const cyfes_options &options) {
   cyfes_plan plan{};
   plan.reach = options.kernel == CYFES_GAUSSIAN ? options.cutoff
                                                 : std::sqrt(cyfes_profile_of(options).reach2);
@@ -237,12 +278,30 @@ cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   return plan;
 }
 
+}  // namespace
+
+cyfes_plan make_plan(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                     const cyfes_options &options) {
+  cyfes_plan plan = choose(grid, kernels, options);
+  plan.seal = seal_of(plan, grid, kernels, options);
+  return plan;
+}
+
+cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options) {
+  if (!options.plan) return make_plan(grid, kernels, options);
+  if (!fits(*options.plan, grid, kernels, options))
+    throw std::invalid_argument(
+        "the plan was made for another grid or bandwidth, or for other options");
+  return *options.plan;
+}
+
 }  // namespace cyfes
 
 int cyfes_cpu_plan(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
                    const cyfes_options *options, cyfes_plan *plan) {
   return cyfes::guarded([&] {
     cyfes::check_problem(*grid, *kernels, *options);
-    *plan = cyfes::plan_of(*grid, *kernels, *options);
+    *plan = cyfes::make_plan(*grid, *kernels, *options);
   });
 }
