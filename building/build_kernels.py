@@ -20,8 +20,6 @@ ISAS = (
 )
 #: No fused multiply-adds: the same rounding for every instruction set, that of PLUMED.
 EXACT = ["-ffp-contract=off"]
-#: Sources compiled once per instruction set, and their own flags.
-PER_ISA = {"cpu/isa.cpp": [], "cpu/isa_stamp.cpp": EXACT, "text/isa_text.cpp": EXACT}
 CXX_FLAGS = [
     "-std=c++17",
     "-O3",
@@ -42,18 +40,22 @@ if os.environ.get("CYFES_WERROR") == "1":
 
 
 def kernel_objects() -> list[tuple[str, str, list[str]]]:
-    """(object folder, source, extra flags) of every kernel object, the longest to compile first."""
-    per_isa = {str(KERNELS / source): extra for source, extra in PER_ISA.items()}
-    every = sorted(str(p) for part in ("cpu", "text") for p in (KERNELS / part).glob("*.cpp"))
+    """(object folder, source, extra flags) of every kernel object, the longest to compile first.
+
+    What lies in a folder ``per_isa`` is compiled once per instruction set; only there, and but for
+    sources named ``_exact``, may multiply-adds be fused.
+    """
+    sources = sorted(KERNELS.rglob("*.cpp"))
+    per_isa = [path for path in sources if path.parent.name == "per_isa"]
     count = f"-DCYFES_N_ISAS={len(ISAS)}"
     objects = []
     for index, (name, flags) in enumerate(ISAS.items()):
         defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"', count]
-        for source, extra in per_isa.items():
-            objects.append((f"isa{index}", source, [*flags, *extra, *defines]))
-    return objects + [
-        ("plain", source, [count, *EXACT]) for source in every if source not in per_isa
-    ]
+        for path in per_isa:
+            exact = EXACT if path.stem.endswith("_exact") else []
+            objects.append((f"isa{index}", str(path), [*flags, *exact, *defines]))
+    once = [str(path) for path in sources if path not in per_isa]
+    return objects + [("plain", source, [count, *EXACT]) for source in once]
 
 
 class IncrementalCompiler:

@@ -1,6 +1,8 @@
 # The only file that sees C. Every function checks shapes, releases the GIL around the call and
 # turns a status into the exception that errors.py names.
 import os
+import warnings
+from functools import cache
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from libc.string cimport memcpy
 from cyfes.errors import (
     BackendError,
     BackendLibraryError,
+    CyfesWarning,
     DeviceFailureError,
     DeviceIndexError,
     DeviceMemoryError,
@@ -113,7 +116,8 @@ cdef extern from "cyfes_kernels.h" nogil:
     const cyfes_backend *cyfes_cpu_backend()
     const char *cyfes_cpu_isa_name(int32_t index)
     int cyfes_cpu_isa_supported(int32_t index)
-    int32_t cyfes_cpu_max_threads()
+    int32_t cyfes_cpu_threads(int32_t)
+    int cyfes_cpu_forked()
     int cyfes_cpu_plan(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
                        cyfes_plan *) nogil
     int cyfes_cpu_weigh(int64_t, const double *, double, const cyfes_options *, double *, double *)
@@ -129,7 +133,6 @@ cdef extern from "cyfes_kernels.h" nogil:
 KERNELS = {"gaussian": 0, "stretched-gaussian": 1}
 IMAGES = {"nearest": 0, "all": 1}
 METHODS = ("auto", "stamps", "tiles", "moments")
-MOST_THREADS = 1024
 #: What sums may err by where nothing else is asked for.
 TOLERANCE = 1e-11
 TAIL = 30.0
@@ -233,7 +236,7 @@ def isas():
 
 def max_threads():
     """Return the number of threads that n_threads=0 stands for."""
-    return cyfes_cpu_max_threads()
+    return cyfes_cpu_threads(0)
 
 
 def selected_isa():
@@ -329,10 +332,27 @@ cdef class _Grid:
 
 
 cdef int32_t _n_threads(n_threads) except -1:
-    """Threads to start; 0 = all. More than there are processors would only cost memory."""
+    """Threads to start; 0 = all. Warns once where there are fewer than asked for."""
     if n_threads < 0:
         raise InputError(f"n_threads must be at least 0, got {n_threads}")
-    return min(n_threads, MOST_THREADS)
+    cdef int32_t wanted = min(n_threads, 2**31 - 1)
+    cdef int32_t found = cyfes_cpu_threads(wanted) if wanted > 1 else wanted
+    if wanted != 1 and cyfes_cpu_forked():
+        _warn_once(
+            "this process was forked from one whose sums ran on threads, so that its own run on one; "
+            "start processes by multiprocessing's \"spawn\" or \"forkserver\" to use more"
+        )
+    elif found < wanted:
+        _warn_once(
+            f"{found} threads are used instead of {wanted}: at most 4 for each processor help, and no "
+            "more than limits on memory and processes (ulimit -v, -u) allow"
+        )
+    return found
+
+
+@cache
+def _warn_once(text):
+    warnings.warn(text, CyfesWarning, stacklevel=3)
 
 
 cdef cyfes_options _options(kernel, cutoff, images, n_threads, device, tol=TOLERANCE, tail=TAIL,

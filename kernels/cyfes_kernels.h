@@ -134,7 +134,11 @@ const cyfes_backend *cyfes_cpu_backend(void);
 /* Instruction sets compiled in, slowest first; NULL past the end. */
 const char *cyfes_cpu_isa_name(int32_t index);
 int cyfes_cpu_isa_supported(int32_t index); /* 1 if this processor runs it */
-int32_t cyfes_cpu_max_threads(void);        /* what n_threads = 0 stands for */
+/* Threads that n_threads stands for, 0 being all: at most 4 per processor, as many as the system
+ * starts, and one where cyfes_cpu_forked. */
+int32_t cyfes_cpu_threads(int32_t n_threads);
+/* 1 in a process that was forked from one whose kernels had used threads: it lacks them. */
+int cyfes_cpu_forked(void);
 
 /* The plan of a spread of these kernels; their centers and weights are not looked at, nor is
  * options->plan. */

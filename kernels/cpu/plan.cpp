@@ -10,9 +10,9 @@
 #include <string>
 
 #include "checks.hpp"
-#include "cpu/backend.hpp"
 #include "cpu/moment_axes.hpp"
 #include "cpu/moment_error.hpp"
+#include "status.hpp"
 
 namespace cyfes {
 namespace {
@@ -119,9 +119,10 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
                                           : delta / std::ceil(delta / wanted * 0.999);
       widest = std::max(widest, c.cell[d]);
     }
-    if (widest == seen) continue;  // the grid knows no cells between
+    if (widest == seen) continue;  // rounds to the same cells as the previous width
     seen = widest;
-    // A quarter of each allowance goes to what lies beyond the reach, but the cutoff is asked for.
+    // Truncation may use a quarter of the error budget; the reach never exceeds the requested
+    // cutoff.
     const double most =
         0.25 * std::min(options.tolerance, tail) / moment_error::crowd(D, widest, spacing);
     c.reach = 3;
@@ -134,7 +135,8 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
       c.error = error.bound(c.order, reach, 0);
       c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
       // Sums of positive terms stay positive while each keeps its sign. With three CVs the far
-      // corners of the reach would ask for twice the work: such sums mend their signs.
+      // corners of the reach would ask for twice the work; such sums take the absolute value
+      // instead (see moments.cpp).
       if (c.error <= options.tolerance && c.tail_error <= tail_accuracy &&
           (D == 3 || error.worst(c.order) < 0.5))
         break;
