@@ -9,7 +9,7 @@ import numpy as np
 
 from cyfes import gridfile
 from cyfes.bandwidth import automatic_bandwidth
-from cyfes.density import TAIL, TOLERANCE, Density, Progress
+from cyfes.density import TAIL, TOLERANCE, Density, Progress, given_weights, unmasked
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid, GridRequest
 from cyfes.hills import Hills, hills_grid
@@ -197,7 +197,7 @@ class FreeEnergySurface:
         ``explain`` measures the error for ``explain()``, which takes a while.
         Raises InputError for shapes that disagree or weights that are no weights.
         """
-        values = np.asarray(samples, np.float64)
+        values = unmasked("samples", samples)
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or not len(values) or not np.all(np.isfinite(values)):
             raise InputError(f"samples must be finite [n, d] with n > 0, got {values.shape}")
@@ -419,20 +419,15 @@ def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.nda
 
 
 def _log_weights(n: int, weights: np.ndarray | None, log_weights: np.ndarray | None) -> np.ndarray:
-    if weights is not None and log_weights is not None:
-        raise InputError("give weights or log_weights, not both")
-    if weights is None:
-        result = np.zeros(n) if log_weights is None else np.asarray(log_weights, np.float64)
-    else:
-        given = np.asarray(weights, np.float64)
-        if not np.all(given >= 0):
+    weights, log_weights = given_weights(n, weights, log_weights)
+    if weights is not None:
+        if not np.all(weights >= 0):
             raise InputError("weights must not be negative")
         with np.errstate(divide="ignore"):
-            result = np.log(given)
-    if result.shape != (n,):
-        raise InputError(f"weights must be [{n}], got {result.shape}")
-    if not np.all(result < np.inf) or not np.any(result > -np.inf):
-        raise InputError("weights must be finite, and not all zero")
+            log_weights = np.log(weights)
+    result = np.zeros(n) if log_weights is None else log_weights
+    if not np.any(result > -np.inf):
+        raise InputError("weights must not all be zero")
     return result
 
 

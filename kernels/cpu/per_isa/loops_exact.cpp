@@ -1,7 +1,8 @@
 // Compiled once per instruction set, with CYFES_ISA_INDEX, and without contraction to fused
 // multiply-adds: sums of hills then round like PLUMED's own, to the last printed digit.
-#include "cpu/prepare.hpp"
-#include "cpu/stamp.hpp"
+#include "cpu/jobs/isa_table.hpp"
+#include "cpu/per_isa/prepare_loops.hpp"
+#include "cpu/per_isa/stamp_loops.hpp"
 
 namespace cyfes {
 

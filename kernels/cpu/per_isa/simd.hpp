@@ -1,5 +1,5 @@
 // SIMD vocabulary: GCC vector extensions, which gcc and clang compile for any instruction set
-// without a header or a library, one width per build of isa.cpp.
+// without a header or a library, one width per instruction set.
 //
 // What was weighed: std::experimental::simd says the same things, but is complete only in
 // libstdc++, and its templates are std:: code that each instruction set would leave weak copies
@@ -11,8 +11,8 @@
 // Everything here and in the headers built on it lives in an anonymous namespace and calls no
 // std:: template: a weak symbol compiled for AVX-512 could otherwise be linked into code that
 // runs on a processor without it.
-#ifndef CYFES_CPU_SIMD_HPP
-#define CYFES_CPU_SIMD_HPP
+#ifndef CYFES_CPU_PER_ISA_SIMD_HPP
+#define CYFES_CPU_PER_ISA_SIMD_HPP
 
 #include <cstdint>
 #include <cstring>

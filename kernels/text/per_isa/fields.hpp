@@ -1,14 +1,14 @@
-// A stretch of text cut into fields: the places where they begin and end, in order, and those of
+// A stretch of text split into fields: the places where they begin and end, in order, and those of
 // the newlines, found from bit masks without a branch on what is there.
-#ifndef CYFES_TEXT_TILE_HPP
-#define CYFES_TEXT_TILE_HPP
+#ifndef CYFES_TEXT_PER_ISA_FIELDS_HPP
+#define CYFES_TEXT_PER_ISA_FIELDS_HPP
 
-#include "text/masks.hpp"
+#include "text/per_isa/masks.hpp"
 
 namespace cyfes {
 namespace {
 
-class text_tile {
+class text_fields {
  public:
   static constexpr std::int64_t most_bytes = 8192;
 

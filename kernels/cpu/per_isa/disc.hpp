@@ -1,10 +1,10 @@
 // Discs: what a kernel adds to one plane of the grid, row by row, before it is added.
-#ifndef CYFES_CPU_DISC_HPP
-#define CYFES_CPU_DISC_HPP
+#ifndef CYFES_CPU_PER_ISA_DISC_HPP
+#define CYFES_CPU_PER_ISA_DISC_HPP
 
-#include "cpu/isa.hpp"
-#include "cpu/ranges.hpp"
-#include "cpu/simd.hpp"
+#include "cpu/jobs/stamp_job.hpp"
+#include "cpu/per_isa/ranges.hpp"
+#include "cpu/per_isa/simd.hpp"
 #include "gaussian.hpp"
 
 namespace {
@@ -24,14 +24,14 @@ template <class real, int D, bool covariance>
 struct disc_maker {
   using integer = typename disc_list<real>::integer;
   static constexpr int last = D - 1, row_cv = D > 1 ? D - 2 : 0;
-  // Row sizes are kept less by this much: one signed comparison then tells what lies within.
+  // Row sizes are stored with this offset so that one signed comparison tests begin <= x < end.
   static constexpr integer lowest = simd<real>::lowest;
 
   const stamp_job<real> &job;
   const disc_list<real> &list;
   const cyfes_grid &grid = *job.grid;
   const cyfes_profile profile = cyfes_profile_of(*job.options);
-  // Gaussians within windows are not cut, nor need single rows be.
+  // Windowed Gaussians are not truncated; with one CV there are no rows to trim.
   const bool uncut = job.kernels->windows ? job.options->kernel == CYFES_GAUSSIAN : D == 1;
   // The minimum image within windows divides a kernel's support: its points are tested.
   const bool fold = job.kernels->windows && !uncut;
@@ -87,7 +87,7 @@ struct disc_maker {
     // Whole vectors of rows: what lies behind the last one is never added.
     const std::int64_t padded = D > 1 ? (n + 7) / 8 * 8 : n;
     if (uncut || fold)
-      set_whole(i, padded, kernel.along[last].length);
+      set_all_columns(i, padded, kernel.along[last].length);
     else
       set_extents(i, slot, f, padded);
     if (disc.begin >= disc.end) return false;
@@ -95,7 +95,7 @@ struct disc_maker {
     return true;
   }
 
-  void set_whole(std::int64_t i, std::int64_t n, std::int64_t length) const {
+  void set_all_columns(std::int64_t i, std::int64_t n, std::int64_t length) const {
     for (std::int64_t r = 0; r < n; ++r) {
       columns(i, 0)[r] = 0;
       columns(i, 1)[r] = static_cast<integer>(length + lowest);

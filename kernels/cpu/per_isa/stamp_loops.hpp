@@ -1,18 +1,18 @@
-// Banded stamping: kernels with a bandwidth each (hills), added to the grid block by block.
+// Stamps: kernels with a bandwidth each (hills), added to the grid block by block.
 //
-// Batches of kernels are prepared once (prepare.hpp). A caller then owns a part of the grid and
-// walks it in blocks of a few rows, small enough for the fastest cache; each block takes the
+// Batches of kernels are prepared once (prepare_loops.hpp). A caller then owns a part of the grid
+// and walks it in blocks of a few rows, small enough for the fastest cache; each block takes the
 // batch's kernels in order, so that every point sums them in the same order however the grid is
 // divided. Of a kernel's columns each vector is loaded once for all rows. The ellipse gives begin
 // and end of each row (disc.hpp); where the rows of a block differ, a mask keeps what lies outside
 // as it is, so no bit depends on the vectors' width.
-#ifndef CYFES_CPU_STAMP_HPP
-#define CYFES_CPU_STAMP_HPP
+#ifndef CYFES_CPU_PER_ISA_STAMP_LOOPS_HPP
+#define CYFES_CPU_PER_ISA_STAMP_LOOPS_HPP
 
-#include "cpu/disc.hpp"
-#include "cpu/isa.hpp"
-#include "cpu/ranges.hpp"
-#include "cpu/simd.hpp"
+#include "cpu/jobs/stamp_job.hpp"
+#include "cpu/per_isa/disc.hpp"
+#include "cpu/per_isa/ranges.hpp"
+#include "cpu/per_isa/simd.hpp"
 #include "gaussian.hpp"
 
 namespace {

@@ -1,9 +1,9 @@
-// The same sums at arbitrary points: a vector of points at a time, kernels in their order.
-#ifndef CYFES_CPU_EVALUATE_HPP
-#define CYFES_CPU_EVALUATE_HPP
+// Sums of any kernels at arbitrary points: a vector of points at a time, kernels in their order.
+#ifndef CYFES_CPU_PER_ISA_EVALUATE_LOOPS_HPP
+#define CYFES_CPU_PER_ISA_EVALUATE_LOOPS_HPP
 
-#include "cpu/isa.hpp"
-#include "cpu/simd.hpp"
+#include "cpu/jobs/evaluate_job.hpp"
+#include "cpu/per_isa/simd.hpp"
 #include "gaussian.hpp"
 
 namespace {

@@ -1,6 +1,6 @@
-// What the loops over cell moments (moments.hpp) are given by moments.cpp: all in double.
-#ifndef CYFES_CPU_MOMENT_JOB_HPP
-#define CYFES_CPU_MOMENT_JOB_HPP
+// What the loops over cell moments work on: all in double.
+#ifndef CYFES_CPU_JOBS_MOMENT_JOB_HPP
+#define CYFES_CPU_JOBS_MOMENT_JOB_HPP
 
 #include <cstdint>
 

@@ -1,12 +1,12 @@
 // What a batch of kernels needs before it is stamped: the grid indices that each visits along each
 // CV, and along them the displacements and the factors of the kernel.
-#ifndef CYFES_CPU_PREPARE_HPP
-#define CYFES_CPU_PREPARE_HPP
+#ifndef CYFES_CPU_PER_ISA_PREPARE_LOOPS_HPP
+#define CYFES_CPU_PER_ISA_PREPARE_LOOPS_HPP
 
-#include "cpu/disc.hpp"
-#include "cpu/isa.hpp"
-#include "cpu/ranges.hpp"
-#include "cpu/simd.hpp"
+#include "cpu/jobs/stamp_job.hpp"
+#include "cpu/per_isa/disc.hpp"
+#include "cpu/per_isa/ranges.hpp"
+#include "cpu/per_isa/simd.hpp"
 #include "gaussian.hpp"
 
 namespace {
@@ -26,9 +26,9 @@ inline index_range visited(const cyfes_grid &grid, const cyfes_options &options,
   return clipped(r, first, first + n);
 }
 
-// The part of a range along a CV of n points that lies in a band once wrapped; all of it where that
-// would be two parts.
-inline index_range within(index_range r, band own, std::int64_t n, bool wraps) {
+// The part of a range along a CV of n points that lies in another once wrapped; all of it where
+// that would be two parts.
+inline index_range within(index_range r, index_range own, std::int64_t n, bool wraps) {
   if (!wraps) return clipped(r, own.begin, own.end);
   const std::int64_t shift = r.begin - wrapped(r.begin, n);
   const index_range first = clipped(r, own.begin + shift, own.end + shift),

@@ -1,14 +1,18 @@
-// Samples sorted into cells: the order in which tiles sum them.
-#ifndef CYFES_CPU_CELLS_HPP
-#define CYFES_CPU_CELLS_HPP
+#include "cpu/tiles.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "cpu/isa.hpp"
+#include "cpu/backend.hpp"
+#include "cpu/cell_sort.hpp"
+#include "cpu/grid_points.hpp"
+#include "cpu/jobs/tile_job.hpp"
+#include "cpu/slabs.hpp"
+#include "parallel.hpp"
 
 namespace cyfes {
+namespace {
 
 // Owns the arrays behind a cell_list.
 class sorted_cells {
@@ -56,30 +60,13 @@ class sorted_cells {
     }
     std::vector<double> folded(samples.centers, samples.centers + n * D);
     std::vector<std::int64_t> key(n);
-#pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (std::int64_t k = 0; k < n; ++k) key[k] = cell_of(grid, first, count, &folded[k * D]);
-    std::vector<std::int64_t> order;
-    order.reserve(n);
-    for (std::int64_t k = 0; k < n; ++k)
-      if (key[k] >= 0) order.push_back(k);
-    sort_by(key, order);
-    gather(D, order, key, first, count, folded, samples.weights);
-  }
-
-  // Stable radix sort by the samples' keys.
-  static void sort_by(const std::vector<std::int64_t> &key, std::vector<std::int64_t> &order) {
-    constexpr int bits = 11;
-    std::int64_t most = 0;
-    for (const std::int64_t k : order) most = std::max(most, key[k]);
-    std::vector<std::int64_t> sorted(order.size());
-    for (int shift = 0; shift < 63 && most >> shift > 0; shift += bits) {
-      const auto digit = [&](std::int64_t k) { return key[k] >> shift & ((1 << bits) - 1); };
-      std::int64_t begin[(1 << bits) + 1] = {};
-      for (const std::int64_t k : order) ++begin[digit(k) + 1];
-      for (int i = 0; i < 1 << bits; ++i) begin[i + 1] += begin[i];
-      for (const std::int64_t k : order) sorted[begin[digit(k)]++] = k;
-      order.swap(sorted);
-    }
+    for_each_range(n_threads, n, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t k = begin; k < end; ++k)
+        key[k] = cell_of(grid, first, count, &folded[k * D]);
+    });
+    std::int64_t n_cells = 1;
+    for (int d = 0; d < D; ++d) n_cells *= count[d];
+    gather(D, order_by_cell(key, n_cells, n_threads), key, first, count, folded, samples.weights);
   }
 
   std::int64_t cell_of(const cyfes_grid &grid, const std::int64_t *first, const std::int64_t *count,
@@ -100,7 +87,7 @@ class sorted_cells {
     return cell;
   }
 
-  void gather(int D, const std::vector<std::int64_t> &order, const std::vector<std::int64_t> &key,
+  void gather(int D, const std::vector<std::int32_t> &order, const std::vector<std::int64_t> &key,
               const std::int64_t *first, const std::int64_t *count,
               const std::vector<double> &folded, const double *weights) {
     centers_.reserve(order.size() * D);
@@ -131,5 +118,68 @@ class sorted_cells {
   }
 };
 
+// One slab per thread, as each computes the factors of all samples that reach it.
+template <class real>
+std::vector<index_range> slabs_of(const tile_job<real> &job, int n_threads) {
+  const cell_list &cells = *job.cells;
+  slab_loads loads(*job.grid, tile_rows);
+  for (std::int64_t c = 0; n_threads > 1 && c < cells.n_cells; ++c)
+    loads.add(static_cast<double>(cells.corner[c * job.grid->n_dims] + cells.width[0] / 2),
+              static_cast<double>(cells.begin[c + 1] - cells.begin[c]));
+  return loads.divide(n_threads, tile_reach(job, 0));
+}
+
+// density += work, whose rows carry margins: every column is folded onto its wrapped index.
+template <class real>
+void fold(const tile_job<real> &job, int n_threads, real *density) {
+  const std::int64_t n = job.grid->shape[job.grid->n_dims - 1];
+  const std::int64_t rows = points_of(*job.grid) / n;
+  const bool wraps = job.grid->period[job.grid->n_dims - 1] > 0;
+  const auto fold_row = [&](std::int64_t row) {
+    const real *const from = job.work + row * job.stride + job.margin;
+    real *const to = density + row * n;
+    for (std::int64_t i = 0; i < n; ++i) to[i] += from[i];
+    if (!wraps) return;
+    for (std::int64_t i = -job.margin; i < 0; ++i) to[(i % n + n) % n] += from[i];
+    for (std::int64_t i = n; i < job.stride - job.margin; ++i) to[i % n] += from[i];
+  };
+  for_each_range(n_threads, rows, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t row = begin; row < end; ++row) fold_row(row);
+  });
+}
+
+}  // namespace
+
+template <class real>
+void spread_tiles(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                  const cyfes_options &options, int n_threads, real *density, real *derivatives) {
+  const sorted_cells cells(grid, kernels, options.cutoff, n_threads);
+  const int last = grid.n_dims - 1;
+  tile_job<real> job{};
+  job.grid = &grid;
+  job.cells = &cells.list();
+  job.bandwidth = kernels.bandwidths;
+  job.cutoff = options.cutoff;
+  job.margin = grid.period[last] > 0 ? tile_reach(job, last) + job.cells->width[last] + 1 : 0;
+  job.stride = grid.shape[last] + 2 * job.margin + tile_slack;
+  const std::int64_t size = points_of(grid);
+  std::vector<real> work(size / grid.shape[last] * job.stride);
+  std::vector<std::vector<real>> buffers(n_threads, std::vector<real>(tile_buffer_size(job)));
+  job.work = work.data();
+  const auto &loops = loops_of<real>(select_isa(options.isa));
+  const std::vector<index_range> slabs = slabs_of(job, n_threads);
+  for (int d = -1; d < (derivatives ? grid.n_dims : 0); ++d) {
+    job.derivative = d;
+    if (d >= 0) std::fill(work.begin(), work.end(), real{0});
+    for_each_task(n_threads, static_cast<std::int64_t>(slabs.size()),
+                  [&](std::int64_t s, int) { loops.tiles(job, slabs[s], buffers[s].data()); });
+    fold(job, n_threads, d < 0 ? density : derivatives + d * size);
+  }
+}
+
+template void spread_tiles(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &,
+                           int, double *, double *);
+template void spread_tiles(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &,
+                           int, float *, float *);
+
 }  // namespace cyfes
-#endif

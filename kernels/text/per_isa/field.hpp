@@ -4,8 +4,8 @@
 // Taking what follows the point from the first and the rest from the second closes the gap where
 // the point was. As digits end where a window does, clearing what is before them is all that
 // their number asks for.
-#ifndef CYFES_TEXT_FIELD_HPP
-#define CYFES_TEXT_FIELD_HPP
+#ifndef CYFES_TEXT_PER_ISA_FIELD_HPP
+#define CYFES_TEXT_PER_ISA_FIELD_HPP
 
 #include "text/digits.hpp"
 

@@ -1,21 +1,22 @@
-// Parts of the first CV, one a thread.
-#ifndef CYFES_CPU_BANDS_HPP
-#define CYFES_CPU_BANDS_HPP
+// Splits the first CV into one range per thread, a slab of the grid, balanced by load.
+#ifndef CYFES_CPU_SLABS_HPP
+#define CYFES_CPU_SLABS_HPP
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
-#include "cpu/isa.hpp"
+#include "cpu/jobs/index_range.hpp"
+#include "cyfes_kernels.h"
 
 namespace cyfes {
 
-// Kernels by where along the first CV their centers are, in units of a few grid points that no
-// part divides.
-class kernel_counts {
+// Kernels by where along the first CV their centers are, in units of a few grid points that no slab
+// divides.
+class slab_loads {
  public:
-  kernel_counts(const cyfes_grid &grid, std::int64_t unit)
+  slab_loads(const cyfes_grid &grid, std::int64_t unit)
       : n_points_(grid.shape[0]),
         unit_(unit),
         n_units_((n_points_ + unit - 1) / unit),
@@ -29,24 +30,24 @@ class kernel_counts {
     counts_[static_cast<std::int64_t>(std::clamp(place, 0.0, size - 1)) / unit_] += n;
   }
 
-  // Parts that kernels within `reach` grid steps add to about equally often.
-  std::vector<band> divide(int n_parts, std::int64_t reach) const {
+  // Slabs that kernels within `reach` grid steps add to about equally often.
+  std::vector<index_range> divide(int n_slabs, std::int64_t reach) const {
     const std::vector<double> load = loads(reach / unit_);
     double total = 0, sum = 0;
     for (const double x : load) total += x;
-    std::vector<band> parts;
+    std::vector<index_range> slabs;
     std::int64_t begin = 0;
     for (std::int64_t u = 0; u < n_units_; ++u) {
       sum += load[u];
-      // A border goes where the next unit would overshoot by more than it lacks.
-      const double want = total * static_cast<double>(parts.size() + 1) / n_parts;
+      // Cut where adding the next unit would miss the target by more than stopping here.
+      const double want = total * static_cast<double>(slabs.size() + 1) / n_slabs;
       const double next = u + 1 < n_units_ ? load[u + 1] : 0;
       if (u + 1 < n_units_ && sum + 0.5 * next < want) continue;
-      if (u + 1 < n_units_ && static_cast<int>(parts.size()) + 1 == n_parts) continue;
-      parts.push_back({begin * unit_, std::min(n_points_, (u + 1) * unit_)});
+      if (u + 1 < n_units_ && static_cast<int>(slabs.size()) + 1 == n_slabs) continue;
+      slabs.push_back({begin * unit_, std::min(n_points_, (u + 1) * unit_)});
       begin = u + 1;
     }
-    return parts;
+    return slabs;
   }
 
  private:

@@ -1,6 +1,6 @@
 // How a sum is laid out on a card: what the job is, and in how many parts it is summed.
-#ifndef CYFES_CUDA_PLAN_HPP
-#define CYFES_CUDA_PLAN_HPP
+#ifndef CYFES_CUDA_LAYOUT_HPP
+#define CYFES_CUDA_LAYOUT_HPP
 
 #include <algorithm>
 

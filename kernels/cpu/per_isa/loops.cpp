@@ -1,11 +1,10 @@
 // Compiled once per instruction set, with CYFES_ISA_INDEX and CYFES_ISA_NAME.
-#include "cpu/isa.hpp"
-
-#include "cpu/evaluate.hpp"
-#include "cpu/moments.hpp"
-#include "cpu/points.hpp"
-#include "cpu/tiles.hpp"
-#include "cpu/weigh.hpp"
+#include "cpu/jobs/isa_table.hpp"
+#include "cpu/per_isa/evaluate_loops.hpp"
+#include "cpu/per_isa/moment_loops.hpp"
+#include "cpu/per_isa/point_loops.hpp"
+#include "cpu/per_isa/tile_loops.hpp"
+#include "cpu/per_isa/weight_loops.hpp"
 
 namespace cyfes {
 
@@ -19,7 +18,6 @@ const isa_table &isa_of<CYFES_ISA_INDEX>() {
       {wide, prepare<double, isa>, stamp<double, isa>, ::tiles<double>, ::evaluate<double>},
       {narrow, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>},
       {count_any, scatter_any, line, moments_any, expand_row, expand},
-      {count_regular<isa>, parse_regular<isa>},
       weigh,
       sum_weights};
   return table;

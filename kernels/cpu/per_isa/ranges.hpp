@@ -1,19 +1,14 @@
-// Ranges of grid indices and how they wrap.
-#ifndef CYFES_CPU_RANGES_HPP
-#define CYFES_CPU_RANGES_HPP
+// Ranges of grid indices that a kernel visits, before wrapping, and how they wrap.
+#ifndef CYFES_CPU_PER_ISA_RANGES_HPP
+#define CYFES_CPU_PER_ISA_RANGES_HPP
 
 #include <cstdint>
 
-#include "cpu/isa.hpp"
+#include "cpu/jobs/index_range.hpp"
 
 namespace {
 
-using cyfes::band;
-
-// Grid indices [begin, end) that a kernel visits along one CV, before wrapping.
-struct index_range {
-  std::int64_t begin, end;
-};
+using cyfes::index_range;
 
 inline std::int64_t wrapped(std::int64_t i, std::int64_t n) {
   if (i >= 0 && i < n) return i;  // nearly always, and a division takes long
@@ -38,8 +33,8 @@ inline index_range indices_within(double position, double reach) {
               1};
 }
 
-// Whether a range along a CV of n points, wrapped, meets a band.
-inline bool meets(index_range r, band own, std::int64_t n) {
+// Whether a range along a CV of n points, wrapped, meets another.
+inline bool meets(index_range r, index_range own, std::int64_t n) {
   const std::int64_t length = r.end - r.begin;
   if (length <= 0) return false;
   if (length >= n) return true;

@@ -1,46 +1,20 @@
-// Stamps' memory and threads: batches of kernels prepared and then added to the parts of a grid.
-#ifndef CYFES_CPU_STAMPING_HPP
-#define CYFES_CPU_STAMPING_HPP
+#include "cpu/stamps.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <vector>
 
-#include "cpu/bands.hpp"
-#include "cpu/isa.hpp"
+#include "cpu/backend.hpp"
+#include "cpu/grid_points.hpp"
+#include "cpu/slabs.hpp"
 #include "gaussian.hpp"
 #include "parallel.hpp"
 
 namespace cyfes {
-
-inline std::int64_t points_of(const cyfes_grid &grid) {
-  std::int64_t size = 1;
-  for (int d = 0; d < grid.n_dims; ++d) size *= grid.shape[d];
-  return size;
-}
-
-// Most grid indices that one kernel can visit along CV d.
-inline std::int64_t longest_range(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                                  const cyfes_options &options, int d) {
-  const int D = grid.n_dims;
-  double longest = 0;
-  for (std::int64_t k = 0; kernels.windows && k < kernels.n_kernels; ++k)
-    longest = std::max(longest, static_cast<double>(kernels.windows[k * D + d]));
-  const double reach = std::sqrt(cyfes_profile_of(options).reach2) / grid.spacing[d];
-  for (std::int64_t k = 0; !kernels.windows && k < kernels.n_bandwidths; ++k) {
-    double variances[CYFES_MAX_DIMS];
-    const double *row = kernels.bandwidths + k * kernels.n_scales;
-    if (kernels.n_scales != D) cyfes_variances(row, D, variances);
-    longest = std::max(longest, reach * (kernels.n_scales == D ? row[d] : std::sqrt(variances[d])));
-  }
-  const std::int64_t length = 2 * static_cast<std::int64_t>(std::min(longest, 0x1p60)) + 4;
-  const bool once =
-      grid.period[d] == 0 || (!kernels.windows && options.images == CYFES_NEAREST_IMAGE);
-  return once ? std::min(length, grid.shape[d]) : length;
-}
+namespace {
 
 // Coordinates of the grid's points along CV d; those of a periodic CV folded as PLUMED does.
-inline std::vector<double> axis_of(const cyfes_grid &grid, int d) {
+std::vector<double> axis_of(const cyfes_grid &grid, int d) {
   std::vector<double> axis(grid.shape[d]);
   for (std::int64_t i = 0; i < grid.shape[d]; ++i) {
     double &x = axis[i] = grid.lower[d] + static_cast<double>(i) * grid.spacing[d];
@@ -99,14 +73,14 @@ struct stamp_memory {
   }
 };
 
-// Sums kernels, each thread its own part of the first CV: nothing is shared but what is read, so
-// no thread waits for another before the end. What is prepared twice, kernels on a border, costs
+// Sums kernels, each thread its own slab of the grid: nothing is shared but what is read, so no
+// thread waits for another before the end. What is prepared twice, kernels on a border, costs
 // less than waiting after every batch.
 template <class real>
-class stamping {
+class stamp_sum {
  public:
-  stamping(const isa_loops<real> &loops, const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-           const cyfes_options &options, real *density, real *derivatives)
+  stamp_sum(const isa_loops<real> &loops, const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+            const cyfes_options &options, real *density, real *derivatives)
       : loops_(loops), density_(density), derivatives_(derivatives) {
     job_.grid = &grid;
     job_.kernels = &kernels;
@@ -131,12 +105,9 @@ class stamping {
   }
 
   void run(int n_threads) {
-    const std::vector<band> parts = divide(n_threads);
-    const auto n_parts = static_cast<std::int64_t>(parts.size());
-    held_exception failure;
-#pragma omp parallel for num_threads(n_threads) schedule(static, 1)
-    for (std::int64_t p = 0; p < n_parts; ++p) failure.guard([&] { run(parts[p]); });
-    failure.rethrow();
+    const std::vector<index_range> slabs = divide(n_threads);
+    for_each_task(n_threads, static_cast<std::int64_t>(slabs.size()),
+                  [&](std::int64_t s, int) { run(slabs[s]); });
   }
 
  private:
@@ -159,16 +130,16 @@ class stamping {
     return D == 1 ? 64 : D == 2 ? stamp_rows(2) : 1;
   }
 
-  std::vector<band> divide(int n_parts) const {
+  std::vector<index_range> divide(int n_slabs) const {
     const cyfes_grid &grid = *job_.grid;
-    kernel_counts counts(grid, unit());
-    for (std::int64_t k = 0; n_parts > 1 && k < job_.kernels->n_kernels; ++k)
-      counts.add((job_.kernels->centers[k * grid.n_dims] - grid.lower[0]) / grid.spacing[0], 1);
-    return counts.divide(n_parts, (job_.stride[0] - 2 * stamp_margin) / 2);
+    slab_loads loads(grid, unit());
+    for (std::int64_t k = 0; n_slabs > 1 && k < job_.kernels->n_kernels; ++k)
+      loads.add((job_.kernels->centers[k * grid.n_dims] - grid.lower[0]) / grid.spacing[0], 1);
+    return loads.divide(n_slabs, (job_.stride[0] - 2 * stamp_margin) / 2);
   }
 
   // Everything that one thread does.
-  void run(band own) {
+  void run(index_range own) {
     stamp_memory<real> memory(job_, batch_);
     memory.job.own = own;
     copy<true>(own);
@@ -184,10 +155,10 @@ class stamping {
     copy<false>(own);
   }
 
-  // Calls body for every plane of a part, for all blocks of the only plane, or for pieces of the
+  // Calls body for every plane of a slab, for all blocks of the only plane, or for stretches of the
   // only row.
   template <class Body>
-  void for_tasks(band own, const Body &body) const {
+  void for_tasks(index_range own, const Body &body) const {
     const cyfes_grid &grid = *job_.grid;
     const int D = grid.n_dims;
     const std::int64_t columns = grid.shape[D - 1];
@@ -195,23 +166,23 @@ class stamping {
     const std::int64_t planes = points_of(grid) / plane_size() / grid.shape[0];
     for (std::int64_t p = own.begin * planes; D > 2 && p < own.end * planes; ++p)
       body({p, {0, stamp_blocks(grid)}, {0, columns}});
-    constexpr std::int64_t piece = 512;
-    for (std::int64_t i = own.begin; D == 1 && i < own.end; i += piece)
-      body({0, {0, 1}, {i, std::min(i + piece, own.end)}});
+    constexpr std::int64_t stretch = 512;
+    for (std::int64_t i = own.begin; D == 1 && i < own.end; i += stretch)
+      body({0, {0, 1}, {i, std::min(i + stretch, own.end)}});
   }
 
-  // Copies the values of a part into the work array, or back.
+  // Copies the values of a slab into the work array, or back.
   template <bool in>
-  void copy(band own) {
+  void copy(index_range own) {
     const cyfes_grid &grid = *job_.grid;
     const int D = grid.n_dims;
     const std::int64_t n = grid.shape[D - 1], size = points_of(grid), plane_rows = plane_size() / n,
                        block = stamp_block_size(job_), rows = stamp_rows(D), width = job_.width;
     const int fields = job_.gradient ? D + 1 : 1;
     const std::int64_t rows_of_index = D > 1 ? size / n / grid.shape[0] : 1;
-    const band all_rows =
-        D > 1 ? band{own.begin * rows_of_index, own.end * rows_of_index} : band{0, 1};
-    const band columns = D > 1 ? band{0, n} : own;
+    const index_range all_rows =
+        D > 1 ? index_range{own.begin * rows_of_index, own.end * rows_of_index} : index_range{0, 1};
+    const index_range columns = D > 1 ? index_range{0, n} : own;
     for (std::int64_t row = all_rows.begin; row < all_rows.end; ++row) {
       const std::int64_t in_plane = row % plane_rows;
       real *const work = job_.work +
@@ -220,17 +191,30 @@ class stamping {
       for (int f = 0; f < fields; ++f) {
         real *const values = (f == 0 ? density_ : derivatives_ + (f - 1) * size) + row * n;
         for (std::int64_t i = columns.begin; i < columns.end; i += width) {
-          real *const part = work + i / width * rows * fields * width + f * width;
+          real *const vector = work + i / width * rows * fields * width + f * width;
           const std::int64_t end = std::min(i + width, columns.end);
           if (in)
-            std::copy(values + i, values + end, part);
+            std::copy(values + i, values + end, vector);
           else
-            std::copy(part, part + (end - i), values + i);
+            std::copy(vector, vector + (end - i), values + i);
         }
       }
     }
   }
 };
 
+}  // namespace
+
+template <class real>
+void spread_stamps(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options, int n_threads, real *density, real *derivatives) {
+  const auto &loops = loops_of<real>(select_isa(options.isa));
+  stamp_sum<real>(loops, grid, kernels, options, density, derivatives).run(n_threads);
+}
+
+template void spread_stamps(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &,
+                            int, double *, double *);
+template void spread_stamps(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &,
+                            int, float *, float *);
+
 }  // namespace cyfes
-#endif

@@ -1,6 +1,6 @@
 // Text 64 bytes at a time, as bit masks: bit i tells about byte i.
-#ifndef CYFES_TEXT_MASKS_HPP
-#define CYFES_TEXT_MASKS_HPP
+#ifndef CYFES_TEXT_PER_ISA_MASKS_HPP
+#define CYFES_TEXT_PER_ISA_MASKS_HPP
 
 #if defined(__SSE2__)
 #include <immintrin.h>

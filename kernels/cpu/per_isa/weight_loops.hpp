@@ -1,8 +1,8 @@
 // Weights of samples from their logarithms, and their sums.
-#ifndef CYFES_CPU_WEIGH_HPP
-#define CYFES_CPU_WEIGH_HPP
+#ifndef CYFES_CPU_PER_ISA_WEIGHT_LOOPS_HPP
+#define CYFES_CPU_PER_ISA_WEIGHT_LOOPS_HPP
 
-#include "cpu/simd.hpp"
+#include "cpu/per_isa/simd.hpp"
 
 namespace {
 
