@@ -9,13 +9,15 @@ import numpy as np
 
 from cyfes import gridfile
 from cyfes.bandwidth import automatic_bandwidth
-from cyfes.density import TAIL, TOLERANCE, Density, Progress
+from cyfes.density import TAIL, TOLERANCE, Density, Progress, given_weights, unmasked
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid, GridRequest
-from cyfes.hills import Hills, hills_grid, read_hills
+from cyfes.hills import Hills, hills_grid
+from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
-from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.samplegrid import array_grid, per_cv, samples_grid, stream_grid
+from cyfes.selection import Selection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -134,7 +136,9 @@ class FreeEnergySurface:
             if explain:
                 raise InputError("--stream keeps no frames to measure the error of --explain with")
         elif bandwidth is None:
-            bandwidth, _ = automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
+            bandwidth, _ = automatic_bandwidth(
+                samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+            )
         h = _positive("bandwidth", bandwidth, len(samples.names))
         request = GridRequest(lower, upper, bins, spacing)
         if isinstance(samples, SampleStream):
@@ -193,7 +197,7 @@ class FreeEnergySurface:
         ``explain`` measures the error for ``explain()``, which takes a while.
         Raises InputError for shapes that disagree or weights that are no weights.
         """
-        values = np.asarray(samples, np.float64)
+        values = unmasked("samples", samples)
         values = values[:, None] if values.ndim == 1 else values
         if values.ndim != 2 or not len(values) or not np.all(np.isfinite(values)):
             raise InputError(f"samples must be finite [n, d] with n > 0, got {values.shape}")
@@ -205,7 +209,7 @@ class FreeEnergySurface:
         if not (np.all(periods >= 0) and np.all(np.isfinite(periods))):
             raise InputError(f"period must be positive, or 0 for none, got {periods}")
         if bandwidth is None:
-            bandwidth, _ = automatic_bandwidth(values, log_w, periods)
+            bandwidth, _ = automatic_bandwidth(values, log_w, periods, names)
         h = _positive("bandwidth", per_cv("bandwidth", bandwidth, d), d)
         grid = array_grid(values, h, periods, lower, upper, shape, names)
         density = Density(
@@ -415,20 +419,15 @@ def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.nda
 
 
 def _log_weights(n: int, weights: np.ndarray | None, log_weights: np.ndarray | None) -> np.ndarray:
-    if weights is not None and log_weights is not None:
-        raise InputError("give weights or log_weights, not both")
-    if weights is None:
-        result = np.zeros(n) if log_weights is None else np.asarray(log_weights, np.float64)
-    else:
-        given = np.asarray(weights, np.float64)
-        if not np.all(given >= 0):
+    weights, log_weights = given_weights(n, weights, log_weights)
+    if weights is not None:
+        if not np.all(weights >= 0):
             raise InputError("weights must not be negative")
         with np.errstate(divide="ignore"):
-            result = np.log(given)
-    if result.shape != (n,):
-        raise InputError(f"weights must be [{n}], got {result.shape}")
-    if not np.all(result < np.inf) or not np.any(result > -np.inf):
-        raise InputError("weights must be finite, and not all zero")
+            log_weights = np.log(weights)
+    result = np.zeros(n) if log_weights is None else log_weights
+    if not np.any(result > -np.inf):
+        raise InputError("weights must not all be zero")
     return result
 
 

@@ -4,6 +4,14 @@ import math
 
 import numpy as np
 
+#: Weights looked at in one go.
+CHUNK = 1 << 16
+
+
+def kish(total: float, squares: float) -> float:
+    """Return Kish's effective sample size (sum w)^2 / sum w^2; 0 without weights."""
+    return total**2 / squares if squares else 0.0
+
 
 class WeightSums:
     """Running sums of weights that are given as logarithms of any size."""
@@ -11,6 +19,14 @@ class WeightSums:
     def __init__(self) -> None:
         self._highest = -math.inf
         self._sum = self._squares = 0.0
+
+    @classmethod
+    def of(cls, log_weights: np.ndarray) -> "WeightSums":
+        """Return the sums of all weights, given as ln w float64[n]; memory holds one chunk."""
+        sums = cls()
+        for start in range(0, len(log_weights), CHUNK):
+            sums.add(log_weights[start : start + CHUNK])
+        return sums
 
     def add(self, log_weights: np.ndarray) -> None:
         """Add weights, given as ln w float64[n]."""
@@ -32,4 +48,4 @@ class WeightSums:
     @property
     def effective_sample_size(self) -> float:
         """Kish's (sum w)^2 / sum w^2."""
-        return self._sum**2 / self._squares if self._squares else 0.0
+        return kish(self._sum, self._squares)

@@ -4,15 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cyfes import Density, FreeEnergySurface, Grid
-from cyfes.bandwidth import automatic_bandwidth, effective_sample_size, silverman_bandwidth
-from cyfes.errors import CyfesWarning, InputError
+from cyfes.weights import WeightSums
 
 BLOCKS = 50
-NO_PERIOD = np.zeros(1)
 
 
 def surface_with_error(grid, samples, log_weights, bandwidth):
@@ -106,55 +102,8 @@ def test_effective_sample_size_has_its_limits():
     dominant[7] = 800
     half = np.where(np.arange(50) < 20, 0.0, -900.0)
     for log_weights, n in ((np.full(50, -3000.0), 50), (dominant, 1), (half, 20)):
-        assert effective_sample_size(log_weights) == pytest.approx(n, rel=1e-10)
+        found = WeightSums.of(log_weights).effective_sample_size
+        assert found == pytest.approx(n, rel=1e-10)
         density = Density(grid).add(values, h, log_weights=log_weights)
         assert density.effective_sample_size == pytest.approx(n, rel=1e-10)
     assert Density(grid).effective_sample_size == 0
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.integers(1, 4))
-def test_silverman_is_its_formula(seed, d):
-    rng = np.random.default_rng(seed)
-    values, log_weights = rng.normal(2, 3, (100, d)), rng.normal(0, 1, 100) + 2000
-    weights = np.exp(log_weights - 2000)
-    mean = np.average(values, axis=0, weights=weights)
-    spread = np.sqrt(np.average((values - mean) ** 2, axis=0, weights=weights))
-    n = weights.sum() ** 2 / (weights**2).sum()
-    want = spread * (4 / ((d + 2) * n)) ** (1 / (d + 4))
-    found = silverman_bandwidth(values, log_weights, np.zeros(d))
-    np.testing.assert_allclose(found, want, rtol=1e-12)
-    scaled = silverman_bandwidth(7 * values - 3, log_weights, np.zeros(d))
-    np.testing.assert_allclose(scaled, 7 * want, rtol=1e-12)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(-10, 10))
-def test_periodic_bandwidths_do_not_see_the_border(seed, move):
-    rng = np.random.default_rng(seed)
-    values, log_weights = rng.normal(0, 0.4, (300, 1)), rng.normal(0, 1, 300)
-    period = np.array([2 * math.pi])
-    moved = values + move + period * rng.integers(-3, 4, values.shape)
-    one = silverman_bandwidth(values, log_weights, period)
-    np.testing.assert_allclose(silverman_bandwidth(moved, log_weights, period), one, rtol=1e-9)
-    # Far from the border a narrow basin is as wide as without a period.
-    narrow = 0.1 * values
-    open_one = silverman_bandwidth(narrow, log_weights, NO_PERIOD)
-    np.testing.assert_allclose(
-        silverman_bandwidth(narrow, log_weights, period), open_one, rtol=1e-2
-    )
-    # What covers the whole period is no wider than the uniform distribution.
-    uniform = silverman_bandwidth(rng.uniform(-9, 9, (300, 1)), np.zeros(300), period)
-    assert uniform <= 1.0001 * 2 * math.pi / math.sqrt(12) * (4 / 900) ** 0.2
-
-
-def test_automatic_bandwidths_refuse_and_warn():
-    still = np.ones((50, 1))
-    with pytest.raises(InputError, match="CV number 1 does not vary; give --sigma"):
-        automatic_bandwidth(still, np.zeros(50), NO_PERIOD)
-    log_weights = np.zeros(50)
-    log_weights[0] = 6
-    with pytest.warns(CyfesWarning, match=r"only 1\.3 effective samples"):
-        automatic_bandwidth(
-            np.random.default_rng(0).normal(size=(50, 1)), log_weights, np.array([7.0])
-        )

@@ -17,13 +17,15 @@ from cyfes.cli.common import (
     number,
     positive,
     report,
+    share_or_count,
     split,
     thermal,
     where,
 )
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
-from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.reweight import Samples, SampleStream, read_samples
+from cyfes.selection import Selection
 from cyfes.units import UNIT_LABELS
 
 
@@ -103,7 +105,7 @@ def _selection(arguments: argparse.Namespace) -> Selection:
         logweights=arguments.logweights,
         start=number(arguments.start, "--start"),
         stop=number(arguments.stop, "--stop"),
-        skip=integer(arguments.skip, "--skip"),
+        skip=share_or_count(arguments.skip, "--skip"),
         every=integer(arguments.every, "--every", 1),
         on_bad=arguments.on_bad,
         period=_periods(split(arguments.period), cv),
@@ -134,7 +136,9 @@ def _bandwidth(
     if given is None or given == ["auto"]:
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
-        return automatic_bandwidth(samples.values, samples.log_weights, samples.periods)
+        return automatic_bandwidth(
+            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+        )
     widths = [positive(s, "--sigma") for s in given]
     if len(widths) != len(samples.names):
         raise InputError(

@@ -27,8 +27,11 @@ from cyfes.density import Density
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_surface
 from cyfes.grid import Grid, GridRequest, choose_grid
-from cyfes.hills import Hills, cv_names, hills_grid, read_hills
-from cyfes.tables import read_header, read_table
+from cyfes.gridfile import atomic_write
+from cyfes.hills import Hills, hills_grid
+from cyfes.hillsfile import cv_names, read_hills
+from cyfes.hillsum import hill_blocks_of
+from cyfes.tables import read_header, read_table, same_bounds
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -38,6 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not arguments.hills and arguments.histo is None:
         raise InputError("give --hills FILE or --histo FILE")
     kbt = thermal(arguments)
+    _check_units(arguments)
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
         raise InputError("--idw and --histo need --kt, kBT in --units, or --temp")
     stride = integer(arguments.stride or "0", "--stride")
@@ -49,6 +53,17 @@ def run(arguments: argparse.Namespace) -> None:
         grid = _sum(arguments, request, kbt, stride, computing)
     if arguments.histo is not None:
         _histogram(arguments, request, kbt or 1.0, stride, grid, computing)
+
+
+def _check_units(arguments: argparse.Namespace) -> None:
+    """Refuse units that would change no number, by somebody who may expect a conversion."""
+    used = (arguments.to_units, arguments.kt, arguments.temp, arguments.idw, arguments.histo)
+    if arguments.units != "kj/mol" and all(option is None for option in used):
+        raise InputError(
+            f"--units {arguments.units} says what the files hold and converts nothing; say "
+            f"--to-units {arguments.units} to convert from kj/mol, or give both options for files "
+            f"in {arguments.units}"
+        )
 
 
 def _sum(
@@ -65,9 +80,11 @@ def _sum(
         plumed_compat=arguments.plumed_compat,
         n_threads=threads,
     )
-    if arguments.heights == "unscaled":
-        raise InputError("--heights unscaled is not available yet")
     notes(hills.notes)
+    if stride and len(arguments.hills) > 1:
+        notes(["the blocks follow the files one after another, not the time of the run"])
+    if arguments.heights == "unscaled":
+        hills = hills.unscaled()
     grid = hills_grid(hills, request, plumed_compat=arguments.plumed_compat)
     _note_full_periods(hills, request)
     projection = split(arguments.idw)
@@ -97,7 +114,21 @@ def _sum(
     default = "negativebias" if arguments.negbias else "fes"
     surfaces = (b if projection is None else b.marginal(projection, kbt) for b in blocks)
     _write(arguments, surfaces, arguments.outfile, default, stride, threads, kbt)
+    if stride:
+        _write_blocks(hills, stride, arguments, f"{arguments.outfile or default + '_'}blocks.dat")
     return grid
+
+
+def _write_blocks(hills: Hills, stride: int, arguments: argparse.Namespace, path: str) -> None:
+    """Write which hills the file of each block holds, and the time of the last of them."""
+    rows = [" block first last time"]
+    for k, block in enumerate(hill_blocks_of(len(hills), stride)):
+        first = block.start + 1 if arguments.nohistory else 1
+        time = hills.times[block.stop - 1]
+        rows.append(f" {k} {first} {block.stop} {time:.10g}")
+    with atomic_write(path) as file:
+        file.write(("#! FIELDS" + "\n".join(rows) + "\n").encode())
+    report({"hills and times": path})
 
 
 def _histogram(
@@ -172,7 +203,7 @@ def _write(
     threads: int,
     kbt: float | None,
 ) -> None:
-    """Write one file, or with a stride one a block: prefix + k + .dat."""
+    """Write one file, or with a stride one per block: prefix + k + .dat."""
     for k, summed in enumerate(surfaces):
         surface = in_units(replace(summed, units=arguments.units), arguments, kbt)
         path = f"{outfile or default + '_'}{k}.dat" if stride else outfile or f"{default}.dat"
@@ -199,7 +230,7 @@ def _note_full_periods(hills: Hills, request: GridRequest) -> None:
     """Say so where asked bounds of a periodic CV are not its period."""
     for i, (name, period) in enumerate(zip(hills.names, hills.bounds)):
         wanted = request.bounds_of(i, name)
-        if period is not None and wanted is not None and wanted != period:
+        if period is not None and wanted is not None and not same_bounds(wanted, period):
             notes(
                 [
                     f"{name} is periodic: the grid spans {period[0]} to {period[1]}, not "
