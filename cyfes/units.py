@@ -31,6 +31,8 @@ _UNSIGNED = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
 _PLAIN = re.compile(rf"[-+]?(?:{_UNSIGNED}|inf|infinity|nan)")
 _CHARACTERS = re.compile(r"[0-9a-z.()*/^+ -]*")
 _AROUND = re.compile(r" *([()*/^+-]) *")
+# Python takes 01 for an octal number misspelt.
+_LEADING_ZEROS = re.compile(r"(?<![0-9.a-z])0+(?=[0-9])")
 # In 1/2pi and 2^2pi it is not plain what belongs together: they stay what nobody can read.
 _TIMES_PI = re.compile(rf"(?<![/^0-9.a-z])(?<!\*\*)({_UNSIGNED})pi\b")
 _HEX_AND_THE_LIKE = re.compile(r"[0-9][a-df-z]")
@@ -145,7 +147,8 @@ def _value(text: str) -> float:
     elif len(text) > _MAX_LENGTH or not _CHARACTERS.fullmatch(text):
         raise ValueError
     else:
-        tree = _TIMES_PI.sub(r"(\1*pi)", _AROUND.sub(r"\1", text)).replace("^", "**")
+        text = _LEADING_ZEROS.sub("", _AROUND.sub(r"\1", text))
+        tree = _TIMES_PI.sub(r"(\1*pi)", text).replace("^", "**")
         if _HEX_AND_THE_LIKE.search(tree):
             raise ValueError
         value = _evaluate(ast.parse(tree, mode="eval").body)

@@ -27,6 +27,7 @@ from cyfes.units import (
         ("pi", math.pi), ("-PI", -math.pi), ("+pi", math.pi), ("2pi", 2 * math.pi),
         ("0.5pi", math.pi / 2), ("-2Pi", -2 * math.pi), ("1e-2pi", math.pi / 100),
         ("pi/2", math.pi / 2), ("2*PI", 2 * math.pi), ("3*2pi", 6 * math.pi),
+        ("-(007.5)", -7.5), ("1e-05*02pi", 2e-5 * math.pi),
         ("1.0 * pi", math.pi), ("2^2", 4.0), ("-(1+pi)", -1 - math.pi), ("sqrt(4)/4", 0.5),
         ("inf", math.inf), ("-inf", -math.inf), ("0." + "3" * 200, 1 / 3),
     ],

@@ -15,15 +15,9 @@ def run(arguments: argparse.Namespace) -> None:
     surface = read_surface(arguments.file)
     if arguments.units is not None:
         surface = replace(surface, units=arguments.units)
-    outfile = arguments.outfile or _beside(Path(arguments.file))
+    outfile = arguments.outfile or str(Path(arguments.file).with_suffix(".png"))
     save_plot(surface, outfile, vmax=positive(arguments.vmax, "--vmax"))
     report({"written": outfile})
-
-
-def _beside(path: Path) -> str:
-    if not path.is_file():
-        raise InputError(f"give --outfile FILE: {path} is a pipe")
-    return str(path.with_suffix(".png"))
 
 
 def read_surface(path: str) -> FreeEnergySurface:
