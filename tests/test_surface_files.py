@@ -14,7 +14,7 @@ def surface():
         bandwidth=0.3,
         lower=[-np.pi, -4, -4],
         upper=[np.pi, 4, 4],
-        shape=[12, 9, 10],
+        shape=[24, 28, 29],
         period=[2 * np.pi, 0, 0],
         kbt=2.494,
         units="kj/mol",
