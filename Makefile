@@ -1,7 +1,7 @@
 # One verb a chore. Everything made here lies in .venv*, build, dist and demo, which git ignores.
 PYTHON ?= python3
 DATA := tests/data/gen-2d-per-wt
-SOURCES := Makefile setup.py pyproject.toml README.md $(shell find building cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.cu' -o -name '*.[ch]pp' -not -name _kernels.cpp)
+SOURCES := Makefile setup.py pyproject.toml README.md $(wildcard tools/*.py) $(shell find cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.cu' -o -name '*.[ch]pp' -not -name _kernels.cpp)
 CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name '*.cpp')
 
 # Without this, `python -m` would find the checkout, which has no compiled kernels, before the
@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name 
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench bench-instructions sanitize toolkits wheel conda clean
+.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize toolkits wheel conda clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -26,12 +26,20 @@ demo: .venv/installed  ## surfaces and pictures of a shipped simulation, in demo
 test: .venv-test/installed  ## install into a clean environment and run the tests (ARGS="-k text")
 	.venv-test/bin/python -m pytest $(ARGS)
 
+fuzz: .venv-test/installed  ## mutated files and options for a minute (ARGS="--inputs 1000000")
+	PYTHONSAFEPATH= .venv-test/bin/python tests/fuzz/run.py $(or $(ARGS),--seconds 60)
+
 lint: .venv-lint/installed  ## style, types, layers; changes nothing
 	.venv-lint/bin/ruff check .
 	.venv-lint/bin/ruff format --check .
 	.venv-lint/bin/clang-format --dry-run -Werror $(CXX_FILES)
 	.venv-lint/bin/mypy
 	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache --no-logo
+
+# Not part of lint, as it takes a minute and needs the commands that a build notes.
+tidy: .venv-test/installed  ## clang-tidy over the kernels (ARGS=kernels/cpu/plan.cpp)
+	.venv-test/bin/python -m pip install --quiet clang-tidy==23.1.4
+	.venv-test/bin/python tools/tidy.py $(ARGS)
 
 format: .venv-lint/installed  ## what lint asks for and a machine can do
 	.venv-lint/bin/ruff check --fix .
@@ -58,7 +66,7 @@ wheel: .venv-wheel/installed  ## build, repair and verify the wheel, in dist/ (C
 # CHANNEL: standin (made here), conda-forge or an address. CROOT: where to build, outside of this
 # folder. VARIANTS: CUDA versions of conda_build_config.yaml, such as "None 13.0".
 conda: .venv-conda/installed  ## the conda packages, in build/conda, tested (CHANNEL=, CROOT=, VARIANTS=)
-	PYTHONSAFEPATH= .venv-conda/bin/python tests/packaging/conda/build_packages.py build/conda \
+	PYTHONSAFEPATH= .venv-conda/bin/python tools/conda/build_packages.py build/conda \
 	  $(if $(CHANNEL),--channel '$(CHANNEL)') $(if $(CROOT),--croot '$(CROOT)') $(if $(VARIANTS),--variants $(VARIANTS))
 	.venv-conda/bin/python -m pytest --confcutdir=tests/packaging/conda tests/packaging/conda $(ARGS)
 
@@ -111,7 +119,7 @@ export requirements
 	.venv-wheel/bin/python -m pip install --quiet -r $<
 	@touch $@
 
-.venv-conda/installed: tests/packaging/conda/requirements.txt
+.venv-conda/installed: tools/conda/requirements.txt
 	@$(call environment,.venv-conda)
 	.venv-conda/bin/python -m pip install --quiet -r $<
 	@touch $@

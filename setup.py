@@ -1,11 +1,10 @@
 """Builds the one extension, Cython over the C++ kernels, and libcufes.so where nvcc is found.
 
-Each instruction set is compiled once.
+Each instruction set is compiled once, and an object again only if it is stale.
 """
 
 import logging
 import os
-import platform
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,57 +13,13 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
-sys.path.insert(0, str(Path(__file__).resolve().parent / "building"))
+sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 import build_cuda
+from build_kernels import CXX_FLAGS, KERNELS, IncrementalCompiler, kernel_objects
 
-KERNELS = Path("kernels")
 #: The library of the GPU's backend, as setuptools sees it.
 CUDA = "cyfes.libcufes"
 CUDA_FILE = Path("cyfes") / build_cuda.LIBRARY
-#: Instruction sets compiled side by side, slowest first: name -> compiler flags.
-ISAS = (
-    {
-        "x86-64": ["-march=x86-64"],
-        "x86-64-v3": ["-march=x86-64-v3"],
-        "x86-64-v4": ["-march=x86-64-v4"],
-    }
-    if platform.machine() in ("x86_64", "AMD64")
-    else {"portable": []}
-)
-#: No fused multiply-adds: the same rounding for every instruction set, that of PLUMED.
-EXACT = ["-ffp-contract=off"]
-#: Sources compiled once per instruction set, and their own flags.
-PER_ISA = {"cpu/isa.cpp": [], "cpu/isa_stamp.cpp": EXACT, "text/isa_text.cpp": EXACT}
-CXX_FLAGS = [
-    "-std=c++17",
-    "-O3",
-    "-fopenmp",
-    "-fvisibility=hidden",
-    # Errors are signalled by status codes, not by errno or the floating-point environment;
-    # nan and inf keep their meaning.
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-Wall",
-    "-Wextra",
-    "-Wshadow",
-    # Vectors wider than the target's registers never cross an object: their ABI does not matter.
-    "-Wno-psabi",
-]
-if os.environ.get("CYFES_WERROR") == "1":
-    CXX_FLAGS.append("-Werror")
-
-
-def kernel_objects() -> list[tuple[str, str, list[str]]]:
-    """(object folder, source, extra flags) of every kernel object."""
-    per_isa = {str(KERNELS / source): extra for source, extra in PER_ISA.items()}
-    every = sorted(str(p) for part in ("cpu", "text") for p in (KERNELS / part).glob("*.cpp"))
-    count = f"-DCYFES_N_ISAS={len(ISAS)}"
-    objects = [("plain", source, [count, *EXACT]) for source in every if source not in per_isa]
-    for index, (name, flags) in enumerate(ISAS.items()):
-        defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"', count]
-        for source, extra in per_isa.items():
-            objects.append((f"isa{index}", source, [*flags, *extra, *defines]))
-    return objects
 
 
 class BuildKernels(build_ext):
@@ -95,9 +50,13 @@ class BuildKernels(build_ext):
     def build_extension(self, extension: Extension) -> None:
         if extension.name == CUDA:
             self.build_cuda_library()
-        else:
-            extension.extra_objects = self.compile_kernels()
-            super().build_extension(extension)
+            return
+        compiler = IncrementalCompiler(self.compiler)
+        extension.extra_objects = self.compile_kernels()
+        # Objects that were compiled again are newer than the extension, which then is linked.
+        extension.depends = [*extension.depends, *extension.extra_objects]
+        super().build_extension(extension)
+        compiler.write_commands(Path("build", "compile_commands.json"))
 
     def compile_kernels(self) -> list[str]:
         def compile_one(job: tuple[str, str, list[str]]) -> list[str]:
@@ -135,7 +94,7 @@ setup(
             extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden"],
             # Before glibc 2.34 dlopen has a library of its own.
             extra_link_args=["-fopenmp", "-ldl"],
-            depends=[str(p) for p in KERNELS.rglob("*.[ch]*")],
+            depends=[str(KERNELS / "cyfes_kernels.h")],
         ),
         # Unless asked for, a CUDA build that fails leaves a CPU build, with a warning.
         Extension(CUDA, [str(build_cuda.SOURCE)], optional=os.environ.get("CYFES_CUDA") != "1"),

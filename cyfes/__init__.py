@@ -13,7 +13,7 @@ _EXPORTS = {
     "Density": "cyfes.density",
     "Grid": "cyfes.grid",
     "Hills": "cyfes.hills",
-    "read_hills": "cyfes.hills",
+    "read_hills": "cyfes.hillsfile",
     "read_samples": "cyfes.reweight",
     "PathFES": "cyfes.compat",
     "FastPathFES": "cyfes.compat",

@@ -24,6 +24,10 @@ class Backend:
 
 CPU: Backend
 
+class Plan(dict[str, Any]):
+    raw: bytes
+    seal: int
+
 def max_threads() -> int: ...
 def isas() -> list[tuple[str, bool]]: ...
 def selected_isa() -> str: ...
@@ -45,6 +49,7 @@ def spread(
     tol: float = ...,
     tail: float = ...,
     method: str = "auto",
+    plan: Plan | None = None,
 ) -> None: ...
 def plan(
     grid: Grid,
@@ -58,7 +63,7 @@ def plan(
     tol: float = ...,
     tail: float = ...,
     method: str = "auto",
-) -> dict[str, Any]: ...
+) -> Plan: ...
 def weigh(
     log_weights: np.ndarray, exponent: int, weights: np.ndarray, n_threads: int = 0
 ) -> tuple[float, float]: ...

@@ -1,15 +1,19 @@
 # The only file that sees C. Every function checks shapes, releases the GIL around the call and
 # turns a status into the exception that errors.py names.
 import os
+import warnings
+from functools import cache
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
 
 from cyfes.errors import (
     BackendError,
     BackendLibraryError,
+    CyfesWarning,
     DeviceFailureError,
     DeviceIndexError,
     DeviceMemoryError,
@@ -58,6 +62,17 @@ cdef extern from "cyfes_kernels.h" nogil:
         const double *weights
         const int32_t *windows
 
+    ctypedef struct cyfes_plan:
+        int32_t method
+        int32_t order
+        double[4] cell_width
+        double reach
+        double error
+        double tail_error
+        double[4] cost
+        char[160] reason
+        uint64_t seal
+
     ctypedef struct cyfes_options:
         double cutoff
         int32_t kernel
@@ -68,16 +83,7 @@ cdef extern from "cyfes_kernels.h" nogil:
         double tolerance
         double tail
         int32_t method
-
-    ctypedef struct cyfes_plan:
-        int32_t method
-        int32_t order
-        double[4] cell_width
-        double reach
-        double error
-        double tail_error
-        double[4] cost
-        char[160] reason
+        const cyfes_plan *plan
 
     ctypedef struct cyfes_backend:
         int32_t abi_version
@@ -110,7 +116,8 @@ cdef extern from "cyfes_kernels.h" nogil:
     const cyfes_backend *cyfes_cpu_backend()
     const char *cyfes_cpu_isa_name(int32_t index)
     int cyfes_cpu_isa_supported(int32_t index)
-    int32_t cyfes_cpu_max_threads()
+    int32_t cyfes_cpu_threads(int32_t)
+    int cyfes_cpu_forked()
     int cyfes_cpu_plan(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *,
                        cyfes_plan *) nogil
     int cyfes_cpu_weigh(int64_t, const double *, double, const cyfes_options *, double *, double *)
@@ -126,11 +133,10 @@ cdef extern from "cyfes_kernels.h" nogil:
 KERNELS = {"gaussian": 0, "stretched-gaussian": 1}
 IMAGES = {"nearest": 0, "all": 1}
 METHODS = ("auto", "stamps", "tiles", "moments")
-MOST_THREADS = 1024
 #: What sums may err by where nothing else is asked for.
 TOLERANCE = 1e-11
 TAIL = 30.0
-ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite")
+ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite", "header line in it")
 
 
 #: Status -> exception; the texts come from C.
@@ -197,6 +203,9 @@ cdef class Backend:
         backend.path = path
         return backend
 
+    def __reduce__(self):
+        return (_backend_at, (self.path,))
+
     def device_count(self):
         """Return the number of devices; raises the BackendError that tells why there is none."""
         cdef int32_t count = 0
@@ -208,6 +217,11 @@ cdef class Backend:
 
 
 CPU = Backend.cpu()
+
+
+def _backend_at(path):
+    """The backend that was pickled: the CPU's, or that of the library at a path."""
+    return CPU if path is None else Backend.load(path)
 
 
 def isas():
@@ -222,7 +236,7 @@ def isas():
 
 def max_threads():
     """Return the number of threads that n_threads=0 stands for."""
-    return cyfes_cpu_max_threads()
+    return cyfes_cpu_threads(0)
 
 
 def selected_isa():
@@ -318,10 +332,27 @@ cdef class _Grid:
 
 
 cdef int32_t _n_threads(n_threads) except -1:
-    """Threads to start; 0 = all. More than there are processors would only cost memory."""
+    """Threads to start; 0 = all. Warns once where there are fewer than asked for."""
     if n_threads < 0:
         raise InputError(f"n_threads must be at least 0, got {n_threads}")
-    return min(n_threads, MOST_THREADS)
+    cdef int32_t wanted = min(n_threads, 2**31 - 1)
+    cdef int32_t found = cyfes_cpu_threads(wanted) if wanted > 1 else wanted
+    if wanted != 1 and cyfes_cpu_forked():
+        _warn_once(
+            "this process was forked from one whose sums ran on threads, so that its own run on one; "
+            "start processes by multiprocessing's \"spawn\" or \"forkserver\" to use more"
+        )
+    elif found < wanted:
+        _warn_once(
+            f"{found} threads are used instead of {wanted}: at most 4 for each processor help, and no "
+            "more than limits on memory and processes (ulimit -v, -u) allow"
+        )
+    return found
+
+
+@cache
+def _warn_once(text):
+    warnings.warn(text, CyfesWarning, stacklevel=3)
 
 
 cdef cyfes_options _options(kernel, cutoff, images, n_threads, device, tol=TOLERANCE, tail=TAIL,
@@ -342,12 +373,13 @@ cdef cyfes_options _options(kernel, cutoff, images, n_threads, device, tol=TOLER
     options.tolerance = tol
     options.tail = tail
     options.method = <int32_t>METHODS.index(method)
+    options.plan = NULL
     return options
 
 
 def spread(grid, centers, bandwidths, weights, density, derivatives=None, windows=None, *,
            kernel="gaussian", cutoff=10.0, images="all", n_threads=0, Backend backend=CPU,
-           device=0, tol=TOLERANCE, tail=TAIL, method="auto"):
+           device=0, tol=TOLERANCE, tail=TAIL, method="auto", plan=None):
     """Add a sum of kernels to ``density`` (and its gradient to ``derivatives``) on ``grid``.
 
     density += sum_k weights[k] K(x - centers[k]), K(0) = 1 (not normalised).
@@ -359,8 +391,9 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     ``device`` choose where to compute; ``n_threads`` concerns the CPU only, as do ``method`` (one of
     METHODS), ``tol`` (the error, relative to the density's peak, that "moments" may make) and
     ``tail`` (the height above the minimum of F = -ln density up to which F is right to 1e-8).
-    Raises InputError for a bad shape or value, BackendError if CYFES_ISA, a device or the method
-    cannot be used.
+    ``plan``: a Plan made for this grid, bandwidth and options, or None to plan for these kernels.
+    Raises InputError for a bad shape or value or another plan, BackendError if CYFES_ISA, a device
+    or the method cannot be used.
     """
     cdef _Grid g = _Grid(grid)
     cdef _Kernels k = _Kernels(centers, bandwidths, weights, windows)
@@ -370,7 +403,11 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     cdef bint single = _is_single(density)
     cdef void *values
     cdef void *gradient
+    cdef cyfes_plan planned
     cdef int status
+    if plan is not None:
+        _read_plan(plan, &planned)
+        options.plan = &planned
     if k._keep[0].shape[1] != grid.n_dims:
         raise InputError(f"centers has {k._keep[0].shape[1]} columns for {grid.n_dims} CVs")
     values = _data("density", density, density.dtype, grid.shape)
@@ -385,9 +422,26 @@ def spread(grid, centers, bandwidths, weights, density, derivatives=None, window
     _check(status, table.error_text())
 
 
+class Plan(dict):
+    """How ``spread`` sums, by name (see ``plan``). What it reads is ``raw``; plans of one ``seal``
+    sum alike.
+    """
+
+    raw = b""
+    seal = 0
+
+
+cdef int _read_plan(plan, cyfes_plan *to) except -1:
+    cdef bytes raw = getattr(plan, "raw", b"")
+    if len(raw) != sizeof(cyfes_plan):
+        raise InputError(f"plan must be a Plan, got {type(plan).__name__}")
+    memcpy(to, <const char *>raw, sizeof(cyfes_plan))
+    return 0
+
+
 def plan(grid, n_kernels, bandwidths, *, kernel="gaussian", cutoff=10.0, images="all", windows=False,
          tol=TOLERANCE, tail=TAIL, method="auto"):
-    """Return how the CPU's ``spread`` would sum ``n_kernels`` with these bandwidths, a dict.
+    """Return the Plan of a CPU's ``spread`` of ``n_kernels`` with these bandwidths, a dict.
 
     "method" (one of METHODS), "reason", "order", "cell_width" (in bandwidths, one a CV; "order" 0
     unless "moments"), "reach" (bandwidths), "error" and "tail_error" (bounds, relative to the peak
@@ -409,7 +463,7 @@ def plan(grid, n_kernels, bandwidths, *, kernel="gaussian", cutoff=10.0, images=
     kernels.weights = NULL
     kernels.windows = &any_window if windows else NULL
     _check(cyfes_cpu_plan(&g.grid, &kernels, &options, &found), cyfes_error_text())
-    return {
+    told = Plan({
         "method": METHODS[found.method],
         "reason": found.reason.decode(),
         "order": found.order,
@@ -418,7 +472,10 @@ def plan(grid, n_kernels, bandwidths, *, kernel="gaussian", cutoff=10.0, images=
         "error": found.error,
         "tail_error": found.tail_error,
         "cost": {METHODS[i]: found.cost[i] for i in range(1, 4) if found.cost[i] >= 0},
-    }
+    })
+    told.seal = found.seal
+    told.raw = (<const char *>&found)[:sizeof(cyfes_plan)]
+    return told
 
 
 def weigh(log_weights, exponent, weights, n_threads=0):

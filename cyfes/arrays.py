@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
+from cyfes.density import given_weights, unmasked
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid, GridRequest, fit_samples
 from cyfes.units import parse_number
@@ -13,7 +13,7 @@ from cyfes.units import parse_number
 
 def sample_array(samples: np.ndarray) -> np.ndarray:
     """Return samples as float64[n, d]; InputError for other shapes and masked values."""
-    values = np.asarray(_unmasked("samples", samples), np.float64)
+    values = unmasked("samples", samples)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not len(values):
         raise InputError(f"samples must be finite [n, d] with n > 0, got {values.shape}")
@@ -44,23 +44,15 @@ def sample_weights(
     n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
 ) -> np.ndarray | None:
     """Return ln w float64[n], None for weights of 1; InputError for what is no weight."""
-    if weights is not None and log_weights is not None:
-        raise InputError("give weights or log_weights, not both")
+    weights, log_weights = given_weights(n, weights, log_weights)
     if weights is not None:
-        given = np.asarray(_unmasked("weights", weights), np.float64)
-        if not np.all(given >= 0):
+        if not np.all(weights >= 0):
             raise InputError("weights must not be negative")
         with np.errstate(divide="ignore"):
-            result = np.log(given)
-    elif log_weights is not None:
-        result = np.asarray(_unmasked("log_weights", log_weights), np.float64)
-    else:
-        return None
-    if result.shape != (n,):
-        raise InputError(f"weights must be [{n}], got {result.shape}")
-    if not -np.inf < result.max() < np.inf:
-        raise InputError("weights must be finite, and not all zero")
-    return result
+            log_weights = np.log(weights)
+    if log_weights is not None and not log_weights.max() > -np.inf:
+        raise InputError("weights must not all be zero")
+    return log_weights
 
 
 def sample_grid(
@@ -128,9 +120,3 @@ def _numbers(what: str, given: Sequence[str | float], n_dims: int) -> np.ndarray
     """Bounds as numbers."""
     numbers = [parse_number(str(x), what) for x in np.atleast_1d(np.asarray(given, object))]
     return per_cv(what, numbers if np.ndim(given) else numbers[0], n_dims)
-
-
-def _unmasked(what: str, array: Any) -> Any:
-    if np.ma.is_masked(array):
-        raise InputError(f"{what} are masked; leave the masked ones out")
-    return array

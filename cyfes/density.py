@@ -1,6 +1,7 @@
 """Sums of weighted kernels on a grid: everything a free energy surface is made of."""
 
 import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,10 +11,12 @@ from cyfes import _kernels
 from cyfes.backend import Choice, choose
 from cyfes.errors import InputError
 from cyfes.grid import Grid
+from cyfes.plans import Plans
 from cyfes.weights import kish
 
-#: Kernels summed between two looks at the keyboard and the progress bar: by cell moments, whose
-#: expansion each chunk pays; others that share a bandwidth; and those with one each.
+#: Chunk sizes: how many kernels are summed between checks for Ctrl-C and progress updates. Moments
+#: use the largest chunk because each pays for one expansion; kernels with a bandwidth each, the
+#: smallest.
 MOMENT_CHUNK = 1 << 21
 CHUNK = 1 << 17
 HILL_CHUNK = 1 << 13
@@ -23,14 +26,24 @@ GPU_CHUNK = 1 << 24
 #: total, so that F is right to 1e-10 kBT even 30 kBT above a peak that holds 1 % of them.
 CUTOFF = 11.0
 
-#: What a sum may err by: relative to its peak, and how far above its minimum F is right to 1e-8.
+#: Accuracy of a sum: its error relative to its peak, and up to what height above its minimum F is
+#: right to 1e-8.
 TOLERANCE = _kernels.TOLERANCE
 TAIL = _kernels.TAIL
 
 #: Points at which ``measured_error`` sums directly.
 MEASURED_POINTS = 48
 
+#: Sums of weights, and of their squares and gradients, stay far from overflow below this.
+MOST_WEIGHT = {8: 2.0**500, 4: 2.0**100}
+
 _LN2 = math.log(2.0)
+
+
+def _moment_chunk(n: int) -> int:
+    """Kernels in each of the equal chunks that moments sum."""
+    return -(-n // max(1, -(-n // MOMENT_CHUNK)))
+
 
 Progress = Callable[[int, int], None]
 #: Weights, good until the next are asked for, their sum, and the sum of their squares.
@@ -42,31 +55,34 @@ def cutoff_for(tail: float) -> float:
     return min(37.0, max(CUTOFF, math.sqrt(2 * (max(tail, 0.0) + math.log(1e8))) + 0.7))
 
 
-def describe_plan(plan: dict[str, Any], tail: float) -> list[tuple[str, str]]:
-    """Return (name, text) pairs that tell what a plan of _kernels.plan does and why."""
-    costs = ", ".join(f"{method} {seconds:.2g} s" for method, seconds in plan["cost"].items())
-    lines = [("method", f"{plan['method']} ({plan['reason']})")]
-    if costs:
-        lines.append(("estimated cost", f"{costs} on one thread"))
-    if plan["method"] != "moments":
-        return [*lines, ("reach", f"{plan['reach']:.4g} bandwidths"), ("error bound", "rounding")]
-    widths = ", ".join(f"{width:.3g}" for width in plan["cell_width"])
-    bound = f"{plan['error']:.1e} of the density's peak"
-    if tail > 0:
-        bound += f"; |dF| <= {plan['tail_error']:.1e} kBT where F < {tail:g} kBT"
-    return [
-        *lines,
-        ("order", f"{plan['order']}, cells of {widths} bandwidths"),
-        ("reach", f"{plan['reach']:.4g} bandwidths"),
-        ("error bound", bound),
-    ]
+def unmasked(what: str, values: Any) -> np.ndarray:
+    """Return values as float64. Raises InputError for masked entries, whose mask would be lost."""
+    if np.ma.is_masked(values):
+        raise InputError(f"{what} has masked entries: leave those rows out before they are summed")
+    return np.asarray(values, np.float64)
 
 
-def _one_a_kernel(weights: np.ndarray, n: int) -> np.ndarray:
-    given = np.asarray(weights, np.float64)
-    if given.shape != (n,):
-        raise InputError(f"weights must be [{n}], got {given.shape}")
-    return given
+def given_weights(
+    n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Return what is given of ``weights`` and ``log_weights`` as float64[n].
+
+    Raises InputError if both are, for another shape, and for nan, a logarithm of inf or masked
+    entries.
+    """
+    if weights is not None and log_weights is not None:
+        raise InputError("give weights or log_weights, not both")
+    given = weights if weights is not None else log_weights
+    if given is None:
+        return None, None
+    checked = unmasked("weights", given)
+    if checked.shape != (n,):
+        raise InputError(f"weights must be [{n}], got {checked.shape}")
+    # A logarithm of -inf is a weight of zero; nan is neither below nor above.
+    least, most = (float(f(initial=0.0)) for f in (checked.min, checked.max))
+    if not most < math.inf or not (log_weights is not None or least > -math.inf):
+        raise InputError("weights must be finite")
+    return (None, checked) if weights is None else (checked, None)
 
 
 class Density:
@@ -83,10 +99,14 @@ class Density:
     "cuda" and ``devices`` (GPU indices) choose where to compute; ``choice`` tells what was chosen.
     On a CPU, samples of one bandwidth and no negative weight may be summed approximately: within
     ``tol`` of the density's peak, and with F = -ln D right to 1e-8 up to ``tail`` above its minimum
-    (0: only ``tol`` counts). ``method`` "auto" takes the quickest of "stamps", "tiles" (both exact)
-    and "moments"; ``explain`` tells which and why. ``cutoff`` None: what the tail needs.
+    (0: only ``tol`` counts). That holds for all that is added with one bandwidth, by however many
+    calls: they share their cells, and errors are linear in the weights. ``method`` "auto" takes the
+    quickest of "stamps", "tiles" (both exact) and "moments"; ``explain`` tells which and why.
+    ``cutoff`` None: what the tail needs.
 
-    The bits of the result do not depend on ``n_threads``.
+    The bits of the result do not depend on ``n_threads``. Threads may share a Density: one adds
+    at a time. An ``add`` that ends with an exception (Ctrl-C, no memory) may leave some of its
+    kernels in the sum; whatever needs the whole sum then raises InputError.
     Raises GridTooLargeError if the arrays would not fit in memory.
     """
 
@@ -130,7 +150,25 @@ class Density:
         }
         self._accuracy: dict[str, Any] = {"tol": tol, "tail": tail, "method": method}
         #: How the last sum was computed on the CPU (see _kernels.plan), None before.
-        self.plan: dict[str, Any] | None = None
+        self.plan: _kernels.Plan | None = None
+        self._plans = Plans()
+        self._is_partial = False
+        self._lock = threading.RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the lock: a copy has its own."""
+        with self._lock:
+            return {name: value for name, value in self.__dict__.items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take over a state of ``__getstate__``."""
+        self.__dict__.update(state, _lock=threading.RLock())
+
+    def _check_whole(self) -> None:
+        if self._is_partial:
+            raise InputError(
+                "an earlier add failed and left some kernels in this density: start a new one"
+            )
 
     @property
     def log_scale(self) -> float:
@@ -140,11 +178,13 @@ class Density:
     @property
     def log_sum_weights(self) -> float:
         """ln sum_k w_k; -inf while nothing was added."""
+        self._check_whole()
         return math.log(self._sum_weights) + self.log_scale if self._sum_weights else -math.inf
 
     @property
     def effective_sample_size(self) -> float:
         """Kish's (sum w)^2 / sum w^2."""
+        self._check_whole()
         return kish(self._sum_weights, self._sum_squares)
 
     def add(
@@ -163,38 +203,57 @@ class Density:
         else 1. ``windows`` see _kernels.spread. ``progress(done, n)`` is called between chunks.
         Returns itself. Raises InputError for shapes that disagree or values that are not finite.
         """
-        centers = np.asarray(centers, np.float64)
+        centers = unmasked("centers", centers)
         if centers.ndim != 2 or centers.shape[1] != self.grid.n_dims:
             raise InputError(f"centers must be [n, {self.grid.n_dims}], got {centers.shape}")
-        bandwidths = np.asarray(bandwidths, np.float64)
+        bandwidths = unmasked("bandwidths", bandwidths)
         if bandwidths.ndim != 2 or len(bandwidths) not in (1, len(centers)):
             raise InputError(
                 f"bandwidths must be [1 or {len(centers)}, ...], got {bandwidths.shape}"
             )
         n = len(centers)
-        self.choice = self._choose(n, bandwidths, windows)
-        self.plan = self._plan(n, bandwidths, windows)
-        scale = self._scaling(n, weights, log_weights)
-        for rows in self._chunks(n, len(bandwidths) == 1):
-            some = bandwidths if len(bandwidths) == 1 else bandwidths[rows]
+        weights, log_weights = given_weights(n, weights, log_weights)
+        with self._lock:
+            self._check_whole()
+            self.choice = self._choose(n, bandwidths, windows)
+            self.plan = self._plan(n, bandwidths, weights, windows)
+            scale = self._scaling(n, weights, log_weights)
+            self._is_partial = True
+            self._add(centers, bandwidths, scale, windows, progress)
+            self._is_partial = False
+        return self
+
+    def _add(
+        self,
+        centers: np.ndarray,
+        bandwidths: np.ndarray,
+        scale: Callable[[slice], Scaled],
+        windows: np.ndarray | None,
+        progress: Progress | None,
+    ) -> None:
+        n, shared = len(centers), len(bandwidths) == 1
+        for rows in self._chunks(n, shared):
+            some = bandwidths if shared else bandwidths[rows]
             scaled, total, squares = scale(rows)
             self._sum(centers[rows], some, scaled, None if windows is None else windows[rows])
             self.n_kernels += len(scaled)
             self._sum_weights += total
             self._sum_squares += squares
+            if self.plan is not None:
+                self._plans.used(self.plan, len(scaled))
             if progress is not None:
                 progress(rows.stop, n)
-        return self
 
     def explain(self) -> str:
-        """Return how the last sum was computed and why, and what it may err by, line by line."""
+        """Return how the sum was computed and why, and bounds of its error, line by line."""
         return "\n".join(f"{name}: {text}" for name, text in self.explanation())
 
     def explanation(self) -> list[tuple[str, str]]:
         """Return the (name, text) pairs of ``explain``."""
         if self.plan is None:
             return [("method", f"not planned: {self.choice}")]
-        return describe_plan(self.plan, self._accuracy["tail"])
+        rounding = float(np.finfo(self.values.dtype).eps) / 2
+        return self._plans.describe(self.plan, self._accuracy["tail"], rounding)
 
     def measured_error(
         self,
@@ -210,6 +269,7 @@ class Density:
         F = -ln D where F is less than ``tail`` above its minimum) over MEASURED_POINTS grid points
         spread from the peak to the least density. The arguments are those of ``add``.
         """
+        self._check_whole()
         values = self.values.reshape(-1)
         order = np.argsort(values, kind="stable")
         order = order[values[order] > 0]
@@ -219,7 +279,7 @@ class Density:
         index = np.unravel_index(np.unique(chosen), self.grid.shape)
         points = np.stack([axis[i] for axis, i in zip(self.grid.axes, index)], axis=1)
         exact, found = np.zeros(len(points)), values[np.unique(chosen)]
-        scale = self._scaling(len(centers), weights, log_weights)
+        scale = self._scaling(len(centers), *given_weights(len(centers), weights, log_weights))
         for rows in self._chunks(len(centers), len(bandwidths) == 1):
             _kernels.evaluate(
                 points, self.grid.period, centers[rows], bandwidths, scale(rows)[0], exact,
@@ -237,49 +297,89 @@ class Density:
         if self.choice.devices:
             most = GPU_CHUNK
         elif self.plan is not None and self.plan["method"] == "moments":
-            most = -(-n // -(-n // MOMENT_CHUNK))
+            most = _moment_chunk(n)
         return [slice(start, min(start + most, n)) for start in range(0, n, most)]
 
     def _plan(
-        self, n: int, bandwidths: np.ndarray, windows: np.ndarray | None
-    ) -> dict[str, Any] | None:
+        self,
+        n: int,
+        bandwidths: np.ndarray,
+        weights: np.ndarray | None,
+        windows: np.ndarray | None,
+    ) -> _kernels.Plan | None:
+        """Return the one plan of all chunks, made for as many kernels as a chunk of moments has."""
         if self.choice.devices or self._interval is not None:
             return None
         options = {k: v for k, v in self._options.items() if k != "n_threads"}
-        return _kernels.plan(
-            self.grid, n, bandwidths, windows=windows is not None, **options, **self._accuracy
-        )
+        options |= self._accuracy
+        size = _moment_chunk(n)
+
+        def make(**changes: Any) -> _kernels.Plan:
+            windowed = windows is not None
+            plan = _kernels.plan(
+                self.grid, size, bandwidths, windows=windowed, **{**options, **changes}
+            )
+            plan["cost"] = {m: cost * n / max(size, 1) for m, cost in plan["cost"].items()}
+            return plan
+
+        if len(bandwidths) != 1:
+            return make()
+        if weights is not None and options["method"] == "auto" and weights.min(initial=0.0) < 0:
+            return self._plan_without_moments(make)
+        return self._plans.shared(bandwidths.tobytes(), size, make)
+
+    @staticmethod
+    def _plan_without_moments(make: Callable[..., _kernels.Plan]) -> _kernels.Plan:
+        """Return an exact plan: the bounds of moments hold for sums of positive terms."""
+        plan = make()
+        if plan["method"] == "moments":
+            plan = make(method="tiles" if "tiles" in plan["cost"] else "stamps")
+            plan["reason"] = "negative weights"
+        return plan
 
     def merge(self, other: "Density") -> "Density":
         """Add another sum on the same grid; returns itself. Raises InputError if grids differ."""
         if other.grid != self.grid or (other.derivatives is None) != (self.derivatives is None):
             raise InputError("only densities on the same grid, with the same derivatives, merge")
-        if other.n_kernels:
-            self._raise_exponent(other.exponent)
-            shift = other.exponent - self.exponent
-            self.values += np.ldexp(other.values, shift)
-            if self.derivatives is not None and other.derivatives is not None:
-                self.derivatives += np.ldexp(other.derivatives, shift)
-            self._sum_weights += math.ldexp(other._sum_weights, shift)
-            self._sum_squares += math.ldexp(other._sum_squares, 2 * shift)
-            self.n_kernels += other.n_kernels
+        first, second = sorted((self, other), key=id)
+        with first._lock, second._lock:
+            self._check_whole()
+            other._check_whole()
+            self._is_partial = True
+            self._merge(other)
+            self._is_partial = False
         return self
+
+    def _merge(self, other: "Density") -> None:
+        if other.n_kernels == 0:
+            return
+        self._raise_exponent(other.exponent)
+        shift = other.exponent - self.exponent
+        self.values += np.ldexp(other.values, shift)
+        if self.derivatives is not None and other.derivatives is not None:
+            self.derivatives += np.ldexp(other.derivatives, shift)
+        self._sum_weights += math.ldexp(other._sum_weights, shift)
+        self._sum_squares += math.ldexp(other._sum_squares, 2 * shift)
+        self.n_kernels += other.n_kernels
+        self.plan = self.plan or other.plan
+        self._plans.merge(other._plans)
 
     def _scaling(
         self, n: int, weights: np.ndarray | None, log_weights: np.ndarray | None
     ) -> Callable[[slice], Scaled]:
         """Return rows -> weights / 2^exponent, after raising the exponent to what they need."""
-        if weights is not None and log_weights is not None:
-            raise InputError("give weights or log_weights, not both")
         if log_weights is not None:
-            return self._scaling_of_logarithms(_one_a_kernel(log_weights, n))
+            return self._scaling_of_logarithms(log_weights)
         self._raise_exponent(max(0, self.exponent))
         if weights is None:
-            return self._scaling_of_ones(n)
-        given = _one_a_kernel(weights, n)
-        # A sum of finite numbers is finite, or overflows.
-        if not math.isfinite(float(given.sum())) and not np.all(np.isfinite(given)):
-            raise InputError("weights must be finite")
+            return self._scaling_of_ones()
+        given = weights
+        largest = max(given.max(initial=0.0), -given.min(initial=0.0))
+        if n * largest > MOST_WEIGHT[self.values.itemsize]:
+            raise InputError(
+                f"the sum of {n} kernels of weights up to {largest:g} may overflow: divide the "
+                "weights by a power of ten, or give log_weights"
+            )
         shift, n_threads = -self.exponent, self._options["n_threads"]
 
         def scale(rows: slice) -> Scaled:
@@ -288,21 +388,20 @@ class Density:
 
         return scale
 
-    def _scaling_of_ones(self, n: int) -> Callable[[slice], Scaled]:
-        one = math.ldexp(1, -self.exponent)
-        ones = np.full(min(n, GPU_CHUNK if self.choice.devices else MOMENT_CHUNK), one)
+    def _scaling_of_ones(self) -> Callable[[slice], Scaled]:
+        one, ones = math.ldexp(1, -self.exponent), np.empty(0)
 
         def scale(rows: slice) -> Scaled:
+            nonlocal ones
             count = rows.stop - rows.start
+            if len(ones) < count:
+                ones = np.full(count, one)
             return ones[:count], count * one, count * one**2
 
         return scale
 
     def _scaling_of_logarithms(self, given: np.ndarray) -> Callable[[slice], Scaled]:
-        # A logarithm of -inf is a weight of zero.
         high = float(given.max(initial=-math.inf))
-        if math.isnan(high) or high == math.inf:
-            raise InputError("weights must be finite")
         if high > -math.inf:
             self._raise_exponent(math.ceil(high / _LN2))
         exponent, n_threads = self.exponent, self._options["n_threads"]
@@ -324,9 +423,10 @@ class Density:
             self.exponent = exponent
         elif exponent > self.exponent:
             shift = self.exponent - exponent
-            self.values = np.ldexp(self.values, shift)
+            values = np.ldexp(self.values, shift)
             if self.derivatives is not None:
                 self.derivatives = np.ldexp(self.derivatives, shift)
+            self.values = values
             self._sum_weights = math.ldexp(self._sum_weights, shift)
             self._sum_squares = math.ldexp(self._sum_squares, 2 * shift)
             self.exponent = exponent
@@ -353,7 +453,8 @@ class Density:
             self.derivatives,
             windows,
             **self._options,
-            **{**self._accuracy, "method": self.plan["method"] if self.plan else "auto"},
+            **self._accuracy,
+            plan=self.plan,
         )
 
     def _choose(self, n: int, bandwidths: np.ndarray, windows: np.ndarray | None) -> Choice:

@@ -1,4 +1,31 @@
-"""Everything cyfes raises on purpose; the command line turns each into one line and exit code 2."""
+"""Everything cyfes raises on purpose, and how texts of a user are shown in it.
+
+The command line turns each error into one line and exit code 2.
+"""
+
+#: Longest text of a user that is repeated in a message, in characters.
+MAX_QUOTED = 80
+
+
+def shortened(text: str, most: int = MAX_QUOTED) -> str:
+    """Return ``text``, its middle left out where it is longer than ``most`` characters."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}...{text[-(most // 4) :]}"
+
+
+def quoted(text: str) -> str:
+    """Return what a user wrote, in quotes for a message: escaped, shortened where it is long."""
+    return repr(shortened(text))
+
+
+def printable(text: str, encoding: str = "utf-8") -> str:
+    """Return text on one line that a terminal shows as it is.
+
+    Control characters, and what ``encoding`` lacks, are escaped.
+    """
+    known = text.encode(encoding, "backslashreplace").decode(encoding)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in known)
 
 
 class CyfesError(Exception):

@@ -24,11 +24,13 @@ from cyfes.bandwidth import automatic_bandwidth
 from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid, GridRequest, fit_samples, fit_stream, warn_if_coarse
-from cyfes.hills import Hills, hills_grid, read_hills
+from cyfes.hills import Hills, hills_grid
+from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.landscape import local_minima, log_sum_exp
-from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.reweight import Samples, SampleStream, read_samples
+from cyfes.selection import Selection
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,12 @@ import numpy as np
 
 from cyfes.density import Density
 from cyfes.grid import Grid, GridRequest, fit_grid
-from cyfes.hills import CUT, cv_names
+from cyfes.hills import CUT
+from cyfes.hillsfile import cv_names
+from cyfes.hillsum import hill_blocks_of
 from cyfes.reweight import Samples
 from cyfes.tables import read_header, read_table
+from cyfes.weights import WeightSums
 
 #: Automatic bins are this part of a kernel's width.
 BINS_PER_SIGMA = 10
@@ -41,7 +44,9 @@ def read_unweighted(
         else None
         for n in names
     ]
-    return Samples(names, tuple(periods), values, np.zeros(len(values)), len(values))
+    log_weights = np.zeros(len(values))
+    sums = WeightSums.of(log_weights)
+    return Samples(names, tuple(periods), values, log_weights, sums, len(values))
 
 
 def histogram_grid(samples: Samples, request: Grid | GridRequest, sigma: np.ndarray) -> Grid:
@@ -81,7 +86,7 @@ def histogram_densities(
         )
 
     density = empty()
-    for start in range(0, len(values) + 1, stride) if stride else [0]:
-        if nohistory and start:
+    for rows in hill_blocks_of(len(values), stride):
+        if nohistory and rows.start:
             density = empty()
-        yield density.add(values[start : start + stride if stride else None], sigma[None, :])
+        yield density.add(values[rows], sigma[None, :])

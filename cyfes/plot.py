@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from cyfes.errors import BackendError, InputError
+from cyfes.errors import BackendError, InputError, printable, shortened
 from cyfes.grid import Grid
 from cyfes.gridfile import atomic_write
 from cyfes.units import UNIT_LABELS, thermal_energy
@@ -27,6 +27,8 @@ _SUFFIXES = (".png", ".pdf", ".svg")
 _N_SLICES = 4
 _FIGURE_SIZE = (4.0, 3.0)  # inches: one column of a journal
 _N_LEVELS = 20
+#: CV names are no formulas: matplotlib would take r_$1$ and a\\b for some.
+_PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 
 
 class Surface(Protocol):
@@ -89,7 +91,8 @@ def save_plot(
 ) -> None:
     """Draw a surface into a .png, .pdf or .svg file; needs no display and leaves pyplot alone.
 
-    ``dpi``: pixels per inch of a .png; ``kwargs`` as for plot_surface.
+    ``dpi``: pixels per inch of a .png; ``kwargs`` as for plot_surface. An old picture becomes
+    bck.N.NAME.
     Raises InputError for any other suffix, OutputError if the file cannot be written, and what
     plot_surface raises.
     """
@@ -97,10 +100,11 @@ def save_plot(
     if suffix not in _SUFFIXES:
         raise InputError(f"{path}: a picture must end in {', '.join(_SUFFIXES)}")
     _heights(fes)
-    axes = _new_axes(fes, pyplot=False)
-    plot_surface(fes, axes, **kwargs)
-    with atomic_write(path, backup=False) as file:
-        np.atleast_1d(axes)[0].figure.savefig(file, format=suffix[1:], dpi=dpi)
+    with _matplotlib().rc_context({"text.usetex": False}):  # which needs LaTeX
+        axes = _new_axes(fes, pyplot=False)
+        plot_surface(fes, axes, **kwargs)
+        with atomic_write(path) as file:
+            np.atleast_1d(axes)[0].figure.savefig(file, format=suffix[1:], dpi=dpi)
 
 
 def _heights(fes: Surface) -> np.ma.MaskedArray:
@@ -129,12 +133,24 @@ def _new_axes(fes: Surface, *, pyplot: bool) -> Any:
     return figure.subplots(1, n_slices, sharex=True, sharey=True, squeeze=False)[0]
 
 
-def _new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
+def _matplotlib() -> Any:
     try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+        import matplotlib.figure
     except ImportError:
         raise BackendError("plotting needs matplotlib: pip install 'cyfes[plot]'") from None
+    except ValueError as error:
+        why = str(error).partition(";")[0]
+        raise BackendError(
+            f"matplotlib does not start: {why}; see MPLBACKEND and matplotlibrc"
+        ) from error
+    return matplotlib
+
+
+def _new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
+    _matplotlib()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     if pyplot:
         from matplotlib import pyplot as plt
 
@@ -152,7 +168,7 @@ def _draw_line(
     if heights.max() > top:
         ax.set_ylim(-0.03 * top, 1.03 * top)
     ax.margins(x=0)
-    ax.set_xlabel(fes.grid.names[0])
+    ax.set_xlabel(_name(fes.grid, 0), **_PLAIN)
     ax.set_ylabel(_energy_label(fes))
     _mark_angles(ax.xaxis, fes.grid, 0)
 
@@ -168,7 +184,8 @@ def _draw_slices(
         indices = _slice_indices(heights, len(axes))
         slices = [closed[:, :, i] for i in indices]
         for ax, i in zip(axes, indices):
-            ax.set_title(f"{grid.names[2]} = {coordinates[2][i]:.2f}", fontsize="medium")
+            title = f"{_name(grid, 2)} = {coordinates[2][i]:.2f}"
+            ax.set_title(title, fontsize="medium", **_PLAIN)
     drawn = [
         _draw_contours(coordinates, part, ax, style)
         for ax, part in zip(axes, slices)
@@ -223,13 +240,17 @@ def _closed(
 
 
 def _label(ax: Axes, grid: Grid) -> None:
-    ax.set_xlabel(grid.names[0])
-    ax.set_ylabel(grid.names[1])
+    ax.set_xlabel(_name(grid, 0), **_PLAIN)
+    ax.set_ylabel(_name(grid, 1), **_PLAIN)
     ax.label_outer()
     _mark_angles(ax.xaxis, grid, 0)
     _mark_angles(ax.yaxis, grid, 1)
     if _is_angle(grid, 0) and _is_angle(grid, 1):
         ax.set_aspect("equal")
+
+
+def _name(grid: Grid, i: int) -> str:
+    return shortened(printable(grid.names[i]))
 
 
 def _is_angle(grid: Grid, i: int) -> bool:

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-enum { CYFES_ABI_VERSION = 2, CYFES_MAX_DIMS = 4 };
+enum { CYFES_ABI_VERSION = 3, CYFES_MAX_DIMS = 4 };
 
 typedef enum cyfes_status {
   CYFES_OK = 0,
@@ -87,9 +87,14 @@ typedef struct cyfes_options {
   double tolerance;
   double tail;
   int32_t method; /* cyfes_method; one that cannot sum these kernels is CYFES_UNSUPPORTED */
+  /* NULL, or how a CPU's spread sums: a plan of cyfes_cpu_plan for this grid, these options and,
+   * unless by stamps, this bandwidth; any other is CYFES_INVALID_ARGUMENT. NULL: spread plans for
+   * the kernels at hand. Calls that share a plan make a sum with the errors that it tells of:
+   * errors are linear in the weights, and all calls have the same cells. */
+  const struct cyfes_plan *plan;
 } cyfes_options;
 
-/* What a CPU's spread would do, and why. */
+/* What a CPU's spread does, and why. */
 typedef struct cyfes_plan {
   int32_t method;                    /* cyfes_method, not automatic */
   int32_t order;                     /* moments: total degree of the polynomials below it */
@@ -99,6 +104,7 @@ typedef struct cyfes_plan {
   double tail_error;                 /* bound of |dF| where F < tail */
   double cost[4];                    /* [cyfes_method] model's seconds on a thread; < 0: cannot */
   char reason[160];                  /* why the method, or why not moments */
+  uint64_t seal;                     /* of the plan and what it was made for */
 } cyfes_plan;
 
 /* density[points] += sum_k weights[k] K(point - centers[k]);
@@ -128,9 +134,14 @@ const cyfes_backend *cyfes_cpu_backend(void);
 /* Instruction sets compiled in, slowest first; NULL past the end. */
 const char *cyfes_cpu_isa_name(int32_t index);
 int cyfes_cpu_isa_supported(int32_t index); /* 1 if this processor runs it */
-int32_t cyfes_cpu_max_threads(void);        /* what n_threads = 0 stands for */
+/* Threads that n_threads stands for, 0 being all: at most 4 per processor, as many as the system
+ * starts, and one where cyfes_cpu_forked. */
+int32_t cyfes_cpu_threads(int32_t n_threads);
+/* 1 in a process that was forked from one whose kernels had used threads: it lacks them. */
+int cyfes_cpu_forked(void);
 
-/* The plan of a spread of these kernels; their centers and weights are not looked at. */
+/* The plan of a spread of these kernels; their centers and weights are not looked at, nor is
+ * options->plan. */
 int cyfes_cpu_plan(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
                    const cyfes_options *options, cyfes_plan *plan);
 
@@ -148,7 +159,8 @@ typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,
   CYFES_ROW_WRONG_COLUMNS = 1, /* the line has not n_columns fields */
   CYFES_ROW_NOT_A_NUMBER = 2,  /* a wanted field is no decimal number */
-  CYFES_ROW_NOT_FINITE = 3     /* a wanted field is nan or inf */
+  CYFES_ROW_NOT_FINITE = 3,    /* a wanted field is nan or inf */
+  CYFES_ROW_HEADER = 4         /* a header line ("#!") follows on the same line */
 } cyfes_row_fault;
 
 typedef struct cyfes_bad_row {

@@ -1,33 +1,44 @@
-// Exceptions among threads.
+// Loops on threads. All threads of the kernels are started here.
 #ifndef CYFES_PARALLEL_HPP
 #define CYFES_PARALLEL_HPP
 
-#include <exception>
+#include <algorithm>
+#include <cstdint>
 
 namespace cyfes {
 
-// An exception may not leave a parallel region: the first one waits here for the region's end.
-class held_exception {
- public:
-  // Calls body() and holds what it throws; any thread of the region may.
-  template <class Body>
-  void guard(const Body &body) noexcept {
-    try {
-      body();
-    } catch (...) {
-#pragma omp critical(cyfes_held_exception)
-      if (!first_) first_ = std::current_exception();
-    }
-  }
+// The number of threads that n_threads stands for, 0 being all: at most threads_per_processor for
+// each processor, no more than the system starts, and one in a process that was forked from one
+// whose kernels had used threads. Throws std::invalid_argument if n_threads is negative.
+int usable_threads(std::int32_t n_threads);
 
-  // Throws what is held, after the region.
-  void rethrow() const {
-    if (first_) std::rethrow_exception(first_);
-  }
+// More would only take memory.
+constexpr int threads_per_processor = 4;
 
- private:
-  std::exception_ptr first_;
-};
+// Whether this process was forked from one whose kernels had used threads: it lacks them, and
+// OpenMP would wait for them for ever.
+bool forked_without_threads();
+
+using task = void (*)(const void *body, std::int64_t number, int thread);
+void run_tasks(int n_threads, std::int64_t n, task run, const void *body);
+
+// Calls body(number, thread), thread < n_threads, for the numbers [0, n): each thread takes the
+// next when it is done with one. Throws the first exception after all threads have ended.
+template <class Body>
+void for_each_task(int n_threads, std::int64_t n, const Body &body) {
+  const task run = [](const void *all, std::int64_t number, int thread) {
+    (*static_cast<const Body *>(all))(number, thread);
+  };
+  run_tasks(n_threads, n, run, &body);
+}
+
+// Calls body(begin, end) for ranges that make up [0, n), one per thread.
+template <class Body>
+void for_each_range(int n_threads, std::int64_t n, const Body &body) {
+  const std::int64_t n_ranges = std::min<std::int64_t>(n_threads, n);
+  for_each_task(n_threads, n_ranges,
+                [&](std::int64_t i, int) { body(i * n / n_ranges, (i + 1) * n / n_ranges); });
+}
 
 }  // namespace cyfes
 #endif

@@ -10,6 +10,7 @@ import pytest
 from cyfes import _kernels
 from cyfes.backend import load_cuda
 from cyfes.errors import BackendError
+from cyfes.tables import reader as tablereader
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,3 +64,10 @@ def backend(request) -> _kernels.Backend:
         if os.environ.get("CYFES_REQUIRE_CUDA") == "1":
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture(params=[tablereader.FIRST_BYTES, 5])
+def block_bytes(request, monkeypatch):
+    """Blocks of the usual size, and so small that lines are longer."""
+    monkeypatch.setattr(tablereader, "FIRST_BYTES", request.param)
+    monkeypatch.setattr(tablereader, "BLOCK_BYTES", min(request.param * 4, 1 << 24))

@@ -62,11 +62,23 @@ def test_a_bad_hill(folder, capsys, row, message):
         (f"#! FIELDS {HILLS_FIELDS}\n", "bad: no data rows"),
         ("1 0.1 0.2 0.3 0.2 1.2 10\n", "bad:1: no '#! FIELDS' header"),
         ("#! FIELDS time phi sigma_phi logweight\n1 0 1 2\n", "bad:1: this is an OPES file"),
-        ("#! FIELDS time phi psi\n1 0 1\n", "bad:1: .*needs a column"),
-        ("#! FIELDS time sigma_phi height\n1 0 1\n", "bad:1: 0 CVs"),
+        (
+            "#! FIELDS time phi psi\n1 0 1\n",
+            "bad:1: this is a COLVAR file .*use .cyfes reweight bad",
+        ),
+        (
+            "#! FIELDS time sigma_phi height\n1 0 1\n",
+            "bad:1: a HILLS file of sigma_phi, height needs a column",
+        ),
         ("#! FIELDS time a b c d e sigma_a height\n1 1 1 1 1 1 1 1\n", "bad:1: 5 CVs"),
-        ("#! FIELDS time a a sigma_a height\n1 0 1 0 1\n", "bad:1: .*'a' appears 2 times"),
-        ("#! FIELDS time a sigma_a height\n#! SET min_a 0\n1 0 1 0\n", "min_a and max_a come"),
+        (
+            "#! FIELDS time a a sigma_a height\n1 0 1 0 1\n",
+            "bad:2: columns 2 and 3 are both called 'a' and differ",
+        ),
+        (
+            "#! FIELDS time a sigma_a height\n#! SET min_a 0\n1 0 1 0\n",
+            "bad:1: SET min_a without SET max_a; a period needs both",
+        ),
         (
             "#! FIELDS time a sigma_a height\n#! SET kerneltype triangular\n1 0 1 0\n",
             "bad:1: kerneltype 'triangular'; expected",
@@ -83,13 +95,28 @@ def test_a_bad_hills_file(folder, capsys, text, message):
     assert_refused(capsys, folder, [*SUM, "bad"], message)
 
 
+@pytest.mark.parametrize("name", ["HILLS", "./HILLS"])
+def test_one_file_given_twice(folder, capsys, name):
+    message = f"{name} is given twice(, as HILLS)?: its rows would count twice"
+    assert_refused(capsys, folder, [*SUM, f"HILLS,{name}"], message)
+
+
+@pytest.mark.parametrize("n_rows", [20, 7])
+def test_copies_of_hills(folder, capsys, n_rows):
+    """Walkers that share their hills write them all into each of their files."""
+    lines = (folder / "HILLS").read_text().splitlines(keepends=True)
+    n_header = sum(line.startswith("#!") for line in lines)
+    (folder / "HILLS.1").write_text("".join(lines[: n_header + n_rows]))
+    message = rf"HILLS.1 holds the same hills as HILLS \({n_rows} equal rows\)"
+    assert_refused(capsys, folder, [*SUM, "HILLS,HILLS.1"], message)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"fields": "time phi x sigma_phi sigma_x height biasf"}, "names .*differ.*in HILLS"),
-        ({"constants": SHIFTED}, "bounds .*differ.*in HILLS"),
-        ({"constants": ""}, "bounds .*differ.*in HILLS"),
-        ({"constants": "#! SET min_phi -pi\n#! SET max_phi pi\n" + GAUSSIAN}, "kernel .*differ"),
+        ({"fields": "time phi x sigma_phi sigma_x height biasf"}, "CVs .*differ.*in HILLS"),
+        ({"constants": SHIFTED}, "periods .*differ.*in HILLS"),
+        ({"constants": ""}, "periods .*differ.*in HILLS"),
     ],
 )
 def test_files_that_do_not_belong_together(folder, capsys, changes, message):
@@ -119,11 +146,14 @@ def test_files_that_do_not_belong_together(folder, capsys, changes, message):
         (["--bin", "10"], "--bin has 1 values, expected 2"),
         (["--bin", "10,10,10"], "--bin has 3 values, expected 2"),
         (["--bin", "200000,200000"], r"200000 x 200001 points needs \S+ GiB.*bins that fit: \d+,"),
-        (["--bin", "1" + "0" * 14 + ",9"], r"points needs \S+ GiB.*bins that fit"),
-        (["--bin", "1" + "0" * 400 + ",9"], r"--bin must be .* from 1 to 1e\+15 for phi, got 10+$"),
+        (["--bin", "1" + "0" * 30 + ",9"], "--bin must be at most 1000000000000000, got 1000"),
+        (["--bin", "1" + "0" * 15 + ",9"], r"points needs \S+ GiB.*bins that fit"),
         (["--spacing", "0.1,0.1"], "--spacing needs --min and --max"),
         (["--min", "-pi,0", "--max", "pi,2", "--spacing", "0.1,0"], "--spacing must be positive"),
-        (["--min", "-pi,0", "--max", "pi,2", "--spacing", "0.1,nan"], "--spacing must be"),
+        (
+            ["--min", "-pi,0", "--max", "pi,2", "--spacing", "0.1,nan"],
+            "--spacing: 'nan' is not a number",
+        ),
         (["--min", "-pi,0", "--max", "pi,2", "--spacing", "0.1,1e-320"], "--spacing is too fine"),
         (["--min", "-pi,0", "--max", "pi,2", "--spacing", "0.1,1e-9"], "GiB.*bins that fit"),
         (["--idw", "phi"], "--idw and --histo need --kt"),

@@ -1,32 +1,112 @@
-"""What the compiled kernels are made of."""
+"""What the compiled kernels are made of, and what is compiled again."""
 
+import json
 import os
 import platform
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-KERNELS = Path(__file__).parents[1] / "kernels"
+ROOT = Path(__file__).resolve().parents[1]
+KERNELS = ROOT / "kernels"
+if not (ROOT / "tools").is_dir() or not KERNELS.is_dir():
+    pytest.skip("builds need the source tree", allow_module_level=True)
+sys.path.insert(0, str(ROOT / "tools"))
+
+from build_kernels import IncrementalCompiler  # noqa: E402
+
+CXX = os.environ.get("CXX", "g++")
+needs_compiler = pytest.mark.skipif(not shutil.which(CXX), reason=f"no {CXX}")
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="one instruction set on this machine")
 @pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
-@pytest.mark.skipif(not KERNELS.is_dir(), reason="no kernel sources beside the tests")
+@needs_compiler
 @pytest.mark.parametrize("name", ["cpu/isa.cpp", "cpu/isa_stamp.cpp", "text/isa_text.cpp"])
 def test_no_weak_symbols_per_instruction_set(name, tmp_path):
     """The linker keeps one copy of a weak symbol: it could be the one made for AVX-512."""
-    compiler = os.environ.get("CXX", "g++")
-    if not shutil.which(compiler):
-        pytest.skip(f"no {compiler}")
     source = KERNELS / name
     target = tmp_path / f"{source.stem}.o"
     flags = ["-std=c++17", "-O1", "-fvisibility=hidden", "-Wno-psabi", "-march=x86-64-v3"]
     defines = ["-DCYFES_N_ISAS=3", "-DCYFES_ISA_INDEX=1", '-DCYFES_ISA_NAME="x86-64-v3"']
-    command = [compiler, *flags, *defines, f"-I{KERNELS}", "-c", str(source), "-o", str(target)]
+    command = [CXX, *flags, *defines, f"-I{KERNELS}", "-c", str(source), "-o", str(target)]
     subprocess.run(command, check=True)
     names = subprocess.run(["nm", "-C", target], check=True, capture_output=True, text=True).stdout
     assert "cyfes::" in names
     assert re.findall(r"^\S+ [VWuw] (.*)$", names, re.MULTILINE) == []
+
+
+class SetuptoolsCompiler:
+    """As much of setuptools' compiler as IncrementalCompiler knows; counts what is compiled."""
+
+    def __init__(self):
+        self.compiler_so_cxx = [CXX]
+        self.compiled = []
+
+    def _compile(self, target, source, ext, cc, extra, pp):
+        subprocess.run([*self.compiler_so_cxx, *cc, source, "-o", target, *extra], check=True)
+        self.compiled.append(Path(source).name)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Two sources, one of which includes a header whose name holds a space."""
+    monkeypatch.chdir(tmp_path)
+    Path("a.cpp").write_text('#include "a b.hpp"\nint f() { return one; }\n')
+    Path("a b.hpp").write_text("constexpr int one = 1;\n")
+    Path("c.cpp").write_text("int g() { return 2; }\n")
+    return tmp_path
+
+
+def compile_all(*flags):
+    """Compile both sources as a new process would; return those that were compiled."""
+    compiler = SetuptoolsCompiler()
+    incremental = IncrementalCompiler(compiler)
+    for source in ("a.cpp", "c.cpp"):
+        target = source.replace(".cpp", ".o")
+        compiler._compile(target, source, ".cpp", ["-c"], list(flags), [])
+    incremental.write_commands(Path("build", "compile_commands.json"))
+    return compiler.compiled
+
+
+def touch_later(name):
+    """Make a file newer than all objects, whatever the clock's steps."""
+    later = max(p.stat().st_mtime_ns for p in Path().glob("*.o")) + 1_000_000_000
+    os.utime(name, ns=(later, later))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("project")
+def test_only_stale_objects_are_compiled_again():
+    assert compile_all() == ["a.cpp", "c.cpp"]
+    assert compile_all() == []
+    for changed, stale in (("a b.hpp", ["a.cpp"]), ("a.cpp", ["a.cpp"]), ("c.cpp", ["c.cpp"])):
+        touch_later(changed)
+        assert compile_all() == stale
+        os.utime(changed, (0, 0))
+    assert compile_all("-O1") == ["a.cpp", "c.cpp"]
+    assert compile_all("-O1") == []
+    Path("c.o").unlink()
+    assert compile_all("-O1") == ["c.cpp"]
+    Path("a b.hpp").rename("d.hpp")
+    with pytest.raises(subprocess.CalledProcessError):
+        compile_all("-O1")
+    Path("d.hpp").rename("a b.hpp")
+    assert compile_all("-O1") == ["a.cpp"]  # what failed did not leave a fresh object
+
+
+@needs_compiler
+def test_commands_are_written_for_editors(project):
+    compile_all("-O1")
+    compile_all("-O1")
+    entries = json.loads(Path("build", "compile_commands.json").read_text())
+    assert [(e["directory"], e["file"]) for e in entries] == [
+        (str(project), "a.cpp"),
+        (str(project), "c.cpp"),
+    ]
+    for entry in entries:
+        subprocess.run(entry["arguments"], cwd=entry["directory"], check=True)

@@ -12,7 +12,6 @@ from plumed_files import report_of, run, write_colvar, write_hills
 
 from cyfes import FreeEnergySurface, __version__
 from cyfes.cli import COMMANDS, build_parser
-from cyfes.cli.options import _VALUED, attach_values
 
 GRID = ["--min", "-pi,0", "--max", "pi,2", "--bin", "24,20"]
 REWEIGHT = ["reweight", "COLVAR", "--cv", "phi,d", "--kt", "2.5", "--sigma", "0.4,0.2", *GRID]
@@ -57,19 +56,15 @@ def subparsers():
 
 def test_every_option_says_what_it_does_and_its_default():
     assert set(subparsers()) == set(COMMANDS)
-    valued = set()
     for command in subparsers().values():
         for action in command._actions:
             assert action.help, action
-            if action.option_strings and action.nargs != 0:
-                valued.update(o for o in action.option_strings if o.startswith("--"))
             if action.default not in (None, argparse.SUPPRESS, False):
                 assert re.search(
                     rf"default\)?:?.*{re.escape(str(action.default))}|"
                     rf"{action.default}[ ,(]*default",
                     action.help.replace("%%", "%"),
                 )
-    assert valued == _VALUED
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -79,11 +74,6 @@ def test_help_of_every_command(capsys, command):
     for action in subparsers()[command]._actions:
         for name in action.option_strings:
             assert name in out
-
-
-def test_values_that_begin_with_a_dash():
-    given = ["sum_hills", "--min", "-pi,-1", "--negbias", "--kt", "2", "--max"]
-    assert attach_values(given) == ["sum_hills", "--min=-pi,-1", "--negbias", "--kt=2", "--max"]
 
 
 def test_info(capsys):

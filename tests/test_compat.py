@@ -372,3 +372,10 @@ def test_help(run, capsys):
     text = capsys.readouterr().out
     assert "-no_rbias BOOL" in text
     assert "(default: 0,1,2)" in text
+
+
+def test_a_flag_given_twice_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    code = main(["-i", "a", "-o", "x.cub", "-i", "b"])
+    assert code == 2
+    assert capsys.readouterr().err == "cyfes: error: -i is given twice; it takes one value\n"

@@ -1,12 +1,13 @@
 """Gaussian cube files: layout, exact round trips and other programs' files."""
 
+import json
 import math
 import re
 
 import numpy as np
 import pytest
 
-from cyfes.errors import FileFormatError, InputError
+from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import Grid
 from cyfes.gridfile import (
     read_cube,
@@ -132,3 +133,73 @@ def test_cube_refuses_a_broken_file(tmp_path, old, new, message):
     with pytest.raises(FileFormatError, match=re.escape(message)) as caught:
         read_cube(path)
     assert str(caught.value).startswith(str(path))
+
+
+def changed_record(**changes):
+    def change(text):
+        head, comment, rest = text.split("\n", 2)
+        record = {**json.loads(comment.removeprefix("cyfes ")), **changes}
+        return f"{head}\ncyfes {json.dumps(record)}\n{rest}"
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (changed_record(units=["kt"]), ":2: the comment of cyfes is damaged: 'units'"),
+        (changed_record(units="ev"), ":2: .*'ev'"),
+        (changed_record(units=None), ":2: .*'units'"),
+        (changed_record(names="xyz"), ":2: .*'names'"),
+        (changed_record(names=["a", "b"]), ":2: .*'names'"),
+        (changed_record(names=["a", "b\nc", "d"]), "CVs need different names of one line"),
+        (changed_record(names=["a", "a", "d"]), "CVs need different names"),
+        (changed_record(names=["a", "b", 1]), ":2: .*'names'"),
+        (changed_record(bounds=[["0", "1"], ["0", "1"]]), ":2: .*'bounds'"),
+        (changed_record(bounds=[["0", "1", "2"], ["0", "1"], ["1"]]), ":2: .*'bounds'"),
+        (changed_record(bounds=[[0, 1]] * 3), ":2: .*'bounds'"),
+        (changed_record(bounds=[["0", "nan"]] * 3), "max_phi: 'nan'"),
+        (changed_record(periodic=[1, 0, 0]), ":2: .*'periodic'"),
+        (changed_record(inf="inf"), ":2: .*'inf'"),
+        (lambda text: text.replace("cyfes {", "cyfes {" + "[" * 10000), ":2: .*damaged"),
+        (lambda text: text.replace("cyfes {", 'cyfes {"a":' * 10000), ":2: .*damaged"),
+        (lambda text: text.replace('"units"', '"unit"'), ":2: .*'units'"),
+        (lambda text: text.replace("e+00", "e+0_0", 1), "expected a count and 3 numbers|not a"),
+        (lambda text: text[:-1], ": the last line is cut off"),
+        (lambda text: text.replace("\n    3 ", f"\n{2**70} ", 1), ":4: expected a count"),
+        (lambda text: text.replace("\n    3 ", "\n  ٣  ", 1), ":4: expected a count"),
+        (lambda text: text.replace("\n    3 ", "\n  3.0 ", 1), ":4: expected a count"),
+        (lambda text: text + "x" * 10**6 + "\n", "not a number in 'xxx"),
+    ],
+)
+def test_a_damaged_cube_of_ours_is_one_short_line(tmp_path, change, message):
+    path = tmp_path / "f"
+    write_cube(path, CUBIC, random_field(CUBIC.shape))
+    text = path.read_text()
+    assert change(text) != text
+    path.write_text(change(text))
+    with pytest.raises(FileFormatError, match=message) as caught:
+        read_cube(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < len(str(path)) + 300
+
+
+def test_a_cube_cut_off_anywhere_is_refused(tmp_path):
+    path = tmp_path / "f"
+    grid = Grid.from_bins("abc", [0] * 3, [1] * 3, [1, 1, 2], [True, True, False])
+    write_cube(path, grid, random_field(grid.shape))
+    whole = path.read_text()
+    for n in range(len(whole)):
+        path.write_text(whole[:n])
+        with pytest.raises(FileFormatError):
+            read_cube(path)
+
+
+def test_another_programs_cube_without_a_newline_is_warned_of(tmp_path):
+    path = tmp_path / "f"
+    path.write_text(
+        FOREIGN.replace("    1    0.000000    1.0", "    2    0.000000    1.0") + "1 2 3 4 5 6"
+    )
+    with pytest.warns(CyfesWarning, match="f:11: no newline at the end"):
+        assert read_cube(path).values[-1, -1, -1] == 6

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-if not (ROOT / "building").is_dir():
+if not (ROOT / "tools").is_dir():
     pytest.skip("builds need the source tree", allow_module_level=True)
-sys.path[:0] = [str(ROOT / "building"), str(ROOT / "tests" / "packaging")]
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "packaging")]
 
 import build_cuda  # noqa: E402
 import check_cuda_library as check  # noqa: E402
@@ -95,11 +95,11 @@ def test_hooks_require_nvcc(kind, mode, tmp_path):
     if build_cuda.find_nvcc({}, sys.path):
         pytest.skip("the PyPI package of nvcc is installed: nothing is missing")
     question = f"import build_hooks; print(build_hooks.get_requires_for_build_{kind}())"
-    environ = {"CYFES_CUDA": mode, "PATH": str(tmp_path), "PYTHONPATH": str(ROOT / "building")}
+    environ = {"CYFES_CUDA": mode, "PATH": str(tmp_path), "PYTHONPATH": str(ROOT / "tools")}
     # A copy, as setuptools leaves an egg-info folder.
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
-    for name in ("building", "kernels", "cyfes"):
+    for name in ("tools", "kernels", "cyfes"):
         shutil.copytree(ROOT / name, tmp_path / name)
     answer = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", question],

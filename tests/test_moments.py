@@ -11,8 +11,9 @@ from oracles import grid_sum, kernel_sum
 
 from cyfes import Density, FreeEnergySurface, Grid, _kernels, cli
 from cyfes import density as density_module
-from cyfes.density import cutoff_for, describe_plan
+from cyfes.density import cutoff_for
 from cyfes.errors import BackendError, InputError
+from cyfes.plans import describe_plan
 
 ISAS = [name for name, supported in _kernels.isas() if supported]
 SIZES = {1: (12, 90), 2: (8, 26), 3: (5, 12)}

@@ -178,13 +178,54 @@ def test_save_plot_formats(tmp_path, suffix, magic, n_dims):
     path.write_text("old")
     save_plot(surface(n_dims, n_points=6), path, vmax=5.0)
     assert path.read_bytes().startswith(magic)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, f"bck.0.{path.name}"}
 
 
 def test_png_has_pixels_of_its_dpi(tmp_path):
     save_plot(surface(2), tmp_path / "x.png", dpi=100)
     height, width, _ = matplotlib.image.imread(tmp_path / "x.png").shape
     assert (width, height) == (400, 300)
+
+
+@pytest.mark.parametrize("name", ["$\\frac$", "a_b^ $", "\x1b[31m\n\0", "x" * 10**5])
+@pytest.mark.parametrize("n_dims", [1, 3])
+def test_names_are_no_formulas(tmp_path, name, n_dims):
+    fes = surface(n_dims, n_points=6)
+    fes.grid = Grid(
+        (name, "b", "c")[:n_dims], *(getattr(fes.grid, what) for what in
+        ("lower", "upper", "shape", "periodic")),
+    )  # fmt: skip
+    with matplotlib.rc_context({"text.usetex": True}):
+        save_plot(fes, tmp_path / "x.svg")
+        assert matplotlib.rcParams["text.usetex"]
+    assert "\x1b" not in (tmp_path / "x.svg").read_text()
+    label = plot_surface(fes, new_ax() if n_dims < 3 else Figure().subplots(1, 4))
+    text = np.atleast_1d(label)[0].xaxis.label
+    assert not text.get_parse_math()
+    assert text.get_text().isprintable()
+    assert len(text.get_text()) <= 80
+    if name.isprintable() and len(name) < 80:
+        assert text.get_text() == name
+
+
+def test_a_backend_that_matplotlib_lacks(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MPLBACKEND": "foo"}
+    program = (
+        "import sys\n"
+        "from cyfes.cli import main\n"
+        "from cyfes.grid import Grid\n"
+        "from cyfes.gridfile import write_dat\n"
+        "write_dat(sys.argv[1], Grid.from_bins(['x'], [0], [1], [1], [False]), [0.0, 1.0])\n"
+        "sys.exit(main(['plot', sys.argv[1]]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "f.dat")],
+        check=False, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith("cyfes: error: matplotlib does not start: ")
+    assert "MPLBACKEND" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 PROGRAM = """

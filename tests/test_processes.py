@@ -224,3 +224,192 @@ def test_memory_that_runs_out_among_threads_is_an_exception():
     )
     done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
     assert done.returncode == 0, done.stderr
+
+
+# What the program says, and to whom
+
+
+def write_odd_names(folder):
+    """HILLS of CVs that a Latin-1 terminal lacks and that would colour another."""
+    write_hills(
+        folder / "HILLS",
+        fields="time φ d\x1b[31m sigma_φ sigma_d\x1b[31m height biasf",
+        constants="",
+    )
+
+
+def test_standard_output_as_result_has_no_report_in_it(folder):
+    plain = cyfes(folder, "sum_hills", "HILLS")
+    expected = (folder / "fes.dat").read_text()
+    for name in ("-", "/dev/stdout", "/dev/fd/1"):
+        done = cyfes(folder, "sum_hills", "HILLS", "--outfile", name)
+        assert (done.returncode, done.stdout) == (0, expected)
+        assert done.stderr == plain.stdout.replace("fes.dat", name.replace("-", "/dev/stdout"))
+
+
+@pytest.mark.parametrize("mode", ["w", "a"])
+def test_a_result_goes_after_what_a_redirected_file_holds(folder, mode):
+    cyfes(folder, "sum_hills", "HILLS")
+    (folder / "log").write_text("yesterday\n")
+    with open(folder / "log", mode) as log:
+        log.write("before\n")
+        log.flush()
+        done = subprocess.run(
+            [*CYFES, "sum_hills", "HILLS", "--outfile", "/dev/stdout"],
+            check=False, cwd=folder, stdout=log, stderr=subprocess.PIPE, timeout=60,
+        )  # fmt: skip
+    assert done.returncode == 0
+    kept = "yesterday\n" if mode == "a" else ""
+    assert (folder / "log").read_text() == f"{kept}before\n{(folder / 'fes.dat').read_text()}"
+
+
+def shell(folder, line, **environment):
+    return subprocess.run(
+        ["bash", "-c", line.replace("cyfes", f"{sys.executable} -m cyfes")],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_reader_that_goes_is_answered_quietly(folder):
+    line = "cyfes sum_hills HILLS --outfile - --bin 300 300 2>err | head -1; echo ${PIPESTATUS[0]}"
+    done = shell(folder, line)
+    assert done.stdout == "#! FIELDS phi d file.free der_phi der_d\n141\n"
+    assert "error" not in (folder / "err").read_text()
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_surface_is_written_whoever_reads_the_report(folder, unbuffered):
+    line = "cyfes sum_hills HILLS | true; echo ${PIPESTATUS[0]}"
+    done = shell(folder, line, PYTHONUNBUFFERED=unbuffered)
+    assert (done.stdout, done.stderr) == ("141\n", "")
+    assert files(folder) == ["COLVAR", "HILLS", "fes.dat"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&- <&-"])
+def test_closed_streams(folder, closed):
+    done = shell(folder, f"cyfes sum_hills HILLS {closed}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("hills read") == (">&-" not in closed.split())
+    assert files(folder) == ["COLVAR", "HILLS", "fes.dat"]
+    whole = (folder / "fes.dat").read_text()
+    cyfes(folder, "sum_hills", "HILLS")
+    assert (folder / "fes.dat").read_text() == whole
+
+
+def test_a_result_for_a_closed_stream_is_an_error(folder):
+    done = shell(folder, "cyfes sum_hills HILLS --outfile - >&-")
+    assert done.returncode == 2
+    assert "cyfes: error: cannot write /dev/stdout: Bad file descriptor\n" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "phi"), [("ascii", r"\u03c6"), ("latin-1", r"\u03c6"), ("utf-8", "φ")]
+)
+def test_names_that_a_terminal_lacks_or_obeys(folder, encoding, phi):
+    write_odd_names(folder)
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    done = cyfes(folder, "sum_hills", "HILLS", env=environment, encoding=encoding)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"CVs                {phi} [" in done.stdout
+    assert r"d\x1b[31m" in done.stdout
+    assert "\x1b" not in done.stdout
+    done = cyfes(
+        folder, "sum_hills", "HILLS", "--idw", "\x1b[2J", "--kt", "2",
+        env=environment, encoding=encoding,
+    )  # fmt: skip
+    assert done.returncode == 2
+    text = f"--idw takes some, not all, of {phi},d\\x1b[31m; got \\x1b[2J"
+    assert done.stderr == f"cyfes: error: {text}\n"
+
+
+def test_names_of_files_that_are_no_text_or_too_long(folder):
+    for name in (b"none\xe4\x1b[31m\n", b"x" * 3000):
+        done = subprocess.run(
+            [*CYFES, "sum_hills", name], check=False, cwd=folder, capture_output=True, timeout=60
+        )
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"cyfes: error: cannot read ")
+        assert done.stderr.count(b"\n") == 1
+        assert b"\x1b" not in done.stderr
+        assert len(done.stderr) < 2100
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("moment", ["sum", "write"])
+def test_a_signal_leaves_no_file_behind(folder, number, moment):
+    (folder / "fes.dat").write_text("old")
+    hold = {
+        "sum": "import cyfes.density as m\nname = 'Density.add'",
+        "write": "import cyfes._kernels as m\nname = 'format_grid'",
+    }[moment]
+    program = (
+        "import functools, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"{hold}\n"
+        "*owner, last = name.split('.')\n"
+        "owner = functools.reduce(getattr, owner, m)\n"
+        "def wait(*_, **__):\n"
+        "    print('waiting', flush=True)\n"
+        "    time.sleep(60)\n"
+        "setattr(owner, last, wait)\n"
+        "from cyfes.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, "sum_hills", "HILLS"],
+        cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    while "waiting" not in process.stdout.readline():
+        pass
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    how = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
+    assert err == f"cyfes: {how}; no file was left half written\n"
+    assert files(folder) == ["COLVAR", "HILLS", "fes.dat"]
+    assert (folder / "fes.dat").read_text() == "old"
+
+
+def test_a_signal_that_is_ignored_stays_ignored(folder):
+    program = (
+        "import os, signal, sys\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "import cyfes.cli.info\n"
+        "cyfes.cli.info.run = lambda _: os.kill(os.getpid(), signal.SIGHUP)\n"
+        "from cyfes.cli import main\n"
+        "code = main(['info'])\n"
+        "assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL\n"
+        "sys.exit(code)"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+
+
+def test_warnings_of_libraries_are_not_for_users(capsys, monkeypatch):
+    import warnings
+
+    from cyfes.cli import console
+    from cyfes.errors import CyfesWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        monkeypatch.setattr(warnings, "showwarning", console.show_warning)
+        warnings.warn("invalid value encountered in subtract", RuntimeWarning, stacklevel=1)
+        warnings.warn("of ours\nin two lines", CyfesWarning, stacklevel=1)
+    assert capsys.readouterr().err == "cyfes: warning: of ours\\nin two lines\n"
+
+
+@pytest.mark.parametrize("command", [["sum_hills"], ["plot"]])
+def test_a_wrong_word_shows_a_short_usage(folder, command):
+    done = cyfes(folder, *command, "--units")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 2
+    done = cyfes(folder, *command, "--nonsense\x1b", "x")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") <= 3
+    assert "unrecognized arguments: --nonsense\\x1b" in done.stderr

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cyfes import FreeEnergySurface, reweight
+from cyfes import FreeEnergySurface
 from cyfes.cli import main
 from cyfes.errors import FileFormatError, InputError
 from cyfes.reweight import SampleStream, Selection, WeightSums, read_samples
@@ -163,8 +163,7 @@ def test_a_bad_row_is_named_in_any_chunk(tmp_path, block_bytes):
         list(SampleStream(path, 2.5, Selection(**CHOSEN)).chunks())
 
 
-def test_sums_of_samples_are_those_of_their_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(reweight, "CHUNK", 37)
+def test_sums_of_samples_are_those_of_their_weights(tmp_path):
     samples = read_samples(write_colvar(tmp_path / "COLVAR"), 2.5, Selection(**CHOSEN))
     assert samples.sums.effective_sample_size == pytest.approx(
         np.exp(samples.log_weights).sum() ** 2 / np.exp(2 * samples.log_weights).sum()

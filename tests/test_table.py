@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from cyfes.errors import FileFormatError, FileMissingError, InputError
 from cyfes.tables import Header, TableReader, read_header, read_table
-from cyfes.tables import reader as tablereader
+
+SKIP = "; --on-bad skip leaves such rows out"
 
 COLVAR = """\
 #! FIELDS time phi psi bias
@@ -35,6 +36,12 @@ def one_line(error):
     return text
 
 
+def lines_of(path, wanted, **options):
+    """The line number of each row that is kept."""
+    parts = TableReader(path, **options).rows(wanted)
+    return [part.line_of(row) for part in parts for row in range(len(part))]
+
+
 def refused(path, wanted, kind=FileFormatError):
     """The one-line complaint about a file, without its folder."""
     with pytest.raises(kind) as error:
@@ -52,15 +59,8 @@ def test_columns_constants_and_lines(write):
     assert table.columns["phi"].tolist() == [1.5, -1.5, 2.5]
     assert table.columns["phi"].dtype == np.float64
     assert (table.path, table.n_rows, table.dropped, table.notes) == (path, 3, {}, ())
-    assert [table.line_of(row) for row in range(3)] == [4, 7, 8]
+    assert lines_of(path, ["phi"]) == [4, 7, 8]
     assert read_header(path) == table.headers[0]
-
-
-@pytest.mark.parametrize("row", [-1, 3])
-def test_line_of_no_row(write, row):
-    table = read_table(write(COLVAR), ["phi"])
-    with pytest.raises(InputError, match=rf"COLVAR: no row {row}; there are 3$"):
-        table.line_of(row)
 
 
 def test_paths_may_be_path_objects(tmp_path, write):
@@ -83,7 +83,7 @@ def test_gzip_is_known_by_its_content(write, name):
     path = write(gzip.compress(COLVAR.encode()), name)
     table = read_table(path, ["phi"])
     assert table.columns["phi"].tolist() == [1.5, -1.5, 2.5]
-    assert table.line_of(2) == 8
+    assert lines_of(path, ["phi"]) == [4, 7, 8]
     assert read_header(path) == table.headers[0]
 
 
@@ -143,12 +143,12 @@ def test_no_rows(write, content):
 @pytest.mark.parametrize(
     ("row", "complaint"),
     [
-        ("1 2", "2 columns where 3 are expected (t phi y)"),
-        ("1 2 3 4", "4 columns where 3 are expected (t phi y)"),
-        ("1 abc 3", "column 2 (phi): 'abc' is not a number"),
-        ("1 0.1.2 3", "column 2 (phi): '0.1.2' is not a number"),
-        ("1 1_0 3 # 4", "column 2 (phi): '1_0' is not a number"),
-        ("1 \x0b 3", "column 2 (phi): '\\x0b' is not a number"),
+        ("1 2", "2 columns where 3 are expected (t phi y)" + SKIP),
+        ("1 2 3 4", "4 columns where 3 are expected (t phi y)" + SKIP),
+        ("1 abc 3", "column 2 (phi): 'abc' is not a number" + SKIP),
+        ("1 0.1.2 3", "column 2 (phi): '0.1.2' is not a number" + SKIP),
+        ("1 1_0 3 # 4", "column 2 (phi): '1_0' is not a number" + SKIP),
+        ("1 \x0b 3", "column 2 (phi): '\\x0b' is not a number" + SKIP),
         ("1\tnan\t3", "column 2 (phi) is nan; --on-bad skip leaves such rows out"),
         ("1 -inf 3\r", "column 2 (phi) is -inf; --on-bad skip leaves such rows out"),
         ("1 1e999 3", "column 2 (phi) is 1e999; --on-bad skip leaves such rows out"),
@@ -162,12 +162,12 @@ def test_bad_rows_are_named(write, row, complaint, before):
 
 def test_a_bad_row_of_a_later_block(write):
     path = write("#! FIELDS t x\n1 2\n#! FIELDS x t z\n1 2 3\n5 oh 6\n")
-    assert refused(path, ["t"]) == "COLVAR:5: column 2 (t): 'oh' is not a number"
+    assert refused(path, ["t"]) == "COLVAR:5: column 2 (t): 'oh' is not a number" + SKIP
 
 
 def test_bytes_that_are_no_text(write):
     path = write(b"#! FIELDS t x\n1 \xff\xfe\n")
-    assert refused(path, ["x"]) == r"COLVAR:2: column 2 (x): '\\xff\\xfe' is not a number"
+    assert refused(path, ["x"]) == (r"COLVAR:2: column 2 (x): '\\xff\\xfe' is not a number" + SKIP)
     assert read_header(write(b"#! FIELDS t \xff\n")).fields == ("t", r"\xff")
     assert read_table(write("#! FIELDS t φ\n1 2\n"), ["φ"]).columns["φ"].tolist() == [2]
 
@@ -199,7 +199,7 @@ def test_a_last_line_cut_off(write):
 
 def test_a_last_line_with_too_much(write):
     path = write("#! FIELDS t x\n1 2\n4 5 6")
-    assert refused(path, ["x"]) == "COLVAR:3: 3 columns where 2 are expected (t x)"
+    assert refused(path, ["x"]) == "COLVAR:3: 3 columns where 2 are expected (t x)" + SKIP
     dropped = read_table(path, ["x"], on_bad="skip").dropped
     assert dropped == {"wrong number of columns": 1}
 
@@ -223,7 +223,7 @@ def test_bad_rows_are_left_out_and_counted(write):
         "not finite": 2,
         "last line cut off": 1,
     }
-    assert [table.line_of(row) for row in range(3)] == [2, 9, 11]
+    assert lines_of(path, ["x"], on_bad="skip") == [2, 9, 11]
     fields = ("t", "x")
     assert table.headers == (Header(fields, {}, 1, 0), Header(fields, {"k": "2"}, 1, 1))
 
@@ -253,17 +253,9 @@ def test_a_pipe_can_be_read():
 def test_a_table_can_be_pickled(write):
     table = pickle.loads(pickle.dumps(read_table(write(COLVAR), ["phi"])))
     assert table.columns["phi"].tolist() == [1.5, -1.5, 2.5]
-    assert table.line_of(1) == 7
 
 
 LINES = st.sampled_from(["1 2", "3", "", "  ", "# c", " #! SET a 1", "5 6 # c", "\r", "x y z"])
-
-
-@pytest.fixture(params=[tablereader.FIRST_BYTES, 5])
-def block_bytes(request, monkeypatch):
-    """Blocks of the usual size, and so small that lines are longer."""
-    monkeypatch.setattr(tablereader, "FIRST_BYTES", request.param)
-    monkeypatch.setattr(tablereader, "BLOCK_BYTES", min(request.param * 4, 1 << 24))
 
 
 SHARED_FIXTURES = [HealthCheck.function_scoped_fixture]
@@ -276,11 +268,7 @@ def test_rows_are_found_again(write, block_bytes, lines, end, zipped):
     path = write(gzip.compress(text) if zipped else text)
     numbered = enumerate(["1 2", *lines], 1)
     rows = [i for i, line in numbered if len(line.partition("#")[0].split()) == 2]
-    table = read_table(path, ["0", "1"], on_bad="skip")
-    assert [table.line_of(row) for row in range(table.n_rows)] == rows
-    reader = TableReader(path, ["0", "1"], on_bad="skip")
-    found = [part.line_of(row) for part in reader for row in range(len(part))]
-    assert found == rows
+    assert lines_of(path, ["0", "1"], on_bad="skip") == rows
 
 
 BLOCKS = st.sampled_from(
@@ -356,9 +344,9 @@ def test_real_files_read_as_split_and_float_do(shared_data):
 def test_real_rows_are_on_their_lines(shared_data):
     path = shared_data / "gen-restart" / "HILLS"
     table = read_table(path, ["time", "height"])
-    lines = path.read_text().splitlines()
+    lines, numbers = path.read_text().splitlines(), lines_of(str(path), ["time"])
     for row in (0, 999, 1000, 1999):
-        assert float(lines[table.line_of(row) - 1].split()[0]) == table.columns["time"][row]
+        assert float(lines[numbers[row] - 1].split()[0]) == table.columns["time"][row]
 
 
 def test_real_grids_print_as_plumed_printed_them(shared_data):
@@ -392,8 +380,8 @@ def test_a_reader_frees_its_buffers_without_a_collection(tmp_path):
     path.write_text("#! FIELDS time x\n 0 1.5\n 1 2.5\n")
     gc.disable()
     try:
-        reader = TableReader(str(path), ["x"])
-        assert sum(len(rows) for rows in reader) == 2
+        reader = TableReader(str(path))
+        assert sum(len(rows) for rows in reader.rows(["x"])) == 2
         alive = weakref.ref(reader)
         del reader
         assert alive() is None

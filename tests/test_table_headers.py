@@ -4,7 +4,7 @@ import gzip
 import os
 
 import pytest
-from test_table import COLVAR, refused
+from test_table import COLVAR, SKIP, lines_of, refused
 
 from cyfes.errors import FileFormatError, InputError
 from cyfes.tables import Header, read_header, read_table
@@ -24,7 +24,7 @@ def test_a_restart_may_move_columns(write):
     assert table.columns["y"].tolist() == [3, 30, 40, 6]
     assert [h.fields for h in table.headers] == [("t", "x", "y"), ("y", "t"), ("t", "x", "y")]
     assert [h.first_row for h in table.headers] == [0, 1, 3]
-    assert [table.line_of(row) for row in range(4)] == [2, 4, 5, 7]
+    assert lines_of(path, ["t"]) == [2, 4, 5, 7]
 
 
 def test_a_block_without_a_wanted_column(write):
@@ -34,7 +34,7 @@ def test_a_block_without_a_wanted_column(write):
 
 def test_rows_before_the_first_header(write):
     path = write("1 2\n#! FIELDS t x\n1 2\n")
-    assert refused(path, ["x"]) == "COLVAR:1: no column 'x' from here on, only 0, 1"
+    assert refused(path, ["x"], InputError) == "COLVAR: no column 'x'; the file has 0, 1"
     assert read_table(path, []).headers[0] == Header(("0", "1"), {}, 0, 0)
 
 
@@ -77,7 +77,12 @@ def test_constants_before_the_columns(write):
 @pytest.mark.parametrize("line", ["#! SET", "#! SET k", "\t#! SET k "])
 def test_set_without_a_value(write, line):
     path = write(f"#! FIELDS t x\n{line}\n1 2\n")
-    assert refused(path, ["x"]) == "COLVAR:2: SET needs a name and a value"
+    assert refused(path, ["x"]) == (
+        "COLVAR:2: SET needs a name and a value; --on-bad skip ignores it"
+    )
+    table = read_table(path, ["x"], on_bad="skip")
+    assert table.columns["x"].tolist() == [2]
+    assert table.notes == ("line 2, SET without a name and a value, was ignored",)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +111,38 @@ def test_constants_without_columns(write):
 def test_a_repeated_name_matters_only_if_wanted(write):
     path = write("\n#! FIELDS t x x\n1 2 3\n")
     assert read_table(path, ["t"]).columns["t"].tolist() == [1]
-    assert refused(path, ["x"]) == "COLVAR:2: column 'x' appears 2 times"
+    assert refused(path, ["x"]) == (
+        "COLVAR:3: columns 2 and 3 are both called 'x' and differ (2 and 3); choose x:1 or x:2"
+    )
+    table = read_table(path, ["x:2", "x:1"])
+    assert [table.columns[name].tolist() for name in ("x:1", "x:2")] == [[2], [3]]
+
+
+def test_equal_columns_of_one_name_are_one(write, block_bytes):
+    rows = "".join(f"{t} {t / 4} 7 {t / 4}\n" for t in range(400))
+    path = write("#! FIELDS t x y x\n1 2\n" + rows)
+    table = read_table(path, ["y", "x"], on_bad="skip")
+    assert table.columns["x"].tolist() == [t / 4 for t in range(400)]
+    assert table.dropped == {"wrong number of columns": 1}
+
+
+def test_a_header_on_the_line_of_a_cut_off_row(write, block_bytes):
+    """A program was ended in the middle of a line, and the next one wrote its header there."""
+    path = write("#! FIELDS t x\n1 2\n3#! FIELDS x t y\n4 5 6\n7 8 9\n")
+    assert refused(path, ["x"]) == (
+        "COLVAR:3: this row, by a header line, is cut off: 1 of 2 columns" + SKIP
+    )
+    table = read_table(path, ["x"], on_bad="skip")
+    assert table.columns["x"].tolist() == [2, 4, 7]
+    assert table.dropped == {"cut off by a header line": 1}
+    assert lines_of(path, ["x"], on_bad="skip") == [2, 4, 5]
+
+
+def test_a_header_on_the_line_of_a_complete_row(write, block_bytes):
+    path = write("#! FIELDS t x\n1 2\n3 4#! FIELDS x t y\n5 6 7\n")
+    table = read_table(path, ["x"])
+    assert table.columns["x"].tolist() == [2, 4, 5]
+    assert table.notes == ("a header line begins in the middle of a line, after a complete row",)
 
 
 def test_an_unknown_column(write):
@@ -127,8 +163,8 @@ def test_neither_header_nor_rows(write, content):
 
 
 def test_a_header_is_read_without_the_rest(write):
-    top = gzip.compress(b"#! FIELDS t x\n1 2\n" + os.urandom(100_000))
-    assert read_header(write(top[:50_000])).fields == ("t", "x")
+    top = gzip.compress(b"#! FIELDS t x\n1 2\n" + os.urandom(1_000_000))
+    assert read_header(write(top[:500_000])).fields == ("t", "x")
     assert read_header(write("#! FIELDS t x\n1 2\n#! SET\n#! FIELDS a\n")).fields == ("t", "x")
 
 

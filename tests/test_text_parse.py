@@ -327,4 +327,10 @@ def test_nothing_is_read_past_the_end(text, wanted):
 
 
 def test_fault_names_follow_the_header():
-    assert ROW_FAULTS == ("good", "wrong number of columns", "not a number", "not finite")
+    assert ROW_FAULTS == (
+        "good",
+        "wrong number of columns",
+        "not a number",
+        "not finite",
+        "header line in it",
+    )

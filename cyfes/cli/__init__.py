@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from cyfes import __version__
-from cyfes.cli import options
+from cyfes.cli import console, options
+from cyfes.cli.words import Command, Parser
 from cyfes.errors import CyfesError
 
 COMMANDS = {
@@ -28,9 +29,11 @@ EPILOG = "The flags of CyFES 2-4 still work: python -m cyfes -i IN -o OUT.cub ..
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands."""
-    parser = argparse.ArgumentParser("cyfes", description=DESCRIPTION, epilog=EPILOG)
+    parser = Parser("cyfes", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"cyfes {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=Command
+    )
     for name, text in COMMANDS.items():
         command = commands.add_parser(
             name,
@@ -45,56 +48,58 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 2 for anything a user can cure."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    console.open_streams()
+    console.report.begin()
     # NumPy is not imported yet. Its linear algebra, of which no command needs much, would start
     # threads that take longer than the rest of NumPy.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    run = _run_compat if _is_compat(arguments) else _run
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning  # type: ignore[assignment]
+        with warnings.catch_warnings(), console.signals_end_the_program():
+            warnings.showwarning = console.show_warning  # type: ignore[assignment]
             try:
-                return run(arguments)
-            finally:
-                sys.stdout.flush()  # now, while a failure can still be answered
-    except CyfesError as error:
-        print(f"cyfes: error: {error}", file=sys.stderr)
-        return 2
-    except MemoryError as error:
-        print(f"cyfes: error: {str(error) or 'out of memory'}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader of the report has gone
-        _discard_stdout()
+                (_run_compat if _is_compat(arguments) else _run)(arguments)
+            except SystemExit:  # after --help
+                console.report.end()
+                raise
+            console.report.end()
+            return 0
+    except BrokenPipeError:  # the reader of the output has gone
+        console.discard_stdout()
         return 128 + signal.SIGPIPE
-    except OSError as error:
-        _discard_stdout()
-        print(f"cyfes: error: {error}", file=sys.stderr)
-        return 2
+    except MemoryError as error:
+        return _refused(str(error) or "out of memory")
+    except (CyfesError, OSError) as error:
+        return _refused(error)
     except KeyboardInterrupt:
-        print("cyfes: interrupted; the file at work was not written", file=sys.stderr)
-        return 128 + signal.SIGINT
+        return _ended("interrupted", signal.SIGINT)
+    except console.Ended as end:
+        return _ended(f"ended by {signal.Signals(end.number).name}", end.number)
 
 
-def _run(arguments: list[str]) -> int:
-    parsed = build_parser().parse_args(options.attach_values(arguments))
+def _refused(why: object) -> int:
+    console.say("error: ", why)
+    console.report.abandon()
+    return 2
+
+
+def _ended(how: str, number: int) -> int:
+    console.say("", f"{how}; no file was left half written")
+    console.report.abandon()
+    return 128 + number
+
+
+def _run(arguments: list[str]) -> None:
+    parsed = build_parser().parse_args(arguments)
+    outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto")}
+    console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
     module = import_module(f"cyfes.cli.{parsed.command}")
     module.run(parsed)
-    return 0
 
 
-def _run_compat(arguments: list[str]) -> int:
-    result = import_module("cyfes.compat").main(arguments)
-    return int(result or 0)
+def _run_compat(arguments: list[str]) -> None:
+    import_module("cyfes.compat").main(arguments)
 
 
 def _is_compat(arguments: list[str]) -> bool:
     """CyFES 2-4 had no commands, only flags with one dash."""
     return bool(arguments) and arguments[0] not in COMMANDS and "-i" in arguments
-
-
-def _discard_stdout() -> None:
-    """Let what is left of the report vanish, or Python complains when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _show_warning(message: Warning | str, *_: object) -> None:
-    print(f"cyfes: warning: {message}", file=sys.stderr)

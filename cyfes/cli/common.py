@@ -1,77 +1,168 @@
-"""What the commands share: reading option values, progress, and the report."""
+"""What the commands share: the values of options, and what is said of every surface."""
 
 import argparse
-import math
-import sys
-import time
+import glob
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from cyfes.backend import choose
-from cyfes.errors import InputError
+from cyfes.cli.console import ProgressBar, notes, report
+from cyfes.errors import InputError, shortened
+from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
-from cyfes.units import parse_number
+from cyfes.units import (
+    check_temperature,
+    conversion,
+    parse_integer,
+    parse_number,
+    thermal_energy,
+)
+
+__all__ = [
+    "ProgressBar",
+    "counts",
+    "describe_minima",
+    "files",
+    "grid_request",
+    "in_units",
+    "integer",
+    "notes",
+    "number",
+    "positive",
+    "positives",
+    "report",
+    "share_or_count",
+    "split",
+    "thermal",
+    "where",
+]
+
+#: The largest number of threads or devices that the kernels can be asked for.
+MAX_INT = 2**31 - 1
 
 
-def split(text: str | None) -> list[str] | None:
-    """Return the entries of a comma-separated option, None if it was not given."""
-    return None if text is None else text.split(",")
+def split(entries: Sequence[str] | None) -> list[str] | None:
+    """Return the entries of a list option, which commas separate; None if it was not given."""
+    return None if entries is None else [part for entry in entries for part in entry.split(",")]
+
+
+def files(entries: Sequence[str] | None, words: Sequence[str] = ()) -> list[str]:
+    """Return the files of a list option and of words that belong to none.
+
+    A name with a comma or a ``*`` in it is that of a file if there is one. Else commas, which
+    separate entries but not words, and patterns are what they look like.
+    """
+    names = []
+    for entry in entries or ():
+        names += [entry] if os.path.lexists(entry) else entry.split(",")
+    return [path for name in [*names, *words] for path in _matching(name)]
+
+
+def _matching(name: str) -> list[str]:
+    if os.path.lexists(name) or not glob.has_magic(name):
+        return [name]
+    return sorted(glob.glob(name)) or [name]
 
 
 def number(text: str | None, option: str) -> float | None:
     """Return the value of a numeric option, None if it was not given."""
-    value = None if text is None else parse_number(text, option)
-    if value is not None and math.isnan(value):
-        raise InputError(f"{option}: {text!r} is not a number")
-    return value
+    return None if text is None else parse_number(text, option)
 
 
 def positive(text: str | None, option: str) -> float | None:
     """Return the value of an option that must be positive, None if it was not given."""
     value = number(text, option)
     if value is not None and not 0 < value < float("inf"):
-        raise InputError(f"{option} must be positive, got {text}")
+        raise InputError(f"{option} must be positive, got {shortened(str(text))}")
     return value
+
+
+def positives(entries: Sequence[str] | None, option: str) -> list[float] | None:
+    """Return the values of a list option that must be positive, None if it was not given."""
+    texts = split(entries)
+    return None if texts is None else [positive(text, option) or 0.0 for text in texts]
 
 
 def integer(text: str, option: str, least: int = 0) -> int:
     """Return the value of an option that counts something."""
-    try:
-        value = int(text)
-    except ValueError:
-        raise InputError(f"{option}: {text!r} is not a whole number") from None
-    if value < least:
-        raise InputError(f"{option} must be at least {least}, got {value}")
-    return value
+    return parse_integer(text, option, least)
+
+
+def share_or_count(text: str, option: str) -> int | float:
+    """Return a number of rows as an int, and a share of them, ``50%``, as a float 0 <= x < 1."""
+    if not text.endswith("%"):
+        return integer(text, option)
+    share = parse_number(text[:-1], option) / 100
+    if not 0 <= share < 1:
+        raise InputError(f"{option}: a share must be at least 0% and less than 100%, got {text}")
+    return share
 
 
 def grid_request(arguments: argparse.Namespace) -> GridRequest:
     """Return the grid that --min, --max, --bin and --spacing ask for."""
-    bins, spacing = split(arguments.bin), split(arguments.spacing)
+    bins = split(arguments.bin)
     return GridRequest(
         split(arguments.min),
         split(arguments.max),
         None if bins is None else [integer(n, "--bin", 1) for n in bins],
-        None if spacing is None else [parse_number(x, "--spacing") for x in spacing],
+        positives(arguments.spacing, "--spacing"),
+    )
+
+
+def thermal(arguments: argparse.Namespace) -> float | None:
+    """Return kBT in --units from --kt or --temp, None where nothing tells it; warn of odd ones."""
+    kbt = positive(arguments.kt, "--kt")
+    temperature = positive(arguments.temp, "--temp")
+    if kbt is not None and temperature is not None:
+        raise InputError("give --kt or --temp, not both")
+    if temperature is not None:
+        check_temperature(thermal_energy(temperature), "kj/mol")
+        return thermal_energy(temperature, arguments.units)
+    if kbt is not None:
+        check_temperature(kbt, arguments.units)
+    return 1.0 if kbt is None and arguments.units == "kt" else kbt
+
+
+def in_units(
+    surface: FreeEnergySurface, arguments: argparse.Namespace, kbt: float | None
+) -> FreeEnergySurface:
+    """Return a surface in --to-units, as it is if they were not given.
+
+    ``kbt`` in ``surface.units``. Raises InputError for a conversion from or to kT without it.
+    """
+    units = arguments.to_units
+    if units is None or units == surface.units:
+        return surface
+    if surface.units == "kt":
+        temperature = positive(arguments.temp, "--temp")
+        kbt = None if temperature is None else thermal_energy(temperature, units)
+    factor = conversion(surface.units, units, kbt)
+    slopes = surface.derivatives
+    return replace(
+        surface,
+        values=surface.values * factor,
+        derivatives=None if slopes is None else slopes * factor,
+        kbt=None if surface.kbt is None else surface.kbt * factor,
+        units=units,
     )
 
 
 def where(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return --threads, --backend and --device as keywords; fail early where there is no GPU."""
-    devices = [integer(index, "--device") for index in arguments.device.split(",")]
+    devices = [
+        parse_integer(index, "--device", most=MAX_INT) for index in split(arguments.device) or ["0"]
+    ]
     if arguments.backend == "cuda":
         choose("cuda", devices)
     return {
-        "n_threads": integer(arguments.threads, "--threads"),
+        "n_threads": parse_integer(arguments.threads, "--threads", most=MAX_INT),
         "backend": arguments.backend,
         "devices": devices,
     }
-
-
-def report(lines: Mapping[str, object] | Sequence[tuple[str, object]]) -> None:
-    """Print aligned ``name  value`` lines on stdout."""
-    for name, value in dict(lines).items():
-        print(f"{name:<18} {value}")
 
 
 def counts(dropped: Mapping[str, int]) -> str:
@@ -79,26 +170,16 @@ def counts(dropped: Mapping[str, int]) -> str:
     return ", ".join(f"{n} ({reason})" for reason, n in dropped.items()) or "0"
 
 
-def notes(lines: Sequence[str]) -> None:
-    """Print remarks about the input on stderr."""
-    for line in lines:
-        print(f"cyfes: note: {line}", file=sys.stderr)
-
-
-class ProgressBar:
-    """A bar on stderr for work that takes over a second, if stderr is a terminal."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._start = time.monotonic()
-        self._shown = False
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are done."""
-        if not sys.stderr.isatty() or time.monotonic() - self._start < 1:
-            return
-        self._shown = True
-        filled = 30 * done // max(total, 1)
-        bar = "#" * filled + "." * (30 - filled)
-        end = "\n" if done == total else ""
-        print(f"\r{self._what} [{bar}] {done}/{total}", end=end, file=sys.stderr, flush=True)
+def describe_minima(surface: FreeEnergySurface, most: int = 3) -> list[tuple[str, object]]:
+    """Return report lines of the lowest local minima, energies relative to the lowest."""
+    finite = surface.values[np.isfinite(surface.values)]
+    if not finite.size:
+        return [("minimum", "none: no point of the surface is finite")]
+    if finite.size == surface.grid.size and finite.min() == finite.max():
+        return [("minimum", f"none: the surface is {finite[0] + 0.0:.4g} everywhere")]
+    minima = surface.minima()
+    lines: list[tuple[str, object]] = []
+    for k, (position, value) in enumerate(minima[:most]):
+        where = " ".join(f"{n}={x:.4g}" for n, x in zip(surface.grid.names, position))
+        lines.append((f"minimum {k + 1}", f"{where}  F-Fmin={value - minima[0][1]:.4g}"))
+    return lines

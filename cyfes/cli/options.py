@@ -2,21 +2,38 @@
 
 import argparse
 
+from cyfes.cli.words import Files, List
+
+#: What an output file is called that is none.
+STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
+UNITS = ("kj/mol", "kcal/mol", "kt")
+
 
 def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes sum_hills``: those of ``plumed sum_hills``."""
+    parser.usage = "cyfes sum_hills [OPTION ...] HILLS ..."
     parser.epilog = (
         "F(s) = -sum of the hills. Writes PLUMED's grid format: CVs, free energy, derivatives.\n"
-        "Lists are separated by commas, one entry a CV; bounds may be written -pi or 2*pi."
+        "Lists are separated by commas, one entry per CV; bounds may be written -pi or 2*pi."
     )
     files = parser.add_argument_group("input")
-    files.add_argument("--hills", metavar="FILE,...", help="HILLS files, read one after another")
+    files.add_argument("files", nargs="*", metavar="HILLS", help="HILLS files, as with --hills")
+    files.add_argument(
+        "--hills",
+        action=Files,
+        metavar="FILE,...",
+        help="HILLS files, read one after another; names may be separated by blanks too, and a "
+        "name with a comma in it is taken as it is if there is such a file",
+    )
     files.add_argument(
         "--histo",
+        action=Files,
         metavar="FILE,...",
         help="COLVAR or HILLS files whose CVs are histogrammed: -kT ln sum of unit kernels",
     )
     _add_on_bad(files)
+    _add_energy(parser, "of the hills", "; for --idw and --histo")
     _add_grid(parser)
     sums = parser.add_argument_group("sum")
     sums.add_argument(
@@ -31,12 +48,21 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         help="minus the bias instead of the free energy (well-tempered runs)",
     )
     sums.add_argument(
-        "--idw", metavar="CV,...", help="project on these CVs, the others are summed; needs --kt"
+        "--idw",
+        action=List,
+        metavar="CV,...",
+        help="project on these CVs, the others are summed; needs --kt or --temp",
     )
     sums.add_argument(
-        "--kt", metavar="E", help="kBT in the energy unit of the file; for --idw and --histo"
+        "--heights",
+        choices=("scaled", "unscaled"),
+        default="scaled",
+        help="heights of well-tempered hills: as PLUMED writes them, with the factor "
+        "biasf/(biasf-1) in them (scaled, default), or without it, as OpenMM does (unscaled)",
     )
-    sums.add_argument("--sigma", metavar="S,...", help="widths for --histo, one a CV, in CV units")
+    sums.add_argument(
+        "--sigma", action=List, metavar="S,...", help="widths for --histo, one per CV, in CV units"
+    )
     sums.add_argument(
         "--plumed-compat",
         action="store_true",
@@ -47,13 +73,17 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         "fes.dat; with --stride the prefix fes_; with --negbias negativebias.dat or negativebias_",
     )
     output.add_argument(
-        "--outhisto", metavar="FILE", help="output of --histo (default histo.dat or histo_)"
+        "--outhisto",
+        type=_output,
+        metavar="FILE",
+        help="output of --histo (default histo.dat or histo_)",
     )
     _add_running(parser)
 
 
 def add_reweight(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes reweight``."""
+    parser.usage = "cyfes reweight [OPTION ...] COLVAR ..."
     parser.epilog = (
         "F(s) = -kBT ln sum_j w_j K(s - s_j), w_j = exp(V_j / kBT), normalised Gaussians K.\n"
         "Lists are separated by commas. Files without header: columns by number, 0 is the first."
@@ -61,35 +91,34 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     files = parser.add_argument_group("input")
     files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, plain or gzip")
     files.add_argument(
-        "--cv", metavar="NAME,...", help="1 to 4 CVs (default: where the header leaves no doubt)"
+        "--cv",
+        action=List,
+        metavar="NAME,...",
+        help="1 to 4 CVs (default: where the header leaves no doubt)",
     )
     files.add_argument(
         "--period",
+        action=List,
         metavar="MIN:MAX,...",
         help="period of each CV, '-' for none (default: from the header)",
     )
     _add_on_bad(files)
     weights = parser.add_argument_group("weights").add_mutually_exclusive_group()
     weights.add_argument(
-        "--bias", metavar="NAME,...", help="bias columns, summed (default: the only *.bias)"
+        "--bias",
+        action=List,
+        metavar="NAME,...",
+        help="bias columns, summed (default: the only *.bias)",
     )
     weights.add_argument("--rbias", action="store_true", help="use the only *.rbias column")
     weights.add_argument("--no-bias", action="store_true", help="all weights are 1")
     weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
-    energy = parser.add_argument_group("energy")
-    energy.add_argument("--kt", metavar="E", help="kBT in --units")
-    energy.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
-    energy.add_argument(
-        "--units",
-        choices=("kj/mol", "kcal/mol", "kt"),
-        default="kj/mol",
-        help="energy unit of the bias and the surface (default kj/mol)",
-    )
+    _add_energy(parser, "of the bias", "")
     kernel = parser.add_argument_group("kernel")
     kernel.add_argument(
         "--sigma",
+        action=List,
         metavar="S,...",
-        default="auto",
         help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
         "with the effective sample size, aware of periods",
     )
@@ -114,7 +143,8 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "--skip",
         metavar="N",
         default="0",
-        help="rows left out at the beginning of each file (default 0)",
+        help="rows left out at the beginning of each file, a number or a share such as 50%% of "
+        "its rows (default 0)",
     )
     rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
     rows.add_argument(
@@ -130,13 +160,14 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
 
 def add_plot(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes plot``."""
+    parser.usage = "cyfes plot [OPTION ...] FES"
     parser.add_argument("file", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
     parser.add_argument(
         "-o", "--outfile", metavar="FILE", help=".png, .pdf or .svg (default: FES with .png)"
     )
     parser.add_argument(
         "--units",
-        choices=("kj/mol", "kcal/mol", "kt"),
+        choices=UNITS,
         help="energy unit of the file, for the axis (default: as the file tells, else kj/mol)",
     )
     parser.add_argument(
@@ -158,23 +189,42 @@ def _add_on_bad(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_energy(parser: argparse.ArgumentParser, what: str, use: str) -> None:
+    group = parser.add_argument_group("energy")
+    group.add_argument("--kt", metavar="E", help=f"kBT in --units{use}")
+    group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
+    group.add_argument(
+        "--units",
+        choices=UNITS,
+        default="kj/mol",
+        help=f"energy unit {what} in the files and of --kt (default kj/mol)",
+    )
+    group.add_argument(
+        "--to-units",
+        choices=UNITS,
+        help="energy unit of the surface that is written (default: that of --units)",
+    )
+
+
 def _add_grid(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("grid")
-    group.add_argument(
-        "--min", metavar="X,...", help="lower bounds in CV units (default: automatic)"
-    )
-    group.add_argument(
-        "--max", metavar="X,...", help="upper bounds in CV units (default: automatic)"
-    )
-    group.add_argument("--bin", metavar="N,...", help="number of bins (default: automatic)")
-    group.add_argument(
-        "--spacing", metavar="D,...", help="bin width in CV units; with --bin the finer one counts"
-    )
+    for name, metavar, text in (
+        ("--min", "X,...", "lower bounds in CV units (default: automatic)"),
+        ("--max", "X,...", "upper bounds in CV units (default: automatic)"),
+        ("--bin", "N,...", "number of bins (default: automatic)"),
+        ("--spacing", "D,...", "bin width in CV units; with --bin the finer one counts"),
+    ):
+        group.add_argument(name, action=List, metavar=metavar, help=text)
 
 
 def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("output")
-    group.add_argument("--outfile", metavar="FILE", help=f"output file (default {default})")
+    group.add_argument(
+        "--outfile",
+        type=_output,
+        metavar="FILE",
+        help=f"output file, - for the standard output (default {default})",
+    )
     group.add_argument(
         "--fmt",
         default="%14.9f",
@@ -185,6 +235,10 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._Argu
         "--mintozero", action="store_true", help="shift the lowest value to zero (default: no)"
     )
     return group
+
+
+def _output(text: str) -> str:
+    return STDOUT[0] if text == "-" else text
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
@@ -202,26 +256,5 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
         help="where to compute (default auto: a GPU if there is one and the sum is worth it)",
     )
     group.add_argument(
-        "--device", metavar="N,...", default="0", help="GPUs that share the sum (default 0)"
+        "--device", action=List, metavar="N,...", help="GPUs that share the sum (default 0)"
     )
-
-
-#: Options that take a value; such a value may begin with a dash (--min -pi,-pi).
-_VALUED = frozenset(
-    "--hills --histo --on-bad --min --max --bin --spacing --stride --idw --kt --sigma --outfile "
-    "--outhisto --fmt --threads --backend --device --cv --period --bias --logweights --temp "
-    "--tol --tail --units --start --stop --skip --every --plot --vmax".split()
-)
-
-
-def attach_values(arguments: list[str]) -> list[str]:
-    """Return the arguments with ``--min -pi`` as ``--min=-pi``, which argparse would refuse."""
-    attached: list[str] = []
-    rest = iter(arguments)
-    for argument in rest:
-        if argument in _VALUED:
-            value = next(rest, None)
-            attached.append(argument if value is None else f"{argument}={value}")
-        else:
-            attached.append(argument)
-    return attached

@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from cyfes.cli.common import number, report
+from cyfes.cli.common import positive, report
 from cyfes.fes import FreeEnergySurface
 from cyfes.plot import save_plot
 
@@ -15,5 +15,5 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.units is not None:
         surface = replace(surface, units=arguments.units)
     outfile = arguments.outfile or str(Path(arguments.file).with_suffix(".png"))
-    save_plot(surface, outfile, vmax=number(arguments.vmax, "--vmax"))
+    save_plot(surface, outfile, vmax=positive(arguments.vmax, "--vmax"))
     report({"written": outfile})

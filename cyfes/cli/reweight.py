@@ -8,20 +8,25 @@ from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.common import (
     ProgressBar,
     counts,
+    describe_minima,
+    files,
     grid_request,
+    in_units,
     integer,
     notes,
     number,
     positive,
     report,
+    share_or_count,
     split,
+    thermal,
     where,
 )
-from cyfes.cli.sum_hills import describe_minima
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
-from cyfes.reweight import Samples, SampleStream, Selection, read_samples
-from cyfes.units import UNIT_LABELS, thermal_energy
+from cyfes.reweight import Samples, SampleStream, read_samples
+from cyfes.selection import Selection
+from cyfes.units import UNIT_LABELS
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -29,7 +34,10 @@ def run(arguments: argparse.Namespace) -> None:
     computing = where(arguments)
     threads = computing["n_threads"]
     kbt = thermal(arguments)
+    if kbt is None:
+        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     request = grid_request(arguments)
+    arguments.files = files((), arguments.files)
     read = SampleStream if arguments.stream else read_samples
     samples = read(arguments.files, kbt, _selection(arguments), threads)
     if isinstance(samples, Samples):
@@ -52,6 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     )
     if arguments.stream:
         notes(samples.notes)
+    surface = in_units(surface, arguments, kbt)
     if arguments.mintozero:
         surface = surface.shifted()
     path = arguments.outfile or "fes.dat"
@@ -75,21 +84,6 @@ def run(arguments: argparse.Namespace) -> None:
         report({"written": arguments.plot})
 
 
-def thermal(arguments: argparse.Namespace) -> float:
-    """Return kBT from --kt or --temp in --units."""
-    kbt = positive(arguments.kt, "--kt")
-    temperature = positive(arguments.temp, "--temp")
-    if kbt is not None and temperature is not None:
-        raise InputError("give --kt or --temp, not both")
-    if kbt is not None:
-        return kbt
-    if arguments.units == "kt":
-        return 1.0
-    if temperature is None:
-        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
-    return thermal_energy(temperature, arguments.units)
-
-
 def _at_least_zero(text: str, option: str) -> float:
     value = number(text, option)
     if value is None or not 0 <= value < float("inf"):
@@ -107,18 +101,17 @@ def _selection(arguments: argparse.Namespace) -> Selection:
         logweights=arguments.logweights,
         start=number(arguments.start, "--start"),
         stop=number(arguments.stop, "--stop"),
-        skip=integer(arguments.skip, "--skip"),
+        skip=share_or_count(arguments.skip, "--skip"),
         every=integer(arguments.every, "--every", 1),
         on_bad=arguments.on_bad,
-        period=_periods(arguments.period, cv),
+        period=_periods(split(arguments.period), cv),
     )
 
 
-def _periods(text: str | None, cv: list[str] | None) -> dict[str, tuple[str, str]]:
+def _periods(entries: list[str] | None, cv: list[str] | None) -> dict[str, tuple[str, str]]:
     """--period of the CVs in --cv."""
-    if text is None:
+    if entries is None:
         return {}
-    entries = text.split(",")
     if cv is None or len(entries) != len(cv):
         raise InputError("--period needs --cv and one entry for each of its CVs")
     periods = {}
@@ -135,13 +128,14 @@ def _periods(text: str | None, cv: list[str] | None) -> dict[str, tuple[str, str
 def _bandwidth(
     arguments: argparse.Namespace, samples: Samples | SampleStream
 ) -> tuple[np.ndarray, str]:
-    if arguments.sigma == "auto":
+    given = split(arguments.sigma)
+    if given is None or given == ["auto"]:
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
         return automatic_bandwidth(
             samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
         )
-    widths = [positive(s, "--sigma") for s in arguments.sigma.split(",")]
+    widths = [positive(s, "--sigma") for s in given]
     if len(widths) != len(samples.names):
         raise InputError(
             f"--sigma has {len(widths)} values, expected {len(samples.names)} "

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,36 +10,60 @@ import numpy as np
 from cyfes.cli.common import (
     ProgressBar,
     counts,
+    describe_minima,
+    files,
     grid_request,
+    in_units,
     integer,
     notes,
     positive,
     report,
     split,
+    thermal,
     where,
 )
+from cyfes.cli.options import STDOUT
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
 from cyfes.grid import Grid, GridRequest
-from cyfes.hills import Hills, hills_grid, read_hills
+from cyfes.gridfile import atomic_write
+from cyfes.hills import Hills, hills_grid
+from cyfes.hillsfile import read_hills
+from cyfes.hillsum import hill_blocks_of
 from cyfes.histogram import read_unweighted
+from cyfes.tables import same_bounds
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Sum hills and/or histogram samples as the options say."""
     computing = where(arguments)
-    if arguments.hills is None and arguments.histo is None:
+    arguments.hills = files(arguments.hills, arguments.files)
+    if not arguments.hills and arguments.histo is None:
         raise InputError("give --hills FILE or --histo FILE")
-    kbt = positive(arguments.kt, "--kt")
+    kbt = thermal(arguments)
+    _check_units(arguments)
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
-        raise InputError("--idw and --histo need --kt, kBT in the energy unit of the file")
+        raise InputError("--idw and --histo need --kt, kBT in --units, or --temp")
     stride = integer(arguments.stride or "0", "--stride")
+    if stride and {arguments.outfile, arguments.outhisto} & set(STDOUT):
+        raise InputError("--stride writes several files, and needs a prefix of their names")
     request = grid_request(arguments)
     grid = None
-    if arguments.hills is not None:
+    if arguments.hills:
         grid = _sum(arguments, request, kbt, stride, computing)
     if arguments.histo is not None:
         _histogram(arguments, request, kbt or 1.0, stride, grid, computing)
+
+
+def _check_units(arguments: argparse.Namespace) -> None:
+    """Refuse units that would change no number, by somebody who may expect a conversion."""
+    used = (arguments.to_units, arguments.kt, arguments.temp, arguments.idw, arguments.histo)
+    if arguments.units != "kj/mol" and all(option is None for option in used):
+        raise InputError(
+            f"--units {arguments.units} says what the files hold and converts nothing; say "
+            f"--to-units {arguments.units} to convert from kj/mol, or give both options for files "
+            f"in {arguments.units}"
+        )
 
 
 def _sum(
@@ -50,23 +75,27 @@ def _sum(
 ) -> Grid:
     threads = computing["n_threads"]
     hills = read_hills(
-        split(arguments.hills) or [],
+        arguments.hills,
         on_bad=arguments.on_bad,
         plumed_compat=arguments.plumed_compat,
         n_threads=threads,
     )
     notes(hills.notes)
+    if stride and len(arguments.hills) > 1:
+        notes(["the blocks follow the files one after another, not the time of the run"])
+    if arguments.heights == "unscaled":
+        hills = hills.unscaled()
     grid = hills_grid(hills, request, plumed_compat=arguments.plumed_compat)
     _note_full_periods(hills, request)
     projection = split(arguments.idw)
     if projection is not None and not 0 < len(set(projection) & set(hills.names)) < hills.n_dims:
         raise InputError(
-            f"--idw takes some, not all, of {','.join(hills.names)}; got {arguments.idw}"
+            f"--idw takes some, not all, of {','.join(hills.names)}; got {','.join(projection)}"
         )
     grid.select(projection or hills.names)
     report(
         {
-            "hills read": f"{len(hills)} from {arguments.hills}",
+            "hills read": f"{len(hills)} from {','.join(arguments.hills)}",
             "rows dropped": counts(hills.dropped),
             "CVs": ", ".join(_describe(grid)),
         }
@@ -84,8 +113,22 @@ def _sum(
     )
     default = "negativebias" if arguments.negbias else "fes"
     surfaces = (b if projection is None else b.marginal(projection, kbt) for b in blocks)
-    _write(arguments, surfaces, arguments.outfile, default, stride, threads)
+    _write(arguments, surfaces, arguments.outfile, default, stride, threads, kbt)
+    if stride:
+        _write_blocks(hills, stride, arguments, f"{arguments.outfile or default + '_'}blocks.dat")
     return grid
+
+
+def _write_blocks(hills: Hills, stride: int, arguments: argparse.Namespace, path: str) -> None:
+    """Write which hills the file of each block holds, and the time of the last of them."""
+    rows = [" block first last time"]
+    for k, block in enumerate(hill_blocks_of(len(hills), stride)):
+        first = block.start + 1 if arguments.nohistory else 1
+        time = hills.times[block.stop - 1]
+        rows.append(f" {k} {first} {block.stop} {time:.10g}")
+    with atomic_write(path) as file:
+        file.write(("#! FIELDS" + "\n".join(rows) + "\n").encode())
+    report({"hills and times": path})
 
 
 def _histogram(
@@ -97,11 +140,10 @@ def _histogram(
     computing: dict[str, Any],
 ) -> None:
     threads = computing["n_threads"]
+    paths = files(arguments.histo)
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
     names = split(arguments.idw) or (None if grid is None else grid.names)
-    samples = read_unweighted(
-        split(arguments.histo) or [], names, on_bad=arguments.on_bad, n_threads=threads
-    )
+    samples = read_unweighted(paths, names, on_bad=arguments.on_bad, n_threads=threads)
     sigma = np.array([positive(s, "--sigma") for s in split(arguments.sigma) or []], float)
     if len(sigma) != len(samples.names):
         raise InputError(
@@ -118,8 +160,8 @@ def _histogram(
         plumed_compat=arguments.plumed_compat,
         **computing,
     )
-    report({"samples read": f"{len(samples)} from {arguments.histo}"})
-    _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads)
+    report({"samples read": f"{len(samples)} from {','.join(paths)}"})
+    _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads, kbt)
 
 
 def _write(
@@ -129,9 +171,11 @@ def _write(
     default: str,
     stride: int,
     threads: int,
+    kbt: float | None,
 ) -> None:
-    """Write one file, or with a stride one a block: prefix + k + .dat."""
-    for k, surface in enumerate(surfaces):
+    """Write one file, or with a stride one per block: prefix + k + .dat."""
+    for k, summed in enumerate(surfaces):
+        surface = in_units(replace(summed, units=arguments.units), arguments, kbt)
         path = f"{outfile or default + '_'}{k}.dat" if stride else outfile or f"{default}.dat"
         shown = surface.shifted() if arguments.mintozero else surface
         shown.to_dat(path, fmt=arguments.fmt, n_threads=threads)
@@ -141,16 +185,6 @@ def _write(
     if arguments.explain:
         report(surface.explanation)
     report(describe_minima(surface))
-
-
-def describe_minima(surface: FreeEnergySurface, most: int = 3) -> list[tuple[str, object]]:
-    """Return report lines of the lowest local minima, energies relative to the lowest."""
-    lines: list[tuple[str, object]] = []
-    minima = surface.minima()
-    for k, (position, value) in enumerate(minima[:most]):
-        where = " ".join(f"{n}={x:.4g}" for n, x in zip(surface.grid.names, position))
-        lines.append((f"minimum {k + 1}", f"{where}  F-Fmin={value - minima[0][1]:.4g}"))
-    return lines
 
 
 def _describe(grid: Grid) -> Sequence[str]:
@@ -166,7 +200,7 @@ def _note_full_periods(hills: Hills, request: GridRequest) -> None:
     """Say so where asked bounds of a periodic CV are not its period."""
     for i, (name, period) in enumerate(zip(hills.names, hills.bounds)):
         wanted = request.bounds_of(i, name)
-        if period is not None and wanted is not None and wanted != period:
+        if period is not None and wanted is not None and not same_bounds(wanted, period):
             notes(
                 [
                     f"{name} is periodic: the grid spans {period[0]} to {period[1]}, not "

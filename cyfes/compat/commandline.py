@@ -14,7 +14,7 @@ from cyfes.fes import FreeEnergySurface
 from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridfile import write_dat
 from cyfes.tables import read_header, read_table
-from cyfes.units import parse_number
+from cyfes.units import parse_integer, parse_number
 
 #: Flag -> (kind of its value, default, help).
 FLAGS: dict[str, tuple[str, str | None, str]] = {
@@ -100,7 +100,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _attached(arguments: Sequence[str]) -> list[str]:
     """The arguments as ``flag=value``: argparse would take -3.14,-3.14 for a flag."""
-    joined, rest = [], iter(arguments)
+    joined: list[str] = []
+    rest = iter(arguments)
     for flag in rest:
         if flag in ("-h", "--help"):
             return [flag]
@@ -109,6 +110,8 @@ def _attached(arguments: Sequence[str]) -> list[str]:
         value = next(rest, None)
         if value is None or value in FLAGS:
             raise InputError(f"{flag} needs a value ({FLAGS[flag][0]})")
+        if any(word.startswith(f"{flag}=") for word in joined):
+            raise InputError(f"{flag} is given twice; it takes one value")
         joined.append(f"{flag}={value}")
     return joined
 
@@ -137,9 +140,7 @@ def _finite(word: str) -> float:
 
 
 def _natural(word: str) -> int:
-    if not word.strip().isdecimal():
-        raise ValueError
-    return int(word)
+    return parse_integer(word, "number", most=2**31 - 1)
 
 
 KINDS: dict[str, Callable[[str], Any]] = {

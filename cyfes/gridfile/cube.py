@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from array import array
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
-from cyfes.errors import FileFormatError, InputError
+from cyfes.errors import CyfesWarning, FileFormatError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file, missing_file
-from cyfes.units import UNIT_LABELS
+from cyfes.units import MAX_COUNT, UNIT_LABELS, parse_integer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -119,11 +121,12 @@ class _Reader:
     """Goes through the lines of one cube file, counting them for messages."""
 
     def __init__(self, path: str | os.PathLike[str], lines: TextIO) -> None:
-        self.path, self.lines, self.line = path, lines, 0
+        self.path, self.lines, self.line, self.text = path, lines, 0, ""
 
     def read(self) -> GridData:
         self._next()
         comment = self._next()
+        record = self._record(comment) if comment.startswith(_MARK + "{") else None
         n_atoms, corner = self._count_and_vector()
         if n_atoms < 0:
             raise self._error("a cube of several orbitals, expected one set of values")
@@ -134,20 +137,19 @@ class _Reader:
         shape = [abs(n) for n, _ in axes]
         voxels = np.array([vector for _, vector in axes])
         values = self._values(shape)
-        record = self._record(comment)
+        self._check_end(ours=record is not None)
         if record is None:
             return GridData(self._foreign_grid(corner, voxels, shape), values)
-        bounds = [(str(low), str(high)) for low, high in record["bounds"]]
-        grid = grid_of_file(self.path, record["names"], bounds, shape, record["periodic"])
-        values[values == record["inf"]] = math.inf
-        return GridData(grid, values, units=record["units"])
+        grid = grid_of_file(self.path, record.names, record.bounds, shape, record.periodic)
+        values[values == record.inf] = math.inf
+        return GridData(grid, values, units=record.units)
 
     def _next(self) -> str:
         self.line += 1
-        text = self.lines.readline()
-        if not text:
+        self.text = self.lines.readline()
+        if not self.text:
             raise self._error("the file ends too early")
-        return text
+        return self.text
 
     def _error(self, what: str) -> FileFormatError:
         return FileFormatError(f"{self.path}:{self.line}: {what}")
@@ -156,23 +158,26 @@ class _Reader:
         """The next line: a count and three numbers; a few programs append more."""
         text = self._next()
         try:
-            count, x, y, z = text.split()[:4]
-            return int(count), [float(x), float(y), float(z)]
+            count, *vector = text.split()[:4]
+            x, y, z = _numbers(" ".join(vector))
+            return parse_integer(count, "count", least=-MAX_COUNT), [x, y, z]
         except ValueError:
-            raise self._error(f"expected a count and 3 numbers, got {text.rstrip()!r}") from None
+            raise self._error(
+                f"expected a count and 3 numbers, got {quoted(text.strip())}"
+            ) from None
 
-    def _record(self, comment: str) -> dict[str, Any] | None:
-        """What ``write_cube`` noted, None for other programs' files."""
+    def _record(self, comment: str) -> _Record:
+        """What ``write_cube`` noted in the second comment."""
         import json
 
-        if not comment.startswith(_MARK):
-            return None
         try:
             record = json.loads(comment.removeprefix(_MARK))
-        except ValueError:
-            return None
-        wanted = {"names", "bounds", "periodic", "units", "inf"}
-        return record if isinstance(record, dict) and wanted <= set(record) else None
+        except (ValueError, RecursionError):
+            raise self._error("the comment of cyfes is damaged") from None
+        try:
+            return _Record(**{name: record.get(name) for name in _Record.__annotations__})
+        except InputError as error:
+            raise self._error(f"the comment of cyfes is damaged: {error}") from None
 
     def _foreign_grid(self, corner: list[float], voxels: np.ndarray, shape: list[int]) -> Grid:
         steps = np.diag(voxels)
@@ -185,11 +190,59 @@ class _Reader:
     def _values(self, shape: list[int]) -> npt.NDArray[np.float64]:
         numbers = array("d")
         for text in self.lines:
-            self.line += 1
+            self.line, self.text = self.line + 1, text
             try:
-                numbers.extend(map(float, text.split()))
+                numbers.extend(_numbers(text))
             except ValueError:
-                raise self._error(f"not a number in {text.rstrip()!r}") from None
+                raise self._error(f"not a number in {quoted(text.strip())}") from None
         if len(numbers) != math.prod(shape):
             raise self._error(f"{len(numbers)} values, expected {math.prod(shape)}")
         return np.array(numbers).reshape(shape)
+
+    def _check_end(self, ours: bool) -> None:
+        """Refuse a file of ours whose last number may be cut off, warn of another's."""
+        if self.text.endswith("\n"):
+            return
+        if ours:
+            raise self._error("the last line is cut off")
+        warnings.warn(
+            f"{self.path}:{self.line}: no newline at the end: the last number may be cut off",
+            CyfesWarning,
+            stacklevel=4,
+        )
+
+
+def _numbers(text: str) -> list[float]:
+    """The numbers of a line; ValueError for what only Python takes for some: 1_0, other digits."""
+    if "_" in text or not text.isascii():
+        raise ValueError
+    return list(map(float, text.split()))
+
+
+@dataclass
+class _Record:
+    """What the numbers of a cube file leave out; InputError for anything else."""
+
+    names: list[str]
+    bounds: list[tuple[str, str]]
+    periodic: list[bool]
+    units: str
+    inf: float
+
+    def __post_init__(self) -> None:
+        pairs: list[Any] = self.bounds if isinstance(self.bounds, list) else []
+        whole = [pair for pair in pairs if isinstance(pair, list) and len(pair) == 2]
+        texts = [text for pair in whole for text in pair]
+        for what, values, kind, n in (
+            ("names", self.names, str, 3),
+            ("bounds", texts, str, 6),
+            ("periodic", self.periodic, bool, 3),
+            ("units", [self.units], str, 1),
+            ("inf", [self.inf], float, 1),
+        ):
+            fits = isinstance(values, list) and len(values) == n
+            if not fits or not all(isinstance(value, kind) for value in values):
+                raise InputError(f"{what!r} is {quoted(repr(getattr(self, what)))}")
+        if self.units not in UNIT_LABELS:
+            raise InputError(f"'units' is {quoted(self.units)}")
+        self.bounds = [(low, high) for low, high in zip(texts[::2], texts[1::2])]

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cyfes import _kernels
-from cyfes.errors import FileFormatError, InputError
+from cyfes.errors import CyfesWarning, FileFormatError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file
-from cyfes.tables import read_header, read_table
+from cyfes.tables import Header, read_header, read_table
+from cyfes.units import parse_integer
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 #: Points formatted at a time: large enough to keep every thread busy, a few MB of text.
 CHUNK = 1 << 16
+
+#: What a header tells of each CV.
+_SET = ("min", "max", "nbins", "periodic")
 
 _FORMAT = re.compile(r"%(?P<flags>[-+ #0]*)(?P<width>\d{0,2})(\.(?P<precision>\d{0,2}))?[eEfFgG]")
 
@@ -41,9 +49,13 @@ def write_dat(
     values float64[grid.shape]; derivatives float64[n_dims, *grid.shape] by each CV, or None;
     ``fmt`` one printf conversion for every number; n_threads 0 = all. The order of points, the
     blank lines and the header are those of PLUMED 2.10 (Grid::writeToFile).
-    Raises InputError for a wrong shape or ``fmt``, OutputError if the file cannot be written.
+    Raises InputError for a wrong shape or ``fmt`` or a name with blanks, OutputError if the file
+    cannot be written.
     """
     plain = _plain_format(fmt)
+    for name in (*grid.names, value_name):
+        if len(name.split()) != 1 or name.split()[0] != name:
+            raise InputError(f"a .dat file holds no name with blanks, got {quoted(name)}")
     fields = [as_field("values", values, grid.shape)]
     if derivatives is not None:
         fields.extend(as_field("derivatives", derivatives, (grid.n_dims, *grid.shape)))
@@ -99,46 +111,63 @@ def _rows(
         yield ("\n" if blank else "") + row % tuple(numbers)
 
 
-def read_dat(path: str | os.PathLike[str]) -> GridData:
+def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridData:
     """Read a function on a grid of 1 to 4 CVs in PLUMED's format.
 
     The values are the first column after the CVs, whatever its name; derivatives are read where
-    every ``der_CV`` column is there. Infinite values are kept.
+    every ``der_CV`` column is there. Infinite values are kept. ``nbins`` may count points, as
+    ``sum_hills`` writes it, or bins, as DUMPGRID does, and a periodic CV may repeat its first point
+    at the end: the rows decide. Of several grids, each with its header, the last is read, with a
+    CyfesWarning, or that of ``index`` (from 0, negative from the end).
     Raises FileMissingError, or FileFormatError if the header is incomplete or the rows are not
-    the points of the grid it describes.
+    the points of the grid it describes; InputError for a grid that is not there.
     """
-    header = read_header(path)
-    fields = list(header.fields)
-    grid = _grid_of_header(path, fields, header.constants)
-    if len(fields) == grid.n_dims:
-        raise FileFormatError(f"{path}: no column of values after {' '.join(grid.names)}")
-    value_name = fields[grid.n_dims]
-    slopes = [f"der_{name}" for name in grid.names]
-    if not set(slopes) <= set(fields):
-        slopes = []
-    columns = read_table(path, [*grid.names, value_name, *slopes], allow_nonfinite=True).columns
-    _check_points(path, grid, columns)
-    values, *rest = (_on_grid(columns[name], grid) for name in [value_name, *slopes])
-    return GridData(grid, values, np.stack(rest) if rest else None, value_name)
+    names, value_name, slopes = _columns(path, read_header(path))
+    table = read_table(path, [*names, value_name, *slopes], allow_nonfinite=True)
+    header, rows = _chosen(path, table.headers, table.n_rows, index)
+    if _columns(path, header) != (names, value_name, slopes):
+        raise FileFormatError(f"{path}: the grids of the file have different columns")
+    if table.notes:
+        warnings.warn(f"{path}: {'; '.join(table.notes)}", CyfesWarning, stacklevel=2)
+    columns = {name: column[rows] for name, column in table.columns.items()}
+    layout = _layout(path, _grid_of_header(path, names, header.constants), columns)
+    values, *rest = (layout.on_grid(path, name, columns[name]) for name in [value_name, *slopes])
+    return GridData(layout.grid, values, np.stack(rest) if rest else None, value_name)
+
+
+def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:
+    """Names of the CVs, which have SET lines, of the values, and of all derivatives if any."""
+    fields, constants = list(header.fields), header.constants
+    names = list(itertools.takewhile(lambda f: any(f"{k}_{f}" in constants for k in _SET), fields))
+    wanted = names or fields[:1]
+    missing = [f"{key}_{n}" for n in wanted for key in _SET if f"{key}_{n}" not in constants]
+    if missing:
+        raise FileFormatError(f"{path}: no grid in the header, missing #! SET {', '.join(missing)}")
+    if len(fields) == len(names):
+        raise FileFormatError(f"{path}: no column of values after {' '.join(names)}")
+    slopes = [f"der_{name}" for name in names]
+    return names, fields[len(names)], slopes if set(slopes) <= set(fields) else []
+
+
+def _chosen(
+    path: str | os.PathLike[str], headers: Sequence[Header], n_rows: int, index: int | None
+) -> tuple[Header, slice]:
+    """The header of one grid of a file, and its rows."""
+    n = len(headers)
+    if index is None:
+        index = -1
+        if n > 1:
+            text = f"{path}: {n} grids in one file; the last is taken"
+            warnings.warn(text, CyfesWarning, stacklevel=3)
+    if not -n <= index < n:
+        raise InputError(f"{path}: no grid {index}; the file has {n}")
+    starts = [header.first_row for header in headers] + [n_rows]
+    return headers[index], slice(starts[index % n], starts[index % n + 1])
 
 
 def _grid_of_header(
-    path: str | os.PathLike[str], fields: list[str], constants: Mapping[str, str]
+    path: str | os.PathLike[str], names: list[str], constants: Mapping[str, str]
 ) -> Grid:
-    """Grid of the leading columns that have SET lines; all four of them are needed."""
-    what = ("min", "max", "nbins", "periodic")
-    names = []
-    for name in fields:
-        if not any(f"{key}_{name}" in constants for key in what):
-            break
-        names.append(name)
-    wanted = names or fields[:1]
-    missing = [
-        f"{key}_{name}" for name in wanted for key in what if f"{key}_{name}" not in constants
-    ]
-    if missing or not names:
-        raise FileFormatError(f"{path}: no grid in the header, missing #! SET {', '.join(missing)}")
-
     def get(key: str) -> list[str]:
         return [constants[f"{key}_{name}"] for name in names]
 
@@ -152,33 +181,99 @@ def _grid_of_header(
 
 
 def _count(path: str | os.PathLike[str], text: str) -> int:
-    if not text.isdecimal():
-        raise FileFormatError(f"{path}: nbins must be a number of points, got {text!r}")
-    return int(text)
+    try:
+        return parse_integer(text, "nbins", least=1)
+    except InputError as error:
+        raise FileFormatError(f"{path}: {error}") from None
 
 
 def _flag(path: str | os.PathLike[str], text: str) -> bool:
     if text not in ("true", "false"):
-        raise FileFormatError(f"{path}: periodic must be true or false, got {text!r}")
+        raise FileFormatError(f"{path}: periodic must be true or false, got {quoted(text)}")
     return text == "true"
 
 
-def _check_points(path: str | os.PathLike[str], grid: Grid, columns: Mapping[str, Any]) -> None:
-    """FileFormatError unless row k is point k of the grid, the first CV fastest."""
+@dataclass(frozen=True)
+class _Layout:
+    """How the rows of a file lie on a grid.
+
+    ``shape``: points in the file along each CV, one more than the grid's where a periodic CV
+    repeats its first point at the end.
+    """
+
+    grid: Grid
+    shape: tuple[int, ...]
+
+    def axes(self) -> list[npt.NDArray[np.float64]]:
+        """Coordinates of the points in the file."""
+        return [
+            low + np.arange(n) * step
+            for low, step, n in zip(self.grid.lower, self.grid.spacing, self.shape)
+        ]
+
+    def distance(self, columns: Mapping[str, npt.NDArray[np.float64]]) -> float:
+        """Largest distance of the rows from the points: in half a spacing plus 0.1 % of the range.
+
+        Half a spacing tells neighbours apart; the rest is room for few printed digits.
+        """
+        worst = 0.0
+        for i, (name, axis) in enumerate(zip(self.grid.names, self.axes())):
+            along = tuple(-1 if k == i else 1 for k in range(self.grid.n_dims))
+            off = np.abs(self._reshaped(columns[name]) - axis.reshape(along)).max()
+            width = self.grid.upper[i] - self.grid.lower[i]
+            worst = max(worst, float(off) / (0.5 * self.grid.spacing[i] + 1e-3 * width))
+            worst = worst if np.isfinite(off) else np.inf
+        return worst
+
+    def on_grid(
+        self, path: str | os.PathLike[str], name: str, column: npt.NDArray[np.float64]
+    ) -> npt.NDArray[np.float64]:
+        """A column as float64[grid.shape]; FileFormatError unless repeated points are equal."""
+        whole = self._reshaped(column)
+        for i, n in enumerate(self.grid.shape):
+            if n == self.shape[i]:
+                continue
+            first, end = whole.take(0, axis=i), whole.take(n, axis=i)
+            room = 1e-6 * np.ptp(whole[np.isfinite(whole)]) if np.isfinite(whole).any() else 0.0
+            if not np.allclose(first, end, rtol=1e-6, atol=room):
+                cv = self.grid.names[i]
+                raise FileFormatError(
+                    f"{path}: {name} differs between both ends of {cv}, which is periodic"
+                )
+            whole = whole.take(range(n), axis=i)
+        return np.ascontiguousarray(whole)
+
+    def _reshaped(self, column: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """A column of rows, first CV fastest, as float64[shape]."""
+        return column.reshape(self.shape, order="F")
+
+
+def _layout(
+    path: str | os.PathLike[str], grid: Grid, columns: Mapping[str, npt.NDArray[np.float64]]
+) -> _Layout:
+    """The layout that the rows follow best; FileFormatError if they follow none."""
     n_rows = len(columns[grid.names[0]])
-    if n_rows != grid.size:
+    possible = [layout for layout in _layouts(grid) if math.prod(layout.shape) == n_rows]
+    if not possible:
         raise FileFormatError(
             f"{path}: {n_rows} rows, expected {' x '.join(map(str, grid.shape))} = {grid.size}"
         )
-    for i, (name, axis) in enumerate(zip(grid.names, grid.axes)):
-        along = tuple(-1 if k == i else 1 for k in range(grid.n_dims))
-        # Half a spacing tells neighbours apart; the rest is room for few printed digits.
-        tolerance = 0.5 * grid.spacing[i] + 1e-3 * (grid.upper[i] - grid.lower[i])
-        off = np.abs(_on_grid(columns[name], grid) - axis.reshape(along))
-        if not (off <= tolerance).all():
-            raise FileFormatError(f"{path}: {name} of the rows does not follow the header's grid")
+    distances = [layout.distance(columns) for layout in possible]
+    if not min(distances) <= 1.0:
+        raise FileFormatError(
+            f"{path}: a row does not follow the header's grid, {grid.names[0]} fastest"
+        )
+    return possible[distances.index(min(distances))]
 
 
-def _on_grid(column: npt.NDArray[np.float64], grid: Grid) -> npt.NDArray[np.float64]:
-    """A column of rows, first CV fastest, as float64[grid.shape]."""
-    return np.ascontiguousarray(column.reshape(grid.shape, order="F"))
+def _layouts(grid: Grid) -> Iterator[_Layout]:
+    """What the counts of a header may mean along each CV, the usual first."""
+    # Pairs of points in the file and on the grid, which has none twice.
+    choices = [
+        [(n, n), (n, n - 1), (n + 1, n)] if wraps else [(n, n), (n + 1, n + 1)]
+        for n, wraps in zip(grid.shape, grid.periodic)
+    ]
+    for pairs in itertools.product(*choices):
+        points, distinct = zip(*pairs)
+        if min(distinct) > 0:
+            yield _Layout(replace(grid, shape=distinct), points)

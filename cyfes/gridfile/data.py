@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cyfes.errors import FileFormatError, FileMissingError, InputError
+from cyfes.errors import FileFormatError, FileMissingError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.units import parse_number
 
@@ -66,6 +67,7 @@ def grid_of_file(
 ) -> Grid:
     """Return the grid that a file describes; FileFormatError for one that cannot be."""
     try:
+        check_names(names)
         return Grid(
             tuple(names),
             tuple(parse_number(low, f"min_{name}") for name, (low, _) in zip(names, bounds)),
@@ -76,6 +78,13 @@ def grid_of_file(
         )
     except InputError as error:
         raise FileFormatError(f"{path}: {error}") from error
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise InputError unless the names of CVs are different, and on one line each."""
+    for name in names:
+        if len(name.splitlines()) != 1 or names.count(name) > 1:
+            raise InputError(f"CVs need different names of one line, got {quoted(name)}")
 
 
 def missing_file(path: str | os.PathLike[str], error: OSError) -> FileMissingError:

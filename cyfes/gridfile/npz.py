@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import math
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from cyfes.errors import FileFormatError, InputError
-from cyfes.grid import Grid
+from cyfes.errors import FileFormatError, InputError, quoted, shortened
+from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridfile.atomic import atomic_write
-from cyfes.gridfile.data import GridData, as_field, missing_file
+from cyfes.gridfile.data import GridData, as_field, check_names, missing_file
+from cyfes.units import UNIT_LABELS, parse_number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 _EXTRA = "extra_"
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+#: Each member: the kinds of its dtype, its possible numbers of dimensions, and both in words.
+_MEMBERS = {
+    "names": ("U", (1,), "a list of names"),
+    "lower": ("fiu", (1,), "a list of numbers"),
+    "upper": ("fiu", (1,), "a list of numbers"),
+    "shape": ("iu", (1,), "a list of whole numbers"),
+    "periodic": ("b", (1,), "a list of true and false"),
+    "bounds_text": ("U", (2,), "pairs of texts"),
+    "units": ("U", (0,), "a text"),
+    "values": ("fiu", range(1, MAX_DIMS + 1), "numbers on a grid"),
+    "derivatives": ("fiu", range(2, MAX_DIMS + 2), "numbers on a grid"),
+    "kbt": ("fiu", (0,), "a number"),
+}
+_OPTIONAL = {"derivatives", "kbt"}
 
 
 def write_npz(
@@ -61,7 +83,7 @@ def write_npz(
 def read_npz(path: str | os.PathLike[str]) -> GridData:
     """Read a surface written by ``write_npz``; nothing in the file is executed.
 
-    Raises FileMissingError, or FileFormatError for any other kind of file.
+    Raises FileMissingError, or FileFormatError that names the member to blame.
     """
     import zipfile
 
@@ -69,37 +91,108 @@ def read_npz(path: str | os.PathLike[str]) -> GridData:
         with open(path, "rb") as file:
             if not zipfile.is_zipfile(file):
                 raise FileFormatError(f"{path}: not an .npz file")
-            file.seek(0)
-            with np.load(file, allow_pickle=False) as archive:
-                arrays = {name: archive[name] for name in archive.files}
-        return _from_arrays(arrays)
-    except FileFormatError:
-        raise
+            arrays = _arrays(path, file)
     except OSError as error:
         raise missing_file(path, error) from error
-    except KeyError as error:
-        raise FileFormatError(f"{path}: not a surface written by cyfes, lacks {error}") from error
-    except (ValueError, TypeError, zipfile.BadZipFile) as error:
+    try:
+        return _from_arrays(arrays)
+    except InputError as error:
         raise FileFormatError(f"{path}: not a surface written by cyfes: {error}") from error
 
 
+def _arrays(path: str | os.PathLike[str], file: BinaryIO) -> dict[str, np.ndarray]:
+    """Every array of a file by its name."""
+    import zipfile
+
+    arrays: dict[str, np.ndarray] = {}
+    member = ""
+    # What is damaged can fail in any way in the libraries that read it: zlib, struct, tokenize.
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for info in archive.infolist():
+                member = info.filename
+                name = member.removesuffix(".npy")
+                if name == member or name in arrays:
+                    raise ValueError("not one of different arrays of NumPy")
+                arrays[name] = _array(archive.read(info))
+            member = ""
+            _check_count(file, len(arrays))
+    except Exception as error:
+        # A wrong offset is an invalid argument of seek.
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise
+        what = f"{path}: {quoted(member)}" if member else str(path)
+        why = shortened(str(error)) or type(error).__name__
+        raise FileFormatError(f"{what} cannot be read: {why}") from error
+    return arrays
+
+
+def _check_count(file: BinaryIO, n_found: int) -> None:
+    """ValueError unless there are as many members as a zip file's last record tells.
+
+    A damaged entry may hide the next one, which zipfile does not notice.
+    """
+    file.seek(-22, os.SEEK_END)
+    record = file.read()
+    n_members = int.from_bytes(record[10:12], "little")
+    if not record.startswith(b"PK\x05\x06") or n_members != n_found:
+        raise ValueError(f"{n_found} of {n_members} members are found")
+
+
+def _array(data: bytes) -> np.ndarray:
+    """The array in the bytes of an .npy file; ValueError for one of objects or of another size."""
+    stream = io.BytesIO(data)
+    version = np.lib.format.read_magic(stream)
+    if version not in _HEADERS:
+        raise ValueError(f"version {version} of the .npy format")
+    shape, fortran_order, dtype = _HEADERS[version](stream)
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    count, start = math.prod(shape), stream.tell()
+    if count * dtype.itemsize != len(data) - start:
+        raise ValueError(f"its shape {shape} of {dtype} does not fit its {len(data) - start} bytes")
+    array = np.frombuffer(data, dtype, count, start)
+    return array.reshape(shape, order="F" if fortran_order else "C").copy()
+
+
 def _from_arrays(arrays: dict[str, np.ndarray]) -> GridData:
-    grid = Grid(
-        tuple(arrays["names"].tolist()),
-        tuple(arrays["lower"].tolist()),
-        tuple(arrays["upper"].tolist()),
-        tuple(arrays["shape"].tolist()),
-        tuple(arrays["periodic"].tolist()),
-        tuple((low, high) for low, high in arrays["bounds_text"].tolist()),
-    )
+    """The surface in the arrays of a file; InputError for arrays that are none."""
+    for name in arrays:
+        if name not in _MEMBERS and not name.startswith(_EXTRA):
+            raise InputError(f"unknown member {quoted(name)}")
+    for name, (kinds, n_dims, what) in _MEMBERS.items():
+        array = arrays.get(name)
+        if array is None and name not in _OPTIONAL:
+            raise InputError(f"it lacks {name!r}")
+        if array is not None and (array.dtype.kind not in kinds or array.ndim not in n_dims):
+            raise InputError(f"{name!r} is {array.dtype}{list(array.shape)}, expected {what}")
+    grid = _grid(arrays)
     derivatives = arrays.get("derivatives")
     if derivatives is not None:
         derivatives = as_field("derivatives", derivatives, (grid.n_dims, *grid.shape))
+    units, kbt = str(arrays["units"]), arrays.get("kbt")
+    if units not in UNIT_LABELS or (kbt is not None and not 0 < kbt < math.inf):
+        raise InputError(f"unknown units {quoted(units)}, or a kbt that is not positive: {kbt}")
     return GridData(
         grid,
         as_field("values", arrays["values"], grid.shape),
         derivatives,
-        units=str(arrays["units"]),
-        kbt=float(arrays["kbt"]) if "kbt" in arrays else None,
+        units=units,
+        kbt=None if kbt is None else float(kbt),
         extra={n.removeprefix(_EXTRA): a for n, a in arrays.items() if n.startswith(_EXTRA)},
     )
+
+
+def _grid(arrays: dict[str, np.ndarray]) -> Grid:
+    names = arrays["names"].tolist()
+    check_names(names)
+    texts = arrays["bounds_text"]
+    if texts.shape != (len(names), 2):
+        raise InputError(f"'bounds_text' is {list(texts.shape)}, expected {[len(names), 2]}")
+    for text in texts.ravel().tolist():
+        parse_number(text, "bounds_text")
+    lower, upper, shape, periodic = (
+        tuple(arrays[name].tolist()) for name in ("lower", "upper", "shape", "periodic")
+    )
+    bounds = tuple((low, high) for low, high in texts.tolist())
+    return Grid(tuple(names), lower, upper, shape, periodic, bounds)

@@ -1,7 +1,23 @@
 """PLUMED tables in: HILLS, COLVAR, KERNELS and STATE files as columns of float64."""
 
-from cyfes.tables.header import Header
+from cyfes.tables.header import Bounds, Header, more_exact, same_bounds
+from cyfes.tables.kind import expect_kind, kind_of
 from cyfes.tables.reader import Rows, TableReader
-from cyfes.tables.table import Table, read_header, read_table
+from cyfes.tables.table import Table, read_header, read_table, table_of
+from cyfes.tables.text import input_paths
 
-__all__ = ["Header", "Rows", "Table", "TableReader", "read_header", "read_table"]
+__all__ = [
+    "Bounds",
+    "Header",
+    "Rows",
+    "Table",
+    "TableReader",
+    "expect_kind",
+    "input_paths",
+    "kind_of",
+    "more_exact",
+    "read_header",
+    "read_table",
+    "same_bounds",
+    "table_of",
+]

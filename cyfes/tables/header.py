@@ -1,10 +1,20 @@
 """The header lines of PLUMED files: ``#! FIELDS`` names columns, ``#! SET`` gives constants."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from cyfes.errors import FileFormatError
 from cyfes.tables.text import decode, fields_of
+from cyfes.units import parse_number
+
+#: More constants than any PLUMED file has; each header keeps its own.
+MAX_CONSTANTS = 1000
+
+#: How far printed bounds may lie from the period they stand for, relative to its length.
+BOUND_TOLERANCE = 1e-6
+
+#: The bounds of a period as they are written, None for a CV without a period.
+Bounds = tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -21,34 +31,64 @@ class Header:
     line: int
     first_row: int
 
+    def bounds_of(self, path: str, name: str) -> Bounds:
+        """Return the bounds of a CV's period, None if it has none.
+
+        Raises FileFormatError for one bound without the other, or bounds that are no numbers or
+        not in order.
+        """
+        where = f"{path}:{max(1, self.line)}"
+        low, high = self.constants.get(f"min_{name}"), self.constants.get(f"max_{name}")
+        if low is None and high is None:
+            return None
+        if low is None or high is None:
+            given, missing = ("min", "max") if high is None else ("max", "min")
+            raise FileFormatError(
+                f"{where}: SET {given}_{name} without SET {missing}_{name}; a period needs both"
+            )
+        if not parse_number(low, f"{where}: min_{name}") < parse_number(
+            high, f"{where}: max_{name}"
+        ):
+            raise FileFormatError(f"{where}: min_{name} {low} must be less than max_{name} {high}")
+        return low, high
+
 
 #: What is known of a file before its first line.
 NO_HEADER = Header((), {}, 0, 0)
 
 
-def next_header(header: Header, line: bytes, path: str, number: int) -> Header:
-    """Return the header in force after a line, the ``number``-th: ``header`` if nothing changes.
+def header_after(
+    header: Header,
+    lines: Iterable[tuple[int, bytes]],
+    path: str,
+    skipped: list[str] | None = None,
+) -> Header:
+    """Return the header in force after some header lines, each given with its number.
 
-    A FIELDS line begins a header without constants; those set before the first FIELDS line belong
-    to it. A SET line begins a header only if it changes a constant. A line is a header line if its
-    first characters but blanks are ``#!``.
-    Raises FileFormatError for a SET line without a name and a value.
+    ``header`` itself if nothing changes. A FIELDS line begins a header without constants; those
+    set before the first FIELDS line belong to it. A SET line begins a header only if it changes a
+    constant. Raises FileFormatError for a SET line without a name and a value; with ``skipped``
+    such a line is left out and told there.
     """
-    line = line.lstrip(b" \t\r")
-    if not line.startswith(b"#!"):
+    fields, constants, line_of_fields = header.fields, dict(header.constants), header.line
+    for number, line in lines:
+        match decode(line.lstrip(b" \t\r")[2:]).split(maxsplit=2):
+            case ["FIELDS", *names]:
+                constants = {} if line_of_fields else constants
+                fields, line_of_fields = tuple(" ".join(names).split()), number
+            case ["SET", name, value]:
+                constants[name] = value.strip()
+            case ["SET", *_]:
+                if skipped is None:
+                    raise FileFormatError(
+                        f"{path}:{number}: SET needs a name and a value; --on-bad skip ignores it"
+                    )
+                skipped.append(f"line {number}, SET without a name and a value, was ignored")
+        if len(constants) > MAX_CONSTANTS:
+            raise FileFormatError(f"{path}:{number}: more than {MAX_CONSTANTS} SET lines")
+    if line_of_fields == header.line and constants == header.constants:
         return header
-    match decode(line[2:]).split(maxsplit=2):
-        case ["FIELDS", *names]:
-            fields = tuple(" ".join(names).split())
-            return Header(fields, {} if header.line else header.constants, number, 0)
-        case ["SET", name, value]:
-            value = value.strip()
-            if header.constants.get(name) == value:
-                return header
-            return replace(header, constants={**header.constants, name: value})
-        case ["SET", *_]:
-            raise FileFormatError(f"{path}:{number}: SET needs a name and a value")
-    return header
+    return Header(fields, constants, line_of_fields, 0)
 
 
 def with_fields(header: Header, row: bytes) -> Header:
@@ -56,3 +96,20 @@ def with_fields(header: Header, row: bytes) -> Header:
     if header.line or header.fields:
         return header
     return replace(header, fields=tuple(map(str, range(len(fields_of(row))))))
+
+
+def same_bounds(one: Bounds, other: Bounds) -> bool:
+    """Return whether bounds mean the same period: -pi, and -3.141593 as a program prints it."""
+    if one is None or other is None:
+        return one is other
+    (a, b), (c, d) = ([parse_number(text, "period") for text in pair] for pair in (one, other))
+    return max(abs(a - c), abs(b - d)) <= BOUND_TOLERANCE * (b - a)
+
+
+def more_exact(one: Bounds, other: Bounds) -> Bounds:
+    """Return those of two equivalent bounds that carry more digits."""
+
+    def digits(bounds: Bounds) -> int:
+        return sum(len(repr(parse_number(text, "period"))) for text in bounds or ())
+
+    return other if digits(other) > digits(one) else one

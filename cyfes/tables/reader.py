@@ -11,109 +11,186 @@ import numpy as np
 
 from cyfes._kernels import ROW_FAULTS, max_threads, parse_rows
 from cyfes.errors import FileFormatError, InputError
-from cyfes.tables.header import NO_HEADER, Header, next_header, with_fields
-from cyfes.tables.text import Block, TextReader, decode, fields_of
+from cyfes.tables.header import NO_HEADER, header_after, with_fields
+from cyfes.tables.kind import check_first_row
+from cyfes.tables.text import LONGEST_LINE, Block, TextReader, decode, fields_of
 
 GOOD = ROW_FAULTS.index("good")
 WRONG_COLUMNS = ROW_FAULTS.index("wrong number of columns")
 NOT_A_NUMBER = ROW_FAULTS.index("not a number")
+HEADER_IN_ROW = ROW_FAULTS.index("header line in it")
 CUT_OFF = "last line cut off"
+CUT_BY_HEADER = "cut off by a header line"
 NO_NEWLINE = "last line without newline"
 UNTERMINATED = "the last line has no newline; it is complete and was kept"
 SKIP_HINT = "--on-bad skip leaves such rows out"
 
-#: Text a thread parses in one call, and all text of the first call after a header line.
-BLOCK_BYTES = 1 << 23
+#: Text a thread parses in one call, all text of one call, and of the first after a header line.
+BLOCK_BYTES = 1 << 21
+MAX_BLOCK_BYTES = 1 << 24
 FIRST_BYTES = 1 << 16
 
+# Whole lines that are blank or comments. What was matched is not given back.
+_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
 _HEADER_LINE = re.compile(rb"[ \t\r]*#!")
+_HEADER_IN_ROW = re.compile(rb"^[ \t\r]*[^#\s][^#\n]*(#!)", re.MULTILINE)
+_NTH = re.compile(r"(?P<name>.+):(?P<number>[1-9][0-9]?)")
 _NONE = np.empty(0, np.intp)
 
 
-@dataclass
 class Rows:
     """Successive rows of a file under one header.
 
     ``columns``: float64[n] each, in the order they were asked for; ``left_out``: indices of the
     rows dropped, counted from ``first_row`` as those kept; ``first_row``: number of rows in the
-    file before these, ``n_read`` of these, dropped ones too.
+    file before these, ``n_read`` of these, dropped ones too. ``follows_header``: whether header
+    lines come right before the first of them.
     """
 
-    header: Header
-    columns: list[np.ndarray]
-    left_out: np.ndarray
-    first_row: int
-    n_read: int
-    _text: memoryview
-    _first_line: int
+    def __init__(
+        self,
+        reader: "TableReader",
+        columns: list[np.ndarray],
+        good: np.ndarray | None,
+        n_read: int,
+        text: memoryview,
+    ) -> None:
+        self.header = reader.header_in_force
+        self.columns = columns
+        self.left_out = _NONE
+        self.first_row = reader.n_rows
+        self.n_read = n_read
+        self.follows_header = reader.passed_header
+        self._reader = reader
+        self._text = text
+        self._first_line = reader.line
+        if good is not None:
+            self._keep(good)
 
     def __len__(self) -> int:
         return self.n_read - len(self.left_out)
 
     def line_of(self, row: int) -> int:
         """Return the 1-based line number of the row of index ``row`` among those kept."""
-        # left_out[i] - i kept rows come before the i-th dropped one.
-        kept_before = self.left_out - np.arange(len(self.left_out))
-        return self.line_of_read(row + int(np.searchsorted(kept_before, row, side="right")))
-
-    def line_of_read(self, row: int) -> int:
-        """Return the 1-based line number of the row of index ``row``, dropped ones counted."""
         lines = bytes(self._text).split(b"\n")
         with_row = (i for i, line in enumerate(lines) if fields_of(line))
-        return self._first_line + next(islice(with_row, row, None))
+        return self._first_line + next(islice(with_row, int(self._kept()[row]), None))
+
+    def reject(self, bad: np.ndarray, reason: str, text: Callable[[int], str]) -> None:
+        """Treat rows as bad ones: leave them out and count them, or raise for the first.
+
+        ``bad`` bool[len(self)]; ``reason`` counts them; ``text(row)`` says what was got and what
+        was expected. Raises FileFormatError naming file and line unless rows may be skipped.
+        """
+        if not bad.any():
+            return
+        if self._reader.on_bad == "raise":
+            row = int(np.argmax(bad))
+            where = f"{self._reader.path}:{self.line_of(row)}"
+            raise FileFormatError(f"{where}: {text(row)}; {SKIP_HINT}")
+        self._reader.dropped[reason] += int(bad.sum())
+        self._keep(~bad)
+
+    def _kept(self) -> np.ndarray:
+        """Indices of the kept rows among those read."""
+        return np.delete(np.arange(self.n_read), self.left_out)
+
+    def _keep(self, good: np.ndarray) -> None:
+        """Leave out the rows, of those kept so far, that are not good."""
+        out = self._kept()[~good]
+        for i, column in enumerate(self.columns):
+            kept = column[good]
+            self.columns[i] = column[: len(kept)]
+            self.columns[i][:] = kept
+        self.left_out = np.union1d(self.left_out, out)
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where the wanted columns are: ``at`` the index of each, ``copies`` [of, index] of those that
+    stand in a row more than once."""
+
+    at: list[int]
+    copies: list[tuple[int, int]]
+
+    @property
+    def all(self) -> list[int]:
+        return sorted([*self.at, *(copy for _, copy in self.copies)])
 
 
 class TableReader:
-    """The ``wanted`` columns of a PLUMED file, a block of rows at a time.
+    """A PLUMED table, read forwards once: first its header, then the rows, a block at a time.
 
-    Options as ``read_table``; ``space(room)`` offers float64[room] for each wanted column. Without
-    it the columns of Rows are good until the next come. Iterating raises as ``read_table``;
-    ``dropped`` (reason -> rows), ``notes`` and ``n_rows`` (read) are complete at the end.
+    ``header`` is the one in force at the first row, known at once; ``rows`` gives the rows.
+    ``dropped`` (reason -> rows), ``notes`` and ``n_rows`` (read) are complete after them.
+    Options and errors as ``read_table``.
     """
 
     def __init__(
         self,
         path: str,
-        wanted: Sequence[str],
         *,
         on_bad: Literal["raise", "skip"] = "raise",
         allow_nonfinite: bool = False,
         drop_unterminated: bool = False,
         n_threads: int = 0,
-        space: Callable[[int], Sequence[np.ndarray]] | None = None,
     ) -> None:
         if on_bad not in ("raise", "skip"):
             raise InputError(f"on_bad must be 'raise' or 'skip', got {on_bad!r}")
         self.path = path
-        self.names = tuple(dict.fromkeys(wanted))
+        self.on_bad = on_bad
         self.dropped: Counter[str] = Counter()
         self.notes: list[str] = []
         self.n_rows = 0
-        self._on_bad = on_bad
+        self.line = 1  # number of the next
+        self.header_in_force = NO_HEADER
+        self.passed_header = False  # since the rows before
         self._allow_nonfinite = allow_nonfinite
         self._drop_unterminated = drop_unterminated
         self._n_threads = n_threads
-        self._block_bytes = BLOCK_BYTES * (n_threads or max_threads())
-        self._space = space
-        self._header = NO_HEADER
-        self._line = 1  # number of the line that comes next
-        self._reused: list[np.ndarray] = []
+        self._block_bytes = min(BLOCK_BYTES * (n_threads or max_threads()), MAX_BLOCK_BYTES)
+        self._names: tuple[str, ...] = ()
+        self._columns: _Columns | None = None
         self._faults = np.empty(0, np.uint8)
-        self._positions: list[int] | None = None  # of the names, once there is a row
+        self._reused: list[np.ndarray] = []
+        self._text = TextReader(path)
+        try:
+            self._read_top()
+        except BaseException:
+            self.close()
+            raise
+        self.header = self.header_in_force
 
-    def __iter__(self) -> Iterator[Rows]:
-        with TextReader(self.path) as text:
+    def close(self) -> None:
+        """Close the file; at the end of the rows this is done."""
+        self._text.close()
+
+    def rows(
+        self,
+        wanted: Sequence[str],
+        space: Callable[[int], Sequence[np.ndarray]] | None = None,
+    ) -> Iterator[Rows]:
+        """Yield the rows with the ``wanted`` columns; those of one call are good until the next.
+
+        ``space(room)`` offers float64[room] for each different wanted column. A column that stands
+        in a row more than once, with equal values, is one; "NAME:2" is the second of that name.
+        """
+        self._names = tuple(dict.fromkeys(wanted))
+        self._columns = None
+        with self._text as text:
             n_bytes = FIRST_BYTES
             while block := text.peek(n_bytes):
-                if _HEADER_LINE.match(block.text):
-                    n_read = self._read_header(block)
-                    n_bytes = FIRST_BYTES if n_read else 2 * n_bytes
+                n_read = self._pass_headers(block)
+                if n_read:
+                    n_bytes = FIRST_BYTES
                 else:
-                    rows, n_read = self._read_rows(block)
+                    rows, n_read = self._read_rows(block, space)
                     if rows.n_read:
+                        self.passed_header = False
                         yield rows
+                    del rows  # views, which would keep growing arrays from growing
                     n_bytes = max(n_bytes, min(4 * n_bytes, self._block_bytes))
-                    n_bytes *= 1 if n_read else 2  # for a line longer than the block
+                    n_bytes = n_bytes if n_read else self._longer(n_bytes)
                 text.advance(n_read)
         if not self.n_rows:
             raise FileFormatError(f"{self.path}: no data rows")
@@ -121,139 +198,219 @@ class TableReader:
             reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
             raise FileFormatError(f"{self.path}: no good data rows ({reasons})")
 
-    def _fresh_space(self, room: int) -> Sequence[np.ndarray]:
-        """Room for rows, used for every block."""
-        if not self._reused or len(self._reused[0]) < room:
-            self._reused = list(np.empty((len(self.names), room)))
-        return self._reused
+    def _read_top(self) -> None:
+        """Read up to the first row."""
+        n_bytes, row = FIRST_BYTES, None
+        while row is None and (block := self._text.peek(n_bytes)):
+            if n_read := self._pass_headers(block):
+                self._text.advance(n_read)
+            elif (row := block.line_at(0)) is None:
+                n_bytes = self._longer(n_bytes)
+        if row is not None and fields_of(row) and not self.header_in_force.line:
+            check_first_row(self.path, self.line, row)
+            self.header_in_force = with_fields(self.header_in_force, row)
+        if not self.header_in_force.fields:
+            raise FileFormatError(f"{self.path}: no data rows")
 
-    def line_of_read(self, row: int) -> int:
-        """Return the 1-based line number of the row of index ``row``, dropped ones counted."""
-        self._on_bad = "skip"
-        for rows in self:
-            if row < rows.first_row + rows.n_read:
-                return rows.line_of_read(row - rows.first_row)
-        raise InputError(f"{self.path}: no row {row}")
+    def _longer(self, n_bytes: int) -> int:
+        """The size of a block for a line that is longer than one."""
+        if n_bytes >= LONGEST_LINE:
+            raise FileFormatError(
+                f"{self.path}:{self.line}: a line of over {LONGEST_LINE >> 20} MiB; no table"
+            )
+        return 2 * n_bytes
 
-    def _read_header(self, block: Block) -> int:
-        """Take in the header line that a block begins with; 0 if the block does not hold it all."""
-        line = block.line_at(0)
-        if line is None:
-            return 0
-        header = next_header(self._header, line, self.path, self._line)
-        if header is not self._header:
-            self._header, self._positions = header, None
-        self._line += 1
-        return min(len(line) + 1, len(block.text))
+    def _pass_headers(self, block: Block) -> int:
+        """Take in the header lines that a block begins with; the bytes of these and of comments."""
+        text, at, number = block.text, 0, self.line
+        lines = []
+        while True:
+            gap = _GAP.match(text, at)
+            begin, at = at, gap.end() if gap else at
+            number += bytes(text[begin:at]).count(b"\n")
+            line = block.line_at(at) if _HEADER_LINE.match(text, at) else None
+            if line is None:
+                break
+            lines.append((number, line))
+            at += len(line) + 1
+            number += at <= len(text)
+        self.line = number
+        if lines:
+            skipped = self.notes if self.on_bad == "skip" else None
+            header = header_after(self.header_in_force, lines, self.path, skipped)
+            if header is not self.header_in_force:
+                self.header_in_force, self._columns = header, None
+            self.passed_header = True
+        return min(at, len(text))
 
-    def _read_rows(self, block: Block) -> tuple[Rows, int]:
+    def _read_rows(
+        self,
+        block: Block,
+        space: Callable[[int], Sequence[np.ndarray]] | None,
+        before_header: bool = False,
+    ) -> tuple[Rows, int]:
         """The rows of a block up to a header line, and the bytes they take."""
-        if self._positions is None and (row := block.first_row()) is not None:
-            self._header = with_fields(self._header, row)
-            self._positions = [self._position(name) for name in self.names]
-        positions = self._positions or []
-        order = sorted(positions)
-        n_columns = len(self._header.fields) if self._positions is not None else 1
-        room = len(block.text) // 2 + 1
-        space = (self._space or self._fresh_space)(room) if positions else ()
+        if self._columns is None:
+            self._columns = self._find_columns()
+        columns, room = self._columns, len(block.text) // 2 + 1
+        arrays = self._arrays(columns, room, space)
         if len(self._faults) < room:
             self._faults = np.empty(room, np.uint8)
-        values, faults, first, n, n_read, n_lines = parse_rows(
+        order = columns.all
+        found, faults, first, n, n_read, n_lines = parse_rows(
             block.text,
-            n_columns,
+            len(self.header_in_force.fields),
             order,
             self._n_threads,
             self._allow_nonfinite,
             block.is_last,
-            [*(space[positions.index(at)][:room] for at in order), self._faults[:room]],
+            [*(arrays[at][:room] for at in order), self._faults[:room]],
         )
-        if first is not None and self._on_bad == "raise":
-            raise self._error(block, *first)
-        columns = [values[order.index(at)] for at in positions]
-        good = self._good_rows(block, n, n_read, faults)
-        if good is not None:
-            for i, column in enumerate(columns):
-                kept = column[good]
-                columns[i] = column[: len(kept)]
-                columns[i][:] = kept
-        left_out = _NONE if good is None else np.flatnonzero(~good)
-        rows = Rows(
-            self._header, columns, left_out, self.n_rows, n, block.text[:n_read], self._line
-        )
+        if faults is not None and not before_header and np.any(faults == HEADER_IN_ROW):
+            cut = _HEADER_IN_ROW.search(bytes(block.text))
+            if cut is not None:  # always
+                text = block.text[: cut.start(1)]
+                return self._read_rows(Block(text, True), space, True)
+        if first is not None and self.on_bad == "raise":
+            raise self._error(block, *first, before_header)
+        values = dict(zip(order, found, strict=True))
+        good = self._good_rows(block, n, n_read, faults, before_header)
+        rows = Rows(self, [values[at] for at in columns.at], good, n, block.text[:n_read])
+        self._check_copies(rows, columns, values, good)
         self.n_rows += n
-        self._line += n_lines
+        self.line += n_lines
         return rows, n_read
 
+    def _arrays(
+        self,
+        columns: _Columns,
+        room: int,
+        space: Callable[[int], Sequence[np.ndarray]] | None,
+    ) -> dict[int, np.ndarray]:
+        """Where each column goes; without ``space`` into the same room for every block."""
+        n_own = len(columns.copies) + (0 if space else len(columns.at))
+        if len(self._reused) < n_own or (n_own and len(self._reused[0]) < room):
+            self._reused = list(np.empty((n_own, room)))
+        given = list(space(room)) if space and columns.at else []
+        copies = [copy for _, copy in columns.copies]
+        return dict(zip([*columns.at, *copies], [*given, *self._reused], strict=False))
+
+    def _check_copies(
+        self,
+        rows: Rows,
+        columns: _Columns,
+        values: dict[int, np.ndarray],
+        good: np.ndarray | None,
+    ) -> None:
+        """Raise FileFormatError if columns of one name differ."""
+        for of, copy in columns.copies:
+            one = rows.columns[columns.at.index(of)]
+            other = values[copy] if good is None else values[copy][good]
+            differs = (one != other) & ~(np.isnan(one) & np.isnan(other))
+            if differs.any():
+                row = int(np.argmax(differs))
+                name = self.header_in_force.fields[of]
+                raise FileFormatError(
+                    f"{self.path}:{rows.line_of(row)}: columns {of + 1} and {copy + 1} are both "
+                    f"called {name!r} and differ ({one[row]:g} and {other[row]:g}); choose "
+                    f"{name}:1 or {name}:2"
+                )
+
     def _good_rows(
-        self, block: Block, n: int, n_read: int, faults: np.ndarray | None
+        self,
+        block: Block,
+        n: int,
+        n_read: int,
+        faults: np.ndarray | None,
+        before_header: bool,
     ) -> np.ndarray | None:
         """Mask of the rows to keep, None for all; counts the others."""
         tail = block.last_line() if n and block.is_last and n_read == len(block.text) else []
         last = GOOD if faults is None else faults[-1] if n else GOOD
-        keep_last = True
-        if tail and last == GOOD:
-            keep_last = not self._drop_unterminated
-            if keep_last:
-                self.notes.append(UNTERMINATED)
-            else:
-                self.dropped[NO_NEWLINE] += 1
+        keep_last = not (tail and last == GOOD) or self._keep_unterminated(before_header)
         if faults is None and keep_last:
             return None
         good = np.ones(n, bool) if faults is None else faults == GOOD
         if faults is not None:
-            cut_off = last == WRONG_COLUMNS and 0 < len(tail) < len(self._header.fields)
-            self._count(faults, cut_off)
+            n_fields = len(self.header_in_force.fields)
+            cut_off = last == WRONG_COLUMNS and 0 < len(tail) < n_fields
+            self._count(faults, cut_off, CUT_BY_HEADER if before_header else CUT_OFF)
         good[-1] &= keep_last
         return good
 
-    def _count(self, faults: np.ndarray, cut_off: bool) -> None:
+    def _keep_unterminated(self, before_header: bool) -> bool:
+        """Whether a complete line without newline is kept; says so."""
+        if before_header:
+            self.notes.append("a header line begins in the middle of a line, after a complete row")
+        elif self._drop_unterminated:
+            self.dropped[NO_NEWLINE] += 1
+            return False
+        else:
+            self.notes.append(UNTERMINATED)
+        return True
+
+    def _count(self, faults: np.ndarray, cut_off: bool, reason: str) -> None:
         """Count the bad rows; a last line that was cut off is told from others that are short."""
         counts = np.bincount(faults, minlength=len(ROW_FAULTS))
         counts[WRONG_COLUMNS] -= cut_off
-        self.dropped.update({CUT_OFF: 1} if cut_off else {})
+        self.dropped.update({reason: 1} if cut_off else {})
         for fault in np.flatnonzero(counts):
             if fault != GOOD:
                 self.dropped[ROW_FAULTS[fault]] += int(counts[fault])
 
-    def _position(self, name: str) -> int:
-        """The index of a column; FileFormatError unless there is exactly one of that name."""
-        fields = self._header.fields
-        if fields.count(name) == 1:
-            return fields.index(name)
-        where = f"{self.path}:{max(1, self._header.line)}"
-        if name in fields:
-            raise FileFormatError(f"{where}: column {name!r} appears {fields.count(name)} times")
-        if not self.n_rows:
-            self._check_names()
-        raise FileFormatError(f"{where}: no column {name!r} from here on, only {', '.join(fields)}")
+    def _find_columns(self) -> _Columns:
+        """Where the wanted columns are under the header in force.
 
-    def _check_names(self) -> None:
-        """InputError for a name that no header of the file has."""
-        everything = TableReader(self.path, (), on_bad="skip")
-        known = {name for rows in everything for name in rows.header.fields}
-        for name in self.names:
-            if name not in known:
-                has = ", ".join(self._header.fields)
-                raise InputError(f"{self.path}: no column {name!r}; the file has {has}")
+        Raises InputError if the file begins without one, FileFormatError if it is lost later.
+        """
+        fields = self.header_in_force.fields
+        at: list[int] = []
+        copies: list[tuple[int, int]] = []
+        for name in self._names:
+            found = [i for i, field in enumerate(fields) if field == name]
+            nth = _NTH.fullmatch(name)
+            if not found and nth and fields.count(nth["name"]) >= int(nth["number"]):
+                same = [i for i, field in enumerate(fields) if field == nth["name"]]
+                found = [same[int(nth["number"]) - 1]]
+            if not found:
+                raise self._missing(name)
+            if found[0] in at:
+                raise InputError(f"{self.path}: {name!r} names a column that was named before")
+            at.append(found[0])
+            copies += [(found[0], copy) for copy in found[1:]]
+        return _Columns(at, copies)
+
+    def _missing(self, name: str) -> InputError:
+        fields = ", ".join(self.header_in_force.fields)
+        if not self.n_rows:
+            return InputError(f"{self.path}: no column {name!r}; the file has {fields}")
+        where = f"{self.path}:{max(1, self.header_in_force.line)}"
+        return FileFormatError(f"{where}: no column {name!r} from here on, only {fields}")
 
     def _error(
-        self, block: Block, offset: int, n_lines: int, fault: int, n_found: int, column: int
+        self,
+        block: Block,
+        offset: int,
+        n_lines: int,
+        fault: int,
+        n_found: int,
+        column: int,
+        before_header: bool,
     ) -> FileFormatError:
         """What is wrong with the row whose line starts at ``offset`` of a block."""
-        fields = self._header.fields
-        where = f"{self.path}:{self._line + n_lines}"
+        fields = self.header_in_force.fields
+        where = f"{self.path}:{self.line + n_lines}"
         line = block.line_at(offset)
         if fault == WRONG_COLUMNS:
             unterminated = block.is_last and offset + len(line or b"") == len(block.text)
             if n_found < len(fields) and unterminated:
-                return FileFormatError(
-                    f"{where}: the last line is cut off: {n_found} of {len(fields)} columns; "
-                    + SKIP_HINT
-                )
-            expected = f"{len(fields)} are expected ({' '.join(fields)})"
-            return FileFormatError(f"{where}: {n_found} columns where {expected}")
+                what = "this row, by a header line," if before_header else "the last line"
+                text = f"{what} is cut off: {n_found} of {len(fields)} columns"
+            else:
+                expected = f"{len(fields)} are expected ({' '.join(fields)})"
+                text = f"{n_found} columns where {expected}"
+            return FileFormatError(f"{where}: {text}; {SKIP_HINT}")
         found = decode(fields_of(line or b"")[column])
         where += f": column {column + 1} ({fields[column]})"
-        if fault == NOT_A_NUMBER:
-            return FileFormatError(f"{where}: {found!r} is not a number")
-        return FileFormatError(f"{where} is {found}; {SKIP_HINT}")
+        text = f": {found!r} is not a number" if fault == NOT_A_NUMBER else f" is {found}"
+        return FileFormatError(f"{where}{text}; {SKIP_HINT}")

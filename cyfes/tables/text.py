@@ -1,23 +1,28 @@
-"""Text files as bytes, a stretch at a time: plain files are mapped, gzip files decompressed."""
+"""Text files as bytes, a stretch at a time: plain or compressed files, pipes and standard input."""
 
-import mmap
+import io
+import os
 import re
+import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
 from types import TracebackType
-from typing import IO
+from typing import IO, cast
 
-from cyfes.errors import FileFormatError, FileMissingError
+from cyfes.errors import FileFormatError, FileMissingError, InputError
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_LONGEST_LINE = 1 << 20
+#: The path that stands for standard input.
+STDIN = "-"
+
+#: Bytes that tell what a file is.
+_HEAD_BYTES = 512
+#: No line of a table is longer.
+LONGEST_LINE = 1 << 24
 #: Most lines are no longer.
 _LINE = 1 << 10
-#: Bytes of a mapped file that stay in memory behind the reader.
-_KEPT_BYTES = 1 << 24
+_BOM = b"\xef\xbb\xbf"
 # What the parser takes for a field: anything but blanks, up to a comment.
 _FIELD = re.compile(rb"[^ \t\r\n]+")
 
@@ -43,18 +48,6 @@ class Block:
                 return None
             size *= 4
 
-    def first_row(self) -> bytes | None:
-        """Return the line of the first row, None if a header line comes first or the block ends."""
-        offset = 0
-        while offset < len(self.text):
-            line = self.line_at(offset)
-            if line is None or line.lstrip(b" \t\r").startswith(b"#!"):
-                return None
-            if fields_of(line):
-                return line
-            offset += len(line) + 1
-        return None
-
     def last_line(self) -> list[bytes]:
         """Return the fields of what follows the last newline."""
         if not self.text or self.text[-1] == ord("\n"):
@@ -63,25 +56,31 @@ class Block:
 
 
 class TextReader:
-    """The text of a file, decompressed if it starts as gzip does, whatever its name.
+    """The text of a file, a pipe or standard input ("-"), decompressed as its first bytes tell.
 
-    A context manager. Memory holds what was asked for last, not the file. Raises FileMissingError
-    if the file cannot be read, FileFormatError when it comes to the end of a damaged gzip file.
+    Reads forwards once; memory holds what was asked for last, not the file. A byte-order mark of
+    UTF-8 is left out. A context manager. Raises FileMissingError if the file cannot be read,
+    FileFormatError for one that is no text, is damaged, or is cut while it is read.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        with _readable(path):
-            self._file = open(path, "rb")  # noqa: SIM115
-            self._stream: IO[bytes] = self._file
-            self._map: mmap.mmap | None = None
-            if self._file.peek(2)[:2] == _GZIP_MAGIC:
-                self._stream = _decompressed(self._file)
-            else:
-                self._map = _mapped(self._file)
-        self._text = memoryview(self._map or b"")  # what is at hand
-        self._at = 0  # where in it the reader is
-        self._released = 0  # mapped bytes that were given back
+        self._format = ""
+        with self._readable():
+            self._source = _Source(path)
+            head = self._source.head
+        try:
+            self._format, open_stream = _compression(head)
+            with self._readable():
+                self._stream: IO[bytes] = open_stream(self._source)
+            self._buffer = bytearray()
+            self._begin = self._end = 0  # of what was read and not passed yet
+            self._ended = False
+            self._fill(_HEAD_BYTES)
+            self._begin += _check_text(path, bytes(self._buffer[: self._end]))
+        except BaseException:
+            self._source.close()
+            raise
 
     def __enter__(self) -> "TextReader":
         return self
@@ -92,63 +91,194 @@ class TextReader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._text = memoryview(b"")
-        self._map = None
-        self._file.close()
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was read stays."""
+        self._source.close()
 
     def peek(self, n: int) -> Block:
         """Return the next n bytes, fewer at the end of the file."""
-        if self._map is None and len(self._text) - self._at < n:
-            # One byte more tells whether this is the end.
-            with _readable(self._path):
-                more = self._stream.read(n + 1 - (len(self._text) - self._at))
-            self._text = memoryview(b"".join((self._text[self._at :], more)))
-            self._at = 0
-        return Block(self._text[self._at : self._at + n], self._at + n >= len(self._text))
+        # One byte more tells whether this is the end.
+        if self._end - self._begin <= n and not self._ended:
+            self._fill(n + 1)
+        end = min(self._begin + n, self._end)
+        text = memoryview(self._buffer)[self._begin : end]
+        return Block(text, self._ended and end == self._end)
 
     def advance(self, n: int) -> None:
         """Go n bytes on."""
-        self._at += n
-        if self._map is not None and self._at - self._released > _KEPT_BYTES:
-            end = self._at - self._at % mmap.PAGESIZE
-            self._map.madvise(mmap.MADV_DONTNEED, self._released, end - self._released)
-            self._released = end
+        self._begin += n
+
+    def _fill(self, n: int) -> None:
+        """Read until there are n bytes, or all that are left."""
+        if self._begin + n > len(self._buffer):
+            rest = self._buffer[self._begin : self._end]
+            if n > len(self._buffer):
+                self._buffer = bytearray(n)
+            self._buffer[: len(rest)] = rest
+            self._begin, self._end = 0, len(rest)
+        room = memoryview(self._buffer)
+        with self._readable():
+            while self._end - self._begin < n and not self._ended:
+                count = self._stream.readinto(room[self._end :])  # type: ignore[attr-defined]
+                self._ended = count == 0
+                self._end += count
+        if self._ended and self._source.is_cut():
+            raise FileFormatError(f"{self._path}: the file became shorter while it was read")
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        try:
+            yield
+        except ImportError:
+            raise FileFormatError(
+                f"{self._path}: compressed by zstd, which needs Python 3.14 or the package "
+                f"zstandard; or say: zstd -dc {self._path} | cyfes ... -"
+            ) from None
+        except (OSError, ValueError, EOFError, zlib.error) as error:
+            if self._format and getattr(error, "errno", None) is None:
+                raise FileFormatError(f"{self._path}: not a complete {self._format} file") from None
+            text = getattr(error, "strerror", None) or error
+            raise FileMissingError(f"cannot read {self._path}: {text}") from None
+        except Exception as error:  # those of compressors are no OSErrors
+            if not self._format:
+                raise
+            raise FileFormatError(
+                f"{self._path}: not a complete {self._format} file ({error})"
+            ) from None
 
 
-def _mapped(file: BufferedReader) -> mmap.mmap | None:
-    try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (ValueError, OSError):  # empty, or a pipe
-        return None
+class _Source(io.RawIOBase):
+    """The bytes of a file from where it stands; the first ones can be looked at without a seek."""
+
+    def __init__(self, path: str) -> None:
+        self._file = (
+            open(0, "rb", buffering=0, closefd=False)  # noqa: SIM115
+            if path == STDIN
+            else open(path, "rb", buffering=0)  # noqa: SIM115
+        )
+        status = os.fstat(self._file.fileno())
+        # Read once to here, a file that shrinks is told from one that ends.
+        self._size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        self.head = b""
+        while len(self.head) < _HEAD_BYTES and (more := self._file.read(_HEAD_BYTES)):
+            self.head += more
+        self._left = self.head
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: memoryview) -> int:  # type: ignore[override]
+        if self._left:
+            n = min(len(room), len(self._left))
+            room[:n] = self._left[:n]
+            self._left = self._left[n:]
+            return n
+        return self._file.readinto(room) or 0
+
+    def is_cut(self) -> bool:
+        """Whether a regular file ended before the size it had when it was opened."""
+        return self._size > 0 and self._file.tell() < self._size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
-def _decompressed(file: BufferedReader) -> IO[bytes]:
-    import gzip  # not needed by every run
+def _buffered(opened: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[_Source], IO[bytes]]:
+    return lambda source: opened(io.BufferedReader(source, 1 << 16))
+
+
+def _gzip(file: IO[bytes]) -> IO[bytes]:
+    import gzip
 
     return gzip.GzipFile(fileobj=file)  # type: ignore[return-value]
 
 
-@contextmanager
-def _readable(path: str) -> Iterator[None]:
+def _bzip2(file: IO[bytes]) -> IO[bytes]:
+    import bz2
+
+    return bz2.BZ2File(file)
+
+
+def _xz(file: IO[bytes]) -> IO[bytes]:
+    import lzma
+
+    return lzma.LZMAFile(file)
+
+
+def _zstd(file: IO[bytes]) -> IO[bytes]:
     try:
-        yield
-    except (OSError, zlib.error, EOFError) as error:
-        if not isinstance(error, OSError) or error.errno is None:  # gzip's own OSError
-            raise FileFormatError(f"{path}: not a complete gzip file") from None
-        raise FileMissingError(f"cannot read {path}: {error.strerror or error}") from None
+        from compression import zstd  # Python 3.14
+    except ImportError:
+        import zstandard
+
+        opened = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
+    else:
+        opened = zstd.ZstdFile(file)
+    return cast(IO[bytes], opened)
 
 
-def read_top(path: str) -> list[bytes]:
-    """Return the lines of a file up to its first row, with it; errors as ``TextReader``."""
-    lines = []
-    with _readable(path), open(path, "rb") as file:
-        zipped = file.peek(2)[:2] == _GZIP_MAGIC
-        stream = _decompressed(file) if zipped else file
-        for line in iter(lambda: stream.readline(_LONGEST_LINE), b""):
-            lines.append(line)
-            if fields_of(line):
-                break
-    return lines
+_COMPRESSIONS = (
+    (b"\x1f\x8b", "gzip", _gzip),
+    (b"BZh", "bzip2", _bzip2),
+    (b"\xfd7zXZ\x00", "xz", _xz),
+    (b"\x28\xb5\x2f\xfd", "zstd", _zstd),
+)
+#: First bytes of what cannot be read, and the remedy.
+_UNREADABLE = (
+    (b"PK\x03\x04", "a zip archive; unpack it first"),
+    (b"\xff\xfe", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
+    (b"\xfe\xff", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
+)
+
+
+def _compression(head: bytes) -> tuple[str, Callable[[_Source], IO[bytes]]]:
+    """(name of the format, how to open it), "" for plain text."""
+    for magic, name, opened in _COMPRESSIONS:
+        if head.startswith(magic):
+            return name, _buffered(opened)
+    return "", lambda source: source
+
+
+def _check_text(path: str, head: bytes) -> int:
+    """Return the length of a byte-order mark; FileFormatError if this is no text of lines."""
+    for magic, text in _UNREADABLE:
+        if head.startswith(magic):
+            raise FileFormatError(f"{path}: this is {text.format(path=path)}")
+    # A header tells that the file began as text; NUL bytes of a crash are in single rows then.
+    if b"\0" in head and b"#!" not in head:
+        raise FileFormatError(f"{path}: this is a binary file; expected text such as PLUMED writes")
+    if b"\n" not in head and b"\r" in head.rstrip():
+        raise FileFormatError(
+            f"{path}: lines end in CR alone; convert them: tr '\\r' '\\n' < {path}"
+        )
+    return len(_BOM) if head.startswith(_BOM) else 0
+
+
+def input_paths(paths: str | os.PathLike | Sequence[str | os.PathLike]) -> list[str]:
+    """Return the paths of input files, one or several, as text.
+
+    Raises InputError for none, or for one file given twice, whose rows would count twice;
+    FileMissingError for one that is not there.
+    """
+    names = [os.fspath(p) for p in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+    if not names:
+        raise InputError("no input file was given")
+    known: dict[object, str] = {}
+    for name in names:
+        try:
+            status = os.stat(name) if name != STDIN else None
+        except (OSError, ValueError) as error:
+            text = getattr(error, "strerror", None) or error
+            raise FileMissingError(f"cannot read {name}: {text}") from None
+        identity = (status.st_dev, status.st_ino) if status else STDIN
+        if identity in known:
+            same = "" if known[identity] == name else f", as {known[identity]}"
+            raise InputError(f"{name} is given twice{same}: its rows would count twice")
+        known[identity] = name
+    return names
 
 
 def fields_of(line: bytes) -> list[bytes]:

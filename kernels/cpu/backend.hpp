@@ -2,12 +2,13 @@
 #ifndef CYFES_CPU_BACKEND_HPP
 #define CYFES_CPU_BACKEND_HPP
 
-#include "checks.hpp"
-#include "status.hpp"
+#include "cpu/jobs/isa_table.hpp"
+#include "cyfes_kernels.h"
 
 namespace cyfes {
 
-int threads_of(const cyfes_options &options);
+// The loops that options.isa asks for; throws unsupported.
+const isa_table &select_isa(std::int32_t isa);
 
 int spread_f64(const cyfes_grid *, const cyfes_kernel_list *, const cyfes_options *, double *,
                double *);

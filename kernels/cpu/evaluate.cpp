@@ -1,20 +1,23 @@
 // Sums of kernels at arbitrary points: checks and threads.
+#include "checks.hpp"
 #include "cpu/backend.hpp"
-#include "cpu/isa.hpp"
-#include "cpu/scaled.hpp"
+#include "cpu/points.hpp"
+#include "parallel.hpp"
+#include "status.hpp"
 
 namespace cyfes {
 namespace {
 
 // Separable kernels of double precision, one copy each: the common case.
-void evaluate_scaled(const evaluate_job &job, double *density, double *derivatives) {
+void evaluate_points(const evaluate_job &job, double *density, double *derivatives) {
   const isa_table &isa = select_isa(job.options->isa);
-  scaled_sum sum(job, derivatives != nullptr);
+  const int n_threads = usable_threads(job.options->n_threads);
+  point_sum sum(job, derivatives != nullptr, n_threads);
   constexpr std::int64_t block = 128;  // whole vectors of any width
   const std::int64_t n_blocks = (job.n_points + block - 1) / block;
-#pragma omp parallel for num_threads(threads_of(*job.options)) schedule(dynamic, 1)
-  for (std::int64_t b = 0; b < n_blocks; ++b)
+  for_each_task(n_threads, n_blocks, [&](std::int64_t b, int) {
     isa.points(sum.list(), b * block, std::min(job.n_points, (b + 1) * block));
+  });
   sum.add_to(density, derivatives);
 }
 
@@ -22,16 +25,14 @@ template <class real>
 void evaluate(const evaluate_job &job, real *density, real *derivatives) {
   check_evaluate(job.n_dims, job.period, *job.kernels, job.n_points, job.points, *job.options);
   if constexpr (sizeof(real) == sizeof(double))
-    if (scaled_sum::fits(job)) return evaluate_scaled(job, density, derivatives);
+    if (point_sum::fits(job)) return evaluate_points(job, density, derivatives);
   const auto &loops = loops_of<real>(select_isa(job.options->isa));
   // A block is a whole number of vectors of any width, so the bits do not depend on the threads.
   constexpr std::int64_t block = 64;
   const std::int64_t n_blocks = (job.n_points + block - 1) / block;
-#pragma omp parallel for num_threads(threads_of(*job.options)) schedule(dynamic, 1)
-  for (std::int64_t b = 0; b < n_blocks; ++b) {
-    const std::int64_t end = (b + 1) * block < job.n_points ? (b + 1) * block : job.n_points;
-    loops.evaluate(job, b * block, end, density, derivatives);
-  }
+  for_each_task(usable_threads(job.options->n_threads), n_blocks, [&](std::int64_t b, int) {
+    loops.evaluate(job, b * block, std::min(job.n_points, (b + 1) * block), density, derivatives);
+  });
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cpu/chebyshev.hpp"
-#include "cpu/moment_job.hpp"
+#include "cpu/jobs/moment_job.hpp"
 #include "cyfes_kernels.h"
 
 namespace cyfes {

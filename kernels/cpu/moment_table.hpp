@@ -4,11 +4,12 @@
 #define CYFES_CPU_MOMENT_TABLE_HPP
 
 #include <algorithm>
+#include <atomic>
 #include <memory>
 #include <vector>
 
-#include "cpu/moment_job.hpp"
-#include "cpu/partition.hpp"
+#include "cpu/jobs/moment_job.hpp"
+#include "cpu/sorted_samples.hpp"
 #include "parallel.hpp"
 
 namespace cyfes {
@@ -26,7 +27,7 @@ class moment_table {
            std::int64_t last) {
     const auto n_cells = static_cast<std::int64_t>(place_.size());
     const std::int64_t piece = std::min(last - first, table_piece(n_cells));
-    partition cells(job, piece, n_cells, loops, 1);
+    sorted_samples cells(job, piece, n_cells, loops, 1);
     workspace<double> buffer(moment_buffer_size(*shape_));
     for (std::int64_t at = first; at < last; at += piece) {
       if (!cells.sort(at, std::min(last, at + piece))) return false;
@@ -44,10 +45,11 @@ class moment_table {
     for (std::int64_t c = 0; c < n_cells; ++c)
       for (std::size_t p = 1; p < tables.size(); ++p)
         if (tables[p]->place_[c] != 0) all.place(c);
-#pragma omp parallel for num_threads(n_threads) schedule(static)
-    for (std::int64_t c = 0; c < n_cells; ++c)
-      for (std::size_t p = 1; p < tables.size(); ++p)
-        if (tables[p]->place_[c] != 0) all.add(c, *tables[p]);
+    for_each_range(n_threads, n_cells, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t c = begin; c < end; ++c)
+        for (std::size_t p = 1; p < tables.size(); ++p)
+          if (tables[p]->place_[c] != 0) all.add(c, *tables[p]);
+    });
   }
 
  private:
@@ -82,15 +84,11 @@ inline std::unique_ptr<moment_table> table_of(const sample_job &job, std::int64_
   std::int64_t n_parts = 1;
   while (n_parts < 16 && n > n_parts << 18) n_parts *= 2;
   std::vector<std::unique_ptr<moment_table>> tables(n_parts);
-  bool good = true;
-  held_exception failure;
-#pragma omp parallel for num_threads(n_threads) schedule(dynamic, 1) reduction(&& : good)
-  for (std::int64_t p = 0; p < n_parts; ++p)
-    failure.guard([&] {
-      tables[p] = std::make_unique<moment_table>(shape, n_cells);
-      good = tables[p]->add(job, loops, p * n / n_parts, (p + 1) * n / n_parts) && good;
-    });
-  failure.rethrow();
+  std::atomic<bool> good{true};
+  for_each_task(n_threads, n_parts, [&](std::int64_t p, int) {
+    tables[p] = std::make_unique<moment_table>(shape, n_cells);
+    if (!tables[p]->add(job, loops, p * n / n_parts, (p + 1) * n / n_parts)) good = false;
+  });
   if (!good) return nullptr;
   moment_table::merge(tables, n_threads);
   return std::move(tables[0]);

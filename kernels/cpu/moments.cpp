@@ -1,24 +1,22 @@
-// Cell moments: memory and threads around the loops of moments.hpp.
-#include <omp.h>
+#include "cpu/moments.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <deque>
 #include <stdexcept>
 #include <vector>
 
+#include "checks.hpp"
 #include "cpu/backend.hpp"
-#include "cpu/chebyshev.hpp"
-#include "cpu/isa.hpp"
 #include "cpu/moment_axes.hpp"
-#include "cpu/moment_sum.hpp"
 #include "cpu/moment_table.hpp"
-#include "cpu/partition.hpp"
+#include "parallel.hpp"
 
 namespace cyfes {
 namespace {
 
-constexpr std::int64_t whole_vector = 8;  // doubles in the widest register
+constexpr std::int64_t widest_vector = 8;  // doubles in the widest register
 
 std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -36,9 +34,9 @@ class moment_sum {
         n_threads_(n_threads),
         density_(density),
         derivatives_(derivatives),
-        mends_signs_(grid.n_dims == 3 &&
-                     std::none_of(samples.weights, samples.weights + samples.n_kernels,
-                                  [](double w) { return w < 0; })) {}
+        takes_absolute_values_(grid.n_dims == 3 &&
+                               std::none_of(samples.weights, samples.weights + samples.n_kernels,
+                                            [](double w) { return w < 0; })) {}
 
   void run() {
     const std::int64_t n = samples_.n_kernels;
@@ -51,8 +49,8 @@ class moment_sum {
       return expand_all({nullptr, table.get()});
     }
     // Sorted copies of a quarter of many samples at a time bound both memory and expansions.
-    const std::int64_t batch = std::min(std::max<std::int64_t>(1 << 20, n / 4 + 1), most_sorted);
-    partition cells(job(), std::min(batch, n), n_cells, loops_, n_threads_);
+    const std::int64_t batch = std::min(std::max<std::int64_t>(1 << 20, n / 4 + 1), max_sorted);
+    sorted_samples cells(job(), std::min(batch, n), n_cells, loops_, n_threads_);
     for (std::int64_t first = 0; first < n; first += batch) {
       if (!cells.sort(first, std::min(n, first + batch))) refuse();
       expand_all({&cells, nullptr});
@@ -67,19 +65,19 @@ class moment_sum {
   const moment_rows_list shape_;
   const int n_threads_;
   real *const density_, *const derivatives_;
-  // A sum of positive terms that errs to below zero errs by less with the other sign; the plan
-  // sees to it that only three CVs need that.
-  const bool mends_signs_;
+  // If rounding makes a non-negative sum negative, its absolute value is closer to the truth; the
+  // plan sees to it that only three CVs need that.
+  const bool takes_absolute_values_;
 
   int last() const { return grid_.n_dims - 1; }
   const moment_axis &axis(int d) const { return axes_.list()[d]; }
-  std::int64_t columns() const { return rounded_up(grid_.shape[last()], whole_vector); }
+  std::int64_t columns() const { return rounded_up(grid_.shape[last()], widest_vector); }
 
   sample_job job() const {
     return {grid_.n_dims, axes_.list(), samples_.centers, samples_.weights};
   }
 
-  // The loops saw a number that check_samples names.
+  // A loop met an invalid number; check_samples reports which.
   void refuse() const {
     check_samples(grid_, samples_);
     throw std::invalid_argument("a center is not finite");
@@ -92,10 +90,11 @@ class moment_sum {
     const std::int64_t n = samples_.n_kernels, size = (line.n_cells + 1) * line_order;
     const std::int64_t n_parts = std::clamp<std::int64_t>(n / (4 * size), 1, 32);
     std::vector<double> tables(n_parts * size);
-    bool good = true;
-#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1) reduction(&& : good)
-    for (std::int64_t p = 0; p < n_parts; ++p)
-      good = loops_.line(job(), p * n / n_parts, (p + 1) * n / n_parts, &tables[p * size]) && good;
+    std::atomic<bool> good{true};
+    for_each_task(n_threads_, n_parts, [&](std::int64_t p, int) {
+      if (!loops_.line(job(), p * n / n_parts, (p + 1) * n / n_parts, &tables[p * size]))
+        good = false;
+    });
     if (!good) refuse();
     for (std::int64_t p = 1; p < n_parts; ++p)
       for (std::int64_t i = 0; i < size; ++i) tables[i] += tables[p * size + i];
@@ -128,18 +127,17 @@ class moment_sum {
   }
 
   void expand_line(const moment_row &row) {
-    constexpr std::int64_t part = 96;
-    const std::int64_t n = grid_.shape[0], n_parts = (n + part - 1) / part;
+    constexpr std::int64_t stretch = 96;
+    const std::int64_t n = grid_.shape[0], n_stretches = (n + stretch - 1) / stretch;
     for (int channel = 0; channel <= (derivatives_ ? 1 : 0); ++channel) {
       real *const to = channel ? derivatives_ : density_;
-#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1)
-      for (std::int64_t p = 0; p < n_parts; ++p) {
-        double out[moment_rows * (part + expansion_slack)];
-        const std::int64_t begin = p * part, end = std::min(n, begin + part);
+      for_each_task(n_threads_, n_stretches, [&](std::int64_t s, int) {
+        double out[moment_rows * (stretch + expansion_slack)];
+        const std::int64_t begin = s * stretch, end = std::min(n, begin + stretch);
         loops_.expand_row(shape_.get(), axis(0), channel, row, begin, end, out,
-                          part + expansion_slack);
+                          stretch + expansion_slack);
         for (std::int64_t g = begin; g < end; ++g) to[g] += static_cast<real>(out[g - begin]);
-      }
+      });
     }
   }
 
@@ -153,7 +151,7 @@ class moment_sum {
 
   // Where moments come from: they are made of sorted samples or lie in a table.
   struct source {
-    const partition *cells;
+    const sorted_samples *cells;
     const moment_table *table;
   };
 
@@ -195,11 +193,10 @@ class moment_sum {
                      std::vector<unsigned char> &present) {
     std::int64_t cells_of_plane = 1;
     for (int d = 1; d < grid_.n_dims; ++d) cells_of_plane *= axis(d).n_cells;
-#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 1)
-    for (std::int64_t p = begin; p < end; ++p) {
-      double *const to = planes + (p - begin) * n_channels() * plane_size();
-      present[p] = expand_plane(from, p * cells_of_plane, memory[omp_get_thread_num()], to);
-    }
+    for_each_task(n_threads_, end - begin, [&](std::int64_t i, int thread) {
+      double *const to = planes + i * n_channels() * plane_size();
+      present[begin + i] = expand_plane(from, (begin + i) * cells_of_plane, memory[thread], to);
+    });
   }
 
   std::int64_t row_size() const { return shape_.get().n_rows * columns(); }
@@ -295,10 +292,9 @@ class moment_sum {
     for (int i = 0; i < d; ++i) size *= grid_.shape[i];
     const std::int64_t out_size = moment_rows * columns();
     workspace<double> outs(n_threads_ * out_size);
-#pragma omp parallel for num_threads(n_threads_) schedule(dynamic, 4)
-    for (std::int64_t unit = 0; unit < tiles * n_rows; ++unit)
+    for_each_task(n_threads_, tiles * n_rows, [&](std::int64_t unit, int thread) {
       for (int output = -1; output < (derivatives_ ? d : 0); ++output) {
-        double *const out = outs.get() + omp_get_thread_num() * out_size;
+        double *const out = outs.get() + thread * out_size;
         const std::int64_t g = unit / n_rows * moment_rows, row = unit % n_rows;
         const double *const from = planes + channel[output + 1] * plane_size() + row * columns() -
                                    first * n_channels() * plane_size();
@@ -313,6 +309,7 @@ class moment_sum {
         loops_.expand(step, g, columns(), out, columns());
         add(out, g, row, n_rows, output < 0 ? density_ : derivatives_ + output * size, output < 0);
       }
+    });
   }
 
   void add(const double *out, std::int64_t g, std::int64_t row, std::int64_t n_rows, real *to,
@@ -321,7 +318,7 @@ class moment_sum {
     for (std::int64_t r = 0; r < std::min(moment_rows, grid_.shape[0] - g); ++r) {
       real *const line = to + ((g + r) * n_rows + row) * n;
       const double *const from = out + r * columns();
-      if (mends_signs_ && to_density)
+      if (takes_absolute_values_ && to_density)
         for (std::int64_t i = 0; i < n; ++i) line[i] += static_cast<real>(std::abs(from[i]));
       else
         for (std::int64_t i = 0; i < n; ++i) line[i] += static_cast<real>(from[i]);
@@ -331,16 +328,16 @@ class moment_sum {
 
 }  // namespace
 
+template <class real>
 void spread_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
                     const cyfes_options &options, const cyfes_plan &plan, int n_threads,
-                    double *density, double *derivatives) {
-  moment_sum<double>(grid, samples, options, plan, n_threads, density, derivatives).run();
+                    real *density, real *derivatives) {
+  moment_sum<real>(grid, samples, options, plan, n_threads, density, derivatives).run();
 }
 
-void spread_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
-                    const cyfes_options &options, const cyfes_plan &plan, int n_threads,
-                    float *density, float *derivatives) {
-  moment_sum<float>(grid, samples, options, plan, n_threads, density, derivatives).run();
-}
+template void spread_moments(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &,
+                             const cyfes_plan &, int, double *, double *);
+template void spread_moments(const cyfes_grid &, const cyfes_kernel_list &, const cyfes_options &,
+                             const cyfes_plan &, int, float *, float *);
 
 }  // namespace cyfes

@@ -4,14 +4,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string>
 
 #include "checks.hpp"
-#include "cpu/backend.hpp"
 #include "cpu/moment_axes.hpp"
 #include "cpu/moment_error.hpp"
+#include "status.hpp"
 
 namespace cyfes {
 namespace {
@@ -118,9 +119,10 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
                                           : delta / std::ceil(delta / wanted * 0.999);
       widest = std::max(widest, c.cell[d]);
     }
-    if (widest == seen) continue;  // the grid knows no cells between
+    if (widest == seen) continue;  // rounds to the same cells as the previous width
     seen = widest;
-    // A quarter of each allowance goes to what lies beyond the reach, but the cutoff is asked for.
+    // Truncation may use a quarter of the error budget; the reach never exceeds the requested
+    // cutoff.
     const double most =
         0.25 * std::min(options.tolerance, tail) / moment_error::crowd(D, widest, spacing);
     c.reach = 3;
@@ -133,7 +135,8 @@ candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
       c.error = error.bound(c.order, reach, 0);
       c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
       // Sums of positive terms stay positive while each keeps its sign. With three CVs the far
-      // corners of the reach would ask for twice the work: such sums mend their signs.
+      // corners of the reach would ask for twice the work; such sums take the absolute value
+      // instead (see moments.cpp).
       if (c.error <= options.tolerance && c.tail_error <= tail_accuracy &&
           (D == 3 || error.worst(c.order) < 0.5))
         break;
@@ -194,10 +197,50 @@ void use_moments(cyfes_plan &plan, const candidate &moments, int n_dims, const s
   plan.tail_error = moments.tail_error;
 }
 
-}  // namespace
+// FNV-1a over the bytes of values.
+class digest {
+ public:
+  template <class value>
+  void add(const value *values, int n) {
+    unsigned char bytes[sizeof(value)];
+    for (int i = 0; i < n; ++i) {
+      std::memcpy(bytes, values + i, sizeof bytes);
+      for (const unsigned char byte : bytes) state_ = (state_ ^ byte) * 0x100000001b3u;
+    }
+  }
+  std::uint64_t get() const { return state_; }
 
-cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
-                   const cyfes_options &options) {
+ private:
+  std::uint64_t state_ = 0xcbf29ce484222325u;
+};
+
+// Ties a plan to all that its loops rely on. Stamps rely on no bandwidth.
+std::uint64_t seal_of(const cyfes_plan &plan, const cyfes_grid &grid,
+                      const cyfes_kernel_list &kernels, const cyfes_options &options) {
+  digest all;
+  const int D = grid.n_dims;
+  const std::int32_t whole[] = {plan.method, plan.order, D, options.kernel, options.images};
+  const double real[] = {plan.reach,     plan.error,        plan.tail_error,
+                         options.cutoff, options.tolerance, options.tail};
+  all.add(whole, 5);
+  all.add(real, 6);
+  all.add(plan.cell_width, CYFES_MAX_DIMS);
+  all.add(grid.shape, D);
+  for (const double *values : {grid.lower, grid.spacing, grid.period}) all.add(values, D);
+  if (plan.method != CYFES_STAMPS) all.add(kernels.bandwidths, D);
+  return all.get();
+}
+
+bool fits(const cyfes_plan &plan, const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+          const cyfes_options &options) {
+  return (options.method == CYFES_AUTOMATIC || options.method == plan.method) &&
+         (plan.method == CYFES_STAMPS || share_a_bandwidth(grid, kernels, options)) &&
+         plan.seal == seal_of(plan, grid, kernels, options);
+}
+
+// The plan without its seal.
+cyfes_plan choose(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                  const cyfes_options &options) {
   cyfes_plan plan{};
   plan.reach = options.kernel == CYFES_GAUSSIAN ? options.cutoff
                                                 : std::sqrt(cyfes_profile_of(options).reach2);
@@ -237,12 +280,30 @@ cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
   return plan;
 }
 
+}  // namespace
+
+cyfes_plan make_plan(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                     const cyfes_options &options) {
+  cyfes_plan plan = choose(grid, kernels, options);
+  plan.seal = seal_of(plan, grid, kernels, options);
+  return plan;
+}
+
+cyfes_plan plan_of(const cyfes_grid &grid, const cyfes_kernel_list &kernels,
+                   const cyfes_options &options) {
+  if (!options.plan) return make_plan(grid, kernels, options);
+  if (!fits(*options.plan, grid, kernels, options))
+    throw std::invalid_argument(
+        "the plan was made for another grid or bandwidth, or for other options");
+  return *options.plan;
+}
+
 }  // namespace cyfes
 
 int cyfes_cpu_plan(const cyfes_grid *grid, const cyfes_kernel_list *kernels,
                    const cyfes_options *options, cyfes_plan *plan) {
   return cyfes::guarded([&] {
     cyfes::check_problem(*grid, *kernels, *options);
-    *plan = cyfes::plan_of(*grid, *kernels, *options);
+    *plan = cyfes::make_plan(*grid, *kernels, *options);
   });
 }

@@ -1,168 +1,144 @@
-// Sums of many kernels at many points: separable kernels, one copy each.
-//
-// A pair costs a squared distance and one power of two: coordinates are scaled so that a kernel is
-// 2^(log2 weight - q), q the sum of their squared differences. Four vectors of points share what
-// is loaded of a kernel and give the processor four chains of dependent operations to interleave.
-// Before that, kernels that cannot reach the box around those points are left out, eight tests an
-// instruction; what they would add is exactly zero, so no bit depends on how points are grouped.
+// Kernels and points brought into the form that point_loops.hpp sums.
 #ifndef CYFES_CPU_POINTS_HPP
 #define CYFES_CPU_POINTS_HPP
 
-#include "cpu/isa.hpp"
-#include "cpu/simd.hpp"
+#include <algorithm>
+#include <cmath>
+#include <vector>
 
-namespace {
+#include "cpu/cell_sort.hpp"
+#include "cpu/jobs/evaluate_job.hpp"
+#include "cpu/jobs/point_job.hpp"
+#include "gaussian.hpp"
 
-using cyfes::points_job;
+namespace cyfes {
 
-// 2^t for -1021 < t < 1023, relative error below 1e-15: a polynomial of degree 10 (Chebyshev
-// interpolation, 3e-16) of t less the nearest integer, which is added to the exponent.
-inline vec_t<double> power_of_two(vec_t<double> t) {
-  const vec_t<double> magic = broadcast(0x1.8p52), shifted = t + magic, r = t - (shifted - magic);
-  vec_t<double> p = broadcast(0x1.e6063f9b91935p-28);
-  p = p * r + 0x1.b675bd687d9b8p-24;
-  p = p * r + 0x1.62bfd477051e0p-20;
-  p = p * r + 0x1.ffcb540541227p-17;
-  p = p * r + 0x1.430913096fcb8p-13;
-  p = p * r + 0x1.5d87fe9d7ab80p-10;
-  p = p * r + 0x1.3b2ab6fba1de1p-7;
-  p = p * r + 0x1.c6b08d703ce45p-5;
-  p = p * r + 0x1.ebfbdff82c598p-3;
-  p = p * r + 0x1.62e42fefa3a19p-1;
-  p = p * r + 1.0;
-  return (vec_t<double>)((ivec_t<double>)p + ((ivec_t<double>)shifted << 52));
-}
+// Owns the arrays behind a point_job.
+//
+// exp(-r^2 / 2) = 2^-q with q the squared length of the differences times sqrt(log2(e) / 2) /
+// bandwidth. Where the bandwidth is shared the coordinates are scaled once, counted from the
+// middle of the centers so that little is lost to rounding.
+class point_sum {
+ public:
+  point_sum(const evaluate_job &job, bool gradient, int n_threads)
+      : D_(job.n_dims), n_(job.n_points) {
+    const cyfes_kernel_list &kernels = *job.kernels;
+    const bool shared = kernels.n_bandwidths == 1;
+    list_.n_dims = D_;
+    list_.n_kernels = kernels.n_kernels;
+    list_.n_points = n_;
+    list_.stride = kernels.n_kernels + 16;
+    list_.reach2 = cyfes_profile_of(*job.options).reach2 * half_log2e;
+    centers_.resize(D_ * list_.stride);
+    if (!shared) scales_.resize(D_ * list_.stride);
+    for (int d = 0; d < D_; ++d) set_centers(job, d, shared);
+    set_weights(kernels, cyfes_profile_of(*job.options));
+    sort_points(job, n_threads);
+    density_.resize(n_);
+    if (gradient) derivatives_.resize(D_ * n_);
+    list_.centers = centers_.data();
+    list_.scales = shared ? nullptr : scales_.data();
+    list_.logarithms = logarithms_.data();
+    list_.offsets = offsets_.empty() ? nullptr : offsets_.data();
+    list_.points = points_.data();
+    list_.density = density_.data();
+    list_.derivatives = gradient ? derivatives_.data() : nullptr;
+  }
 
-template <int D, bool shared, bool periodic, bool gradient>
-struct point_summer {
-  using vec = vec_t<double>;
-  using ivec = ivec_t<double>;
-  static constexpr int width = simd<double>::width, groups = 4, lanes = groups * width;
-  static constexpr std::int64_t chunk = 1024;
+  // Whether a sum has this form: separable kernels of positive weight, of which no copy but the
+  // nearest counts, and no power of two that leaves the range of doubles.
+  static bool fits(const evaluate_job &job) {
+    const cyfes_kernel_list &kernels = *job.kernels;
+    if (kernels.n_scales != job.n_dims || kernels.n_kernels == 0) return false;
+    const cyfes_profile profile = cyfes_profile_of(*job.options);
+    for (int d = 0; d < job.n_dims; ++d)
+      for (std::int64_t k = 0; k < kernels.n_bandwidths; ++k)
+        if (job.options->images == CYFES_ALL_IMAGES && job.period[d] > 0 &&
+            std::sqrt(profile.reach2) * kernels.bandwidths[k * job.n_dims + d] >=
+                0.5 * job.period[d])
+          return false;
+    const auto [least, most] =
+        std::minmax_element(kernels.weights, kernels.weights + kernels.n_kernels);
+    return *least > 0 && std::log2(*least) - profile.reach2 * half_log2e > -1000 &&
+           std::log2(*most) < 1000;
+  }
 
-  const points_job &job;
-  vec x[D][groups];
-  double middle[D], half[D];  // of the box around the points
-  vec value[groups] = {}, slope[D][groups] = {};
+  const point_job &list() const { return list_; }
 
-  point_summer(const points_job &j, std::int64_t first, std::int64_t n) : job(j) {
-    for (int d = 0; d < D; ++d) {
-      const double *const from = job.points + d * job.n_points + first;
-      double low = from[0], high = from[0];
-      for (int i = 0; i < lanes; ++i) {
-        const double at = from[i < n ? i : 0];
-        x[d][i / width][i % width] = at;
-        low = at < low ? at : low;
-        high = at > high ? at : high;
+  // Adds what was summed to the caller's arrays.
+  void add_to(double *density, double *derivatives) const {
+    for (std::int64_t i = 0; i < n_; ++i) density[order_[i]] += density_[i];
+    for (int d = 0; derivatives && d < D_; ++d)
+      for (std::int64_t i = 0; i < n_; ++i)
+        derivatives[d * n_ + order_[i]] += slope_[d] * derivatives_[d * n_ + i];
+  }
+
+ private:
+  static constexpr double half_log2e = 0.72134752044448170368, ln2 = 0.69314718055994530942;
+  // Points of a cell: about as many as are summed at a time.
+  static constexpr double points_of_cell = 32;
+
+  int D_;
+  std::int64_t n_;
+  point_job list_{};
+  double origin_[CYFES_MAX_DIMS], factor_[CYFES_MAX_DIMS], slope_[CYFES_MAX_DIMS];
+  std::vector<double> centers_, scales_, logarithms_, offsets_, points_, density_, derivatives_;
+  std::vector<std::int32_t> order_;
+
+  void set_centers(const evaluate_job &job, int d, bool shared) {
+    const cyfes_kernel_list &kernels = *job.kernels;
+    double low = kernels.centers[d], high = low;
+    for (std::int64_t k = 0; k < kernels.n_kernels; ++k) {
+      low = std::min(low, kernels.centers[k * D_ + d]);
+      high = std::max(high, kernels.centers[k * D_ + d]);
+    }
+    const double root = std::sqrt(half_log2e);
+    origin_[d] = shared ? 0.5 * low + 0.5 * high : 0;
+    factor_[d] = shared ? root / kernels.bandwidths[d] : 1;
+    slope_[d] = -2 * ln2 * factor_[d];
+    list_.period[d] = job.period[d] * factor_[d];
+    list_.inverse_period[d] = job.period[d] > 0 ? 1 / list_.period[d] : 0;
+    for (std::int64_t k = 0; k < kernels.n_kernels; ++k) {
+      centers_[d * list_.stride + k] = (kernels.centers[k * D_ + d] - origin_[d]) * factor_[d];
+      if (!shared) scales_[d * list_.stride + k] = root / kernels.bandwidths[k * D_ + d];
+    }
+  }
+
+  void set_weights(const cyfes_kernel_list &kernels, const cyfes_profile &profile) {
+    for (std::int64_t k = 0; k < kernels.n_kernels; ++k) {
+      logarithms_.push_back(std::log2(kernels.weights[k] * profile.height_a));
+      if (profile.height_b != 0) offsets_.push_back(kernels.weights[k] * profile.height_b);
+    }
+  }
+
+  // Points by cell: the fewer kernels reach those that are summed together.
+  void sort_points(const evaluate_job &job, int n_threads) {
+    double low[CYFES_MAX_DIMS], size[CYFES_MAX_DIMS];
+    const double cells =
+        std::max(1.0, std::floor(std::pow(static_cast<double>(n_) / points_of_cell, 1.0 / D_)));
+    for (int d = 0; d < D_; ++d) {
+      double high = low[d] = job.points[d];
+      for (std::int64_t i = 0; i < n_; ++i) {
+        low[d] = std::min(low[d], job.points[i * D_ + d]);
+        high = std::max(high, job.points[i * D_ + d]);
       }
-      middle[d] = 0.5 * (low + high);
-      half[d] = 0.5 * (high - low) * (1 + 1e-9);
+      size[d] = high > low[d] ? cells / (high - low[d]) : 0;
     }
-  }
-
-  const double *center(int d) const { return job.centers + d * job.stride; }
-  const double *scale(int d) const { return job.scales + d * job.stride; }
-
-  template <int d>
-  vec fold(vec z) const {
-    if (!periodic) return z;
-    const vec magic = broadcast(0x1.8p52);  // adding it rounds to the nearest integer
-    return z - job.period[d] * ((z * job.inverse_period[d] + magic) - magic);
-  }
-
-  // Squared distances from the box to the kernels [k, k + width), at least 0.
-  template <int d = 0>
-  vec box_distance(std::int64_t k) const {
-    if constexpr (d == D) {
-      return vec{};
-    } else {
-      vec z = fold<d>(load(center(d) + k) - middle[d]);
-      z = (z < 0 ? -z : z) - half[d];
-      if (!shared) z *= load(scale(d) + k);
-      z = z > 0 ? z : vec{};
-      return z * z + box_distance<d + 1>(k);
+    std::vector<std::int64_t> cell_of(n_);
+    for (std::int64_t i = 0; i < n_; ++i) {
+      double cell = 0;
+      for (int d = 0; d < D_; ++d)
+        cell = cell * (cells + 1) + std::floor((job.points[i * D_ + d] - low[d]) * size[d]);
+      cell_of[i] = static_cast<std::int64_t>(cell);
     }
-  }
-
-  template <int d = 0>
-  void differences(std::int64_t k, int g, vec *z, vec &q) const {
-    if constexpr (d < D) {
-      z[d] = fold<d>(x[d][g] - center(d)[k]);
-      if (!shared) z[d] *= scale(d)[k];
-      q = z[d] * z[d] + q;
-      differences<d + 1>(k, g, z, q);
-    }
-  }
-
-  void add(std::int64_t k) {
-    for (int g = 0; g < groups; ++g) {
-      vec z[D], q{};
-      differences(k, g, z, q);
-      const vec e = power_of_two(job.logarithms[k] - q);
-      const ivec inside = q < job.reach2;
-      const vec a = (vec)((ivec)e & inside);
-      value[g] += a;
-      if (job.offsets) value[g] += (vec)((ivec)broadcast(job.offsets[k]) & inside);
-      for (int d = 0; gradient && d < D; ++d)
-        slope[d][g] += shared ? a * z[d] : a * (z[d] * scale(d)[k]);
-    }
-  }
-
-  void run() {
-    std::int32_t near[chunk + width];
-    for (std::int64_t from = 0; from < job.n_kernels; from += chunk) {
-      const std::int64_t to = from + chunk < job.n_kernels ? from + chunk : job.n_kernels;
-      int n_near = 0;
-      for (std::int64_t k = from; k < to; k += width) {
-        // More than what rounding may hide.
-        const ivec reached = box_distance(k) < job.reach2 * (1 + 1e-6);
-        for (int i = 0; i < width; ++i) {
-          near[n_near] = static_cast<std::int32_t>(k - from) + i;
-          n_near += reached[i] != 0 && k + i < to;
-        }
-      }
-      for (int i = 0; i < n_near; ++i) add(from + near[i]);
-    }
-  }
-
-  void write(std::int64_t first, std::int64_t n) const {
-    for (int i = 0; i < lanes && i < n; ++i) {
-      job.density[first + i] = value[i / width][i % width];
-      for (int d = 0; gradient && d < D; ++d)
-        job.derivatives[d * job.n_points + first + i] = slope[d][i / width][i % width];
-    }
+    order_ = order_by_cell(cell_of, std::llround(std::pow(cells + 1, D_)), n_threads);
+    points_.resize(D_ * n_);
+    for (std::int64_t i = 0; i < n_; ++i)
+      for (int d = 0; d < D_; ++d)
+        points_[d * n_ + i] =
+            (job.points[order_[i] * std::int64_t{D_} + d] - origin_[d]) * factor_[d];
   }
 };
 
-template <int D, bool shared, bool periodic, bool gradient>
-void sum_points(const points_job &job, std::int64_t first, std::int64_t last) {
-  using summer = point_summer<D, shared, periodic, gradient>;
-  for (std::int64_t i = first; i < last; i += summer::lanes) {
-    summer s(job, i, last - i);
-    s.run();
-    s.write(i, last - i);
-  }
-}
-
-template <int D>
-void sum_points_of(const points_job &job, std::int64_t first, std::int64_t last) {
-  using sum = void (*)(const points_job &, std::int64_t, std::int64_t);
-  static constexpr sum all[2][2][2] = {
-      {{sum_points<D, false, false, false>, sum_points<D, false, false, true>},
-       {sum_points<D, false, true, false>, sum_points<D, false, true, true>}},
-      {{sum_points<D, true, false, false>, sum_points<D, true, false, true>},
-       {sum_points<D, true, true, false>, sum_points<D, true, true, true>}}};
-  bool periodic = false;
-  for (int d = 0; d < D; ++d) periodic |= job.period[d] > 0;
-  all[job.scales == nullptr][periodic][job.derivatives != nullptr](job, first, last);
-}
-
-inline void points(const points_job &job, std::int64_t first, std::int64_t last) {
-  using sum = void (*)(const points_job &, std::int64_t, std::int64_t);
-  static constexpr sum all[] = {sum_points_of<1>, sum_points_of<2>, sum_points_of<3>,
-                                sum_points_of<4>};
-  all[job.n_dims - 1](job, first, last);
-}
-
-}  // namespace
+}  // namespace cyfes
 #endif

@@ -1,4 +1,4 @@
-// Memory of sums.
+// Scratch memory on huge pages, reused between sums.
 #ifndef CYFES_CPU_WORKSPACE_HPP
 #define CYFES_CPU_WORKSPACE_HPP
 

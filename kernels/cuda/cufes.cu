@@ -11,7 +11,7 @@
 
 #include "cuda/device.hpp"
 #include "cuda/direct.hpp"
-#include "cuda/plan.hpp"
+#include "cuda/layout.hpp"
 #include "cuda/tile.hpp"
 #include "status.hpp"
 

@@ -1,7 +1,7 @@
 // Digits to numbers and back, eight or sixteen at a time, and the decimals that scale exactly.
 //
-// Like cpu/simd.hpp, this and the headers built on it that isa_text.cpp includes define nothing
-// weak: all of it is in an anonymous namespace and calls no std:: template.
+// Like cpu/per_isa/simd.hpp, this and the headers built on it in per_isa define nothing weak: all
+// of it is in an anonymous namespace and calls no std:: template.
 #ifndef CYFES_TEXT_DIGITS_HPP
 #define CYFES_TEXT_DIGITS_HPP
 

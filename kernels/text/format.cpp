@@ -1,19 +1,20 @@
 // A grid to the text PLUMED prints. Each thread formats one range of points into its own buffer;
 // the buffers joined in order are the text.
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <memory>
 #include <vector>
 
+#include "parallel.hpp"
 #include "status.hpp"
-#include "text/chunks.hpp"
 #include "text/fixed.hpp"
 
 namespace {
 
 using namespace cyfes;
 
-constexpr std::int64_t points_per_chunk = 2048;
+constexpr std::int64_t points_per_range = 2048;
 
 struct free_memory {
   void operator()(char *memory) const { std::free(memory); }
@@ -130,9 +131,11 @@ memory_owner join(const std::vector<text_buffer> &parts, std::int64_t &n_bytes) 
   n_bytes = starts.back();
   memory_owner text(static_cast<char *>(std::malloc(static_cast<std::size_t>(n_bytes) + 1)));
   if (!text) throw std::bad_alloc();
-  for_chunks(static_cast<std::int64_t>(parts.size()), [&](std::int64_t i) {
-    if (parts[i].size() > 0) std::memcpy(text.get() + starts[i], parts[i].data(), parts[i].size());
-  });
+  for_each_task(static_cast<int>(parts.size()), static_cast<std::int64_t>(parts.size()),
+                [&](std::int64_t i, int) {
+                  if (parts[i].size() > 0)
+                    std::memcpy(text.get() + starts[i], parts[i].data(), parts[i].size());
+                });
   return text;
 }
 
@@ -144,11 +147,12 @@ int cyfes_format_grid(const cyfes_grid *grid, int32_t n_fields, const double *co
   return guarded([&] {
     check_range(*grid, first, n_points);
     const grid_writer writer{*grid, n_fields, fields, fixed_format(width, precision)};
-    const std::int64_t n_chunks = chunk_count(n_threads, n_points, points_per_chunk);
-    std::vector<text_buffer> parts(static_cast<std::size_t>(n_chunks));
-    for_chunks(n_chunks, [&](std::int64_t i) {
-      const std::int64_t share = n_points / n_chunks;
-      const std::int64_t last = i + 1 < n_chunks ? share * (i + 1) : n_points;
+    const std::int64_t n_ranges =
+        std::clamp<std::int64_t>(n_points / points_per_range, 1, usable_threads(n_threads));
+    std::vector<text_buffer> parts(static_cast<std::size_t>(n_ranges));
+    for_each_task(static_cast<int>(n_ranges), n_ranges, [&](std::int64_t i, int) {
+      const std::int64_t share = n_points / n_ranges;
+      const std::int64_t last = i + 1 < n_ranges ? share * (i + 1) : n_points;
       parts[i] = writer.write(first + share * i, first + last);
     });
     *text = join(parts, *n_bytes).release();

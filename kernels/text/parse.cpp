@@ -9,17 +9,29 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <utility>
 #include <vector>
 
-#include "cpu/isa.hpp"
+#include "parallel.hpp"
+#include "processor.hpp"
 #include "status.hpp"
-#include "text/chunks.hpp"
 #include "text/number.hpp"
 #include "text/row_job.hpp"
 
 namespace {
 
 using namespace cyfes;
+
+template <int... indices>
+const text_loops &loops_at(int index, std::integer_sequence<int, indices...>) {
+  const text_loops *const loops[] = {&text_loops_of<indices>()...};
+  return *loops[index];
+}
+
+// The loops that `isa` asks for, as in cyfes_options.
+const text_loops &select_loops(std::int32_t isa) {
+  return loops_at(isa_index(isa), std::make_integer_sequence<int, n_isas>{});
+}
 
 constexpr std::int64_t bytes_per_piece = 1 << 17;
 // Text that is looked at line by line after a line that is not regular.
@@ -151,6 +163,8 @@ class table_parser : public row_job {
       state.fault = CYFES_ROW_WRONG_COLUMNS;
       state.column = -1;
     }
+    // A program that goes on where another was cut off in the middle of a line.
+    if (at_header(p, end)) state.fault = CYFES_ROW_HEADER;
     return p;
   }
 
@@ -182,7 +196,8 @@ class table_pieces {
 
   void parse(const table_parser &parser, std::int32_t n_threads) {
     const std::int64_t n = std::max<std::int64_t>(1, (end_ - text_) / bytes_per_piece);
-    for_chunks(chunk_count(n_threads, n, 1), [&](std::int64_t) {
+    const int threads = static_cast<int>(std::min<std::int64_t>(usable_threads(n_threads), n));
+    for_each_task(threads, threads, [&](std::int64_t, int) {
       for (std::int64_t i = taken_++; i < n; i = taken_++) {
         text_piece own = cut(i, n);
         if (place(own, i, parser.loops)) parser.parse(own);
@@ -275,7 +290,7 @@ int cyfes_parse_rows(const char *text, int64_t n_bytes, int32_t is_last, int32_t
     table_pieces pieces(text, end_of_lines(text, n_bytes, is_last != 0), room);
     const row_job job{
         text, n_columns, n_wanted, wanted, columns, faults, allow_nonfinite != 0, read_number};
-    pieces.parse({job, select_isa(isa).text}, n_threads);
+    pieces.parse({job, select_loops(isa)}, n_threads);
     *parsed = pieces.result();
   });
 }

@@ -1,5 +1,5 @@
-// What the loops over regular text work on: fields parted by spaces, lines that end with their last
-// field, no comments. isa_text.cpp defines them once per instruction set, parse.cpp all else.
+// Input of the fast path, per_isa: fields separated by spaces, no trailing blanks, no comments.
+// parse.cpp reads all else.
 #ifndef CYFES_TEXT_ROW_JOB_HPP
 #define CYFES_TEXT_ROW_JOB_HPP
 
@@ -37,10 +37,10 @@ struct text_loops {
   void (*parse)(const row_job &, text_piece &);
 };
 
+// One per instruction set, defined by per_isa/rows_exact.cpp under the index that it is compiled
+// with.
 template <int index>
-std::int64_t count_regular(const char *&p, const char *end);
-template <int index>
-void parse_regular(const row_job &, text_piece &);
+const text_loops &text_loops_of();
 
 }  // namespace cyfes
 #endif

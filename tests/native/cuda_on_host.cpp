@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "cuda/direct.hpp"
-#include "cuda/plan.hpp"
+#include "cuda/layout.hpp"
 #include "cuda/tile.hpp"
 #include "status.hpp"
 

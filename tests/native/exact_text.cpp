@@ -9,9 +9,9 @@
 #include <random>
 #include <string>
 
-#include "text/field.hpp"
 #include "text/fixed.hpp"
 #include "text/number.hpp"
+#include "text/per_isa/field.hpp"
 
 namespace {
 

@@ -75,7 +75,7 @@ inline problem random_problem(int D, std::int64_t n_kernels, bool shared, bool c
                p.bandwidths.data(),
                p.weights.data(),
                windowed ? p.windows.data() : nullptr};
-  p.options = {7.0, kernel, images, 1, 0, 0, 1e-11, 0.0, CYFES_AUTOMATIC};
+  p.options = {7.0, kernel, images, 1, 0, 0, 1e-11, 0.0, CYFES_AUTOMATIC, nullptr};
   return p;
 }
 

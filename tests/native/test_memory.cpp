@@ -113,7 +113,7 @@ struct problem {
     slopes.resize(size * D);
     grid = {D, shape.data(), lower.data(), spacing.data(), period.data()};
     kernels = {n_kernels, 1, n_scales, centers.data(), bandwidths.data(), weights.data(), nullptr};
-    options = {7.0, CYFES_GAUSSIAN, CYFES_ALL_IMAGES, 1, 0, 0, 1e-9, 0.0, method};
+    options = {7.0, CYFES_GAUSSIAN, CYFES_ALL_IMAGES, 1, 0, 0, 1e-9, 0.0, method, nullptr};
   }
   problem(const problem &) = delete;
 };

@@ -92,7 +92,7 @@ def test_libraries_carry_no_symbols_for_debuggers(tree):
 def test_the_source_distribution_is_whole():
     """All that git knows of these folders, as a build or a test may need it."""
     listed = subprocess.run(
-        ["git", "-C", ROOT, "ls-files", "cyfes", "kernels", "building", "tests", "wheel"],
+        ["git", "-C", ROOT, "ls-files", "cyfes", "kernels", "tools", "tests", "wheel"],
         check=False,
         capture_output=True,
         text=True,

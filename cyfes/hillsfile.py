@@ -1,0 +1,316 @@
+"""HILLS files: what a row means, and what must not change between rows and files."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from os import PathLike
+from typing import Literal
+
+import numpy as np
+
+from cyfes.errors import FileFormatError, InputError
+from cyfes.grid import MAX_DIMS
+from cyfes.hills import KERNELS, Hills
+from cyfes.rowfilter import TimeWatch
+from cyfes.tables import (
+    Bounds,
+    Header,
+    Rows,
+    Table,
+    TableReader,
+    expect_kind,
+    input_paths,
+    more_exact,
+    same_bounds,
+    table_of,
+)
+from cyfes.units import parse_number
+
+#: A hill this many times as high as the median is pointed out: a walker may have blown up.
+SPIKE = 1e4
+
+
+def read_hills(
+    paths: str | PathLike | Sequence[str | PathLike],
+    *,
+    on_bad: Literal["raise", "skip"] = "raise",
+    plumed_compat: bool = False,
+    n_threads: int = 0,
+) -> Hills:
+    """Return the hills of one or more HILLS files, one file after another; "-" is standard input.
+
+    Restarts (repeated headers), walkers (a trailing clock column), compressed files and CRLF are
+    understood. ``on_bad="skip"`` leaves bad rows out and counts them in ``Hills.dropped``;
+    ``plumed_compat`` also a complete last line without newline, as PLUMED does.
+    Raises FileMissingError or FileFormatError naming file, line and column; InputError for a file
+    given twice, or copies of one file.
+    """
+    names = input_paths(paths)
+    parts = [_read_file(path, on_bad, plumed_compat, n_threads) for path in names]
+    bounds = parts[0].bounds
+    for path, part in zip(names[1:], parts[1:]):
+        _check_same(names[0], parts[0], path, part)
+        bounds = tuple(map(more_exact, bounds, part.bounds))
+    _check_copies(names, parts)
+    covariances = [part.covariances for part in parts if part.covariances is not None]
+    hills = replace(
+        parts[0],
+        bounds=bounds,
+        centers=np.concatenate([part.centers for part in parts]),
+        heights=np.concatenate([part.heights for part in parts]),
+        biasfactors=np.concatenate([part.biasfactors for part in parts]),
+        sigmas=np.concatenate([part.sigmas for part in parts]),
+        gaussian=np.concatenate([part.gaussian for part in parts]),
+        times=np.concatenate([part.times for part in parts]),
+        covariances=np.concatenate(covariances) if covariances else None,
+        dropped=dict(sum((Counter(part.dropped) for part in parts), Counter())),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+    return replace(hills, notes=(*hills.notes, *_spikes(hills)))
+
+
+def cv_names(header: Header) -> tuple[str, ...]:
+    """Return the CVs of a header: the fields before the first that is the sigma of one of them.
+
+    Without time; all fields if none is a sigma.
+    """
+    names: list[str] = []
+    for name in header.fields:
+        known = {f"sigma_{cv}" for cv in names} | {f"sigma_{cv}_{cv}" for cv in names}
+        if name in known:
+            break
+        if name != "time":
+            names.append(name)
+    return tuple(names)
+
+
+class _Schema:
+    """What the rows under one header are: CVs, their widths, periods, kernel and INTERVAL."""
+
+    def __init__(self, path: str, header: Header) -> None:
+        self.where = f"{path}:{max(1, header.line)}"
+        self.names = self._check_names(path, header)
+        self.bounds = tuple(header.bounds_of(path, name) for name in self.names)
+        self.multivariate = self._is_multivariate(header)
+        self.kernel = header.constants.get("kerneltype", KERNELS[0])
+        if self.kernel not in KERNELS:
+            raise FileFormatError(
+                f"{self.where}: kerneltype {self.kernel!r}; expected {' or '.join(KERNELS)}"
+            )
+        self.interval = self._interval(header)
+        self.has = frozenset(header.fields)
+        for name in (*self.names, *self.sigma_names, "height"):
+            if name not in header.fields:
+                raise FileFormatError(
+                    f"{self.where}: a HILLS file of {', '.join(self.names)} needs a column "
+                    f"{name!r}; found {' '.join(header.fields)}"
+                )
+
+    @property
+    def sigma_names(self) -> list[str]:
+        """Columns of the widths: one per CV, or the lower Cholesky factor row by row."""
+        if not self.multivariate:
+            return [f"sigma_{name}" for name in self.names]
+        return [f"sigma_{a}_{b}" for i, a in enumerate(self.names) for b in self.names[: i + 1]]
+
+    @property
+    def optional(self) -> list[str]:
+        """Columns that a HILLS file may have and this one does."""
+        return [name for name in ("biasf", "time") if name in self.has]
+
+    def check_same(self, other: "_Schema", known: str) -> None:
+        """Raise FileFormatError unless ``other`` goes on with the same hills as ``known``."""
+        for what, words in _SHARED.items():
+            mine, its = getattr(self, what), getattr(other, what)
+            if mine != its:
+                raise FileFormatError(
+                    f"{other.where}: {words} {_text(its)} differ from {_text(mine)} in {known}"
+                )
+        for name, mine, its in zip(self.names, self.bounds, other.bounds):
+            if not same_bounds(mine, its):
+                raise FileFormatError(
+                    f"{other.where}: the period of {name}, {_text(its)}, differs from "
+                    f"{_text(mine)} in {known}"
+                )
+
+    def _check_names(self, path: str, header: Header) -> tuple[str, ...]:
+        if header.line == 0:
+            raise FileFormatError(
+                f"{path}:1: no '#! FIELDS' header; expected one such as "
+                "'#! FIELDS time phi psi sigma_phi sigma_psi height biasf' (PLUMED 1 wrote none)"
+            )
+        expect_kind(path, header, "HILLS")
+        names = cv_names(header)
+        if not 1 <= len(names) <= MAX_DIMS:
+            raise FileFormatError(
+                f"{self.where}: {len(names)} CVs ({' '.join(names)}); expected 1 to {MAX_DIMS}; "
+                "'cyfes reweight' gives the surface of some of them from the COLVAR file"
+            )
+        return names
+
+    def _is_multivariate(self, header: Header) -> bool:
+        text = header.constants.get("multivariate")
+        if text is None:  # very old files: the names of the sigmas tell
+            return f"sigma_{self.names[0]}_{self.names[0]}" in header.fields
+        if text not in ("true", "false"):
+            raise FileFormatError(f"{self.where}: multivariate {text!r}; expected true or false")
+        return text == "true"
+
+    def _interval(self, header: Header) -> tuple[float, float] | None:
+        if "lower_int" not in header.constants or "upper_int" not in header.constants:
+            return None
+        low, high = (
+            parse_number(header.constants[key], f"{self.where}: {key}")
+            for key in ("lower_int", "upper_int")
+        )
+        return (low, high) if low != high else None
+
+
+#: What all hills that are summed together must share.
+_SHARED = {"names": "the CVs", "multivariate": "multivariate", "interval": "bounds of INTERVAL"}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value)) or "none"
+    return "none" if value is None else str(value).lower()
+
+
+class _HillsReader:
+    """One HILLS file, checked row by row and header by header."""
+
+    def __init__(self, reader: TableReader) -> None:
+        self.reader = reader
+        self.first = _Schema(reader.path, reader.header)
+        self.bounds = self.first.bounds
+        self.gaussian: list[np.ndarray] = []
+        self.times = TimeWatch()
+        self._header: Header | None = None
+        self._kernel = self.first.kernel
+        self.wanted = [
+            *self.first.names,
+            *self.first.sigma_names,
+            "height",
+            *self.first.optional,
+        ]
+        d = len(self.first.names)
+        # The diagonal of a Cholesky factor may have any sign but not be zero.
+        diagonal = [i * (i + 3) // 2 for i in range(d)] if self.first.multivariate else range(d)
+        self.positive = [self.first.sigma_names[i] for i in diagonal]
+
+    def check(self, rows: Rows) -> None:
+        """Check rows before they are kept."""
+        if rows.header is not self._header:
+            self._header = rows.header
+            schema = _Schema(self.reader.path, rows.header)
+            self.first.check_same(schema, f"line {max(1, self.reader.header.line)}")
+            self._kernel = schema.kernel
+            self.bounds = tuple(map(more_exact, self.bounds, schema.bounds))
+        columns = dict(zip(self.wanted, rows.columns, strict=True))
+        for name in self.positive:
+            column = columns[name]
+            if self.first.multivariate:
+                column = np.abs(column)
+            rows.reject(
+                ~(column > 0),
+                f"{name} not positive",
+                lambda row, name=name, column=column: (  # type: ignore[misc]
+                    f"column {name} must be positive, got {column[row]:g}"
+                ),
+            )
+            columns = dict(zip(self.wanted, rows.columns, strict=True))
+        if "time" in columns:
+            self.times.look(rows, columns["time"])
+        self.gaussian.append(np.full(len(rows), self._kernel == "gaussian"))
+
+
+def _read_file(
+    path: str, on_bad: Literal["raise", "skip"], plumed_compat: bool, n_threads: int
+) -> Hills:
+    reader = TableReader(path, on_bad=on_bad, drop_unterminated=plumed_compat, n_threads=n_threads)
+    file = _HillsReader(reader)
+    table = table_of(reader, file.wanted, file.check)
+    columns, names = table.columns, file.first.names
+    covariances, sigmas = _widths(table, file.first.sigma_names, len(names))
+    notes = [*table.notes, *([file.times.going_back] if file.times.going_back else [])]
+    return Hills(
+        names=names,
+        bounds=file.bounds,
+        centers=np.column_stack([columns[name] for name in names]),
+        heights=columns["height"],
+        biasfactors=columns.get("biasf", np.full(table.n_rows, np.nan)),
+        sigmas=sigmas,
+        gaussian=np.concatenate(file.gaussian),
+        times=columns.get("time", np.full(table.n_rows, np.nan)),
+        covariances=covariances,
+        interval=file.first.interval,
+        dropped=dict(table.dropped),
+        notes=tuple(f"{path}: {note}" for note in notes),
+    )
+
+
+def _widths(
+    table: Table, names: Sequence[str], n_dims: int
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """(C = L L^T or None, standard deviations) from sigmas or packed Cholesky factors L.
+
+    The factor of one CV is its sigma, so that such hills are plain ones.
+    """
+    packed = np.column_stack([table.columns[name] for name in names])
+    if len(names) == n_dims:
+        return None, np.abs(packed)
+    rows, columns = np.tril_indices(n_dims)
+    lower = np.zeros((len(packed), n_dims, n_dims))
+    lower[:, rows, columns] = packed
+    covariances = lower @ lower.transpose(0, 2, 1)
+    return covariances, np.sqrt(np.einsum("nii->ni", covariances))
+
+
+def _check_same(first_path: str, first: Hills, path: str, other: Hills) -> None:
+    """Raise FileFormatError unless two files hold hills of one kind."""
+    for what, words in (("names", "CVs"), ("interval", "bounds of INTERVAL")):
+        mine, its = getattr(first, what), getattr(other, what)
+        if mine != its:
+            raise FileFormatError(
+                f"{path}: {words} {_text(its)} differ from {_text(mine)} in {first_path}"
+            )
+    if not all(map(same_bounds, first.bounds, other.bounds)):
+        raise FileFormatError(
+            f"{path}: periods {_periods(other.bounds)} differ from {_periods(first.bounds)} "
+            f"in {first_path}"
+        )
+    if (first.covariances is None) != (other.covariances is None):
+        raise FileFormatError(f"{path}: multivariate hills in only one of {first_path} and {path}")
+
+
+def _periods(bounds: Sequence[Bounds]) -> str:
+    return ", ".join("none" if b is None else f"{b[0]} to {b[1]}" for b in bounds)
+
+
+def _check_copies(paths: Sequence[str], parts: Sequence[Hills]) -> None:
+    """Raise InputError if one file holds the first hills of another, as WALKERS_MPI writes them."""
+    for i, (path, part) in enumerate(zip(paths, parts)):
+        for other_path, other in zip(paths[:i], parts[:i]):
+            n = min(len(part), len(other))
+            columns = ("centers", "heights", "sigmas", "times")
+            if all(
+                np.array_equal(getattr(part, c)[:n], getattr(other, c)[:n], equal_nan=True)
+                for c in columns
+            ):
+                raise InputError(
+                    f"{path} holds the same hills as {other_path} ({n} equal rows), so that they "
+                    "would count twice; walkers that share their hills write copies: give one"
+                )
+
+
+def _spikes(hills: Hills) -> list[str]:
+    """A remark if one hill towers above the others."""
+    heights = np.abs(hills.heights)
+    typical, highest = float(np.median(heights)), int(np.argmax(heights))
+    if not 0 < SPIKE * typical < heights[highest]:
+        return []
+    time = "" if np.isnan(hills.times[highest]) else f" at time {hills.times[highest]:g}"
+    return [
+        f"hill {highest + 1}{time} is {heights[highest]:g} high, {heights[highest] / typical:.2g} "
+        "times the median; it is summed as it is"
+    ]

@@ -1,0 +1,172 @@
+"""Which rows and columns of a COLVAR file to use: what the user says, and what a header tells."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cyfes.errors import InputError
+from cyfes.grid import MAX_DIMS
+from cyfes.tables import Bounds, Header, expect_kind
+from cyfes.units import parse_number
+
+#: Columns that OPES prints and METAD does not: their bias has no c(t) to be taken off.
+_OPES_COLUMNS = (".zed", ".neff", ".nker")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which rows and columns of COLVAR files to use.
+
+    ``cv``: names, None for those the header makes evident. ``bias``: columns that are summed, one
+    with a dash before its name is subtracted; None for the only bias of the header (``rbias``: for
+    the only ``*.rbias``). ``logweights``: a column of ln w instead. ``no_bias``: all weights 1.
+    ``start`` and ``stop``: values of the time column; ``skip``: rows left out at the beginning of
+    each file, or a share of its rows as a float below 1; ``every``: use each n-th row. ``period``:
+    bounds of CVs whose period the files do not tell.
+    """
+
+    cv: Sequence[str] | None = None
+    bias: Sequence[str] | None = None
+    rbias: bool = False
+    no_bias: bool = False
+    logweights: str | None = None
+    start: float | None = None
+    stop: float | None = None
+    skip: int | float = 0
+    every: int = 1
+    on_bad: Literal["raise", "skip"] = "raise"
+    period: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        chosen = [self.bias is not None, self.rbias, self.no_bias, self.logweights is not None]
+        if sum(chosen) > 1:
+            raise InputError("--bias, --rbias, --no-bias and --logweights exclude each other")
+        if self.skip < 0 or self.every < 1:
+            raise InputError(
+                f"--skip must be at least 0 and --every at least 1, got {self.skip}, {self.every}"
+            )
+        if isinstance(self.skip, float) and self.skip >= 1:
+            raise InputError(f"skip as a share of the rows must be below 1, got {self.skip}")
+
+    def choose_cvs(self, path: str, header: Header) -> tuple[str, ...]:
+        """Return the names of the CVs; InputError if the header leaves them open."""
+        if self.cv is not None:
+            if not 1 <= len(self.cv) <= MAX_DIMS or len(set(self.cv)) != len(self.cv):
+                raise InputError(
+                    f"--cv takes 1 to {MAX_DIMS} different names, got {','.join(self.cv)}"
+                )
+            return tuple(self.cv)
+        expect_kind(path, header, "COLVAR")
+        if not header.line:
+            raise InputError(
+                f"{path}: no '#! FIELDS' header names the columns; choose by number, 0 is the "
+                f"first of {len(header.fields)}, e.g. --cv 1 --bias 2"
+            )
+        candidates = _before_bias(header)
+        periodic = [name for name in candidates if f"min_{name}" in header.constants]
+        # Evident: one column, or columns that are all declared periodic. Among others there may be
+        # an energy, which would give a wrong surface without a word.
+        if len(candidates) == 1 or (periodic == candidates and 1 <= len(candidates) <= MAX_DIMS):
+            return tuple(candidates)
+        example = [name for name in candidates if "bias" not in name][:2]
+        raise InputError(
+            f"{path}: the header does not tell which columns are the CVs; choose from "
+            f"{', '.join(candidates or header.fields)}, e.g. "
+            f"--cv {','.join(example or header.fields[1:2] or header.fields)}"
+        )
+
+    def choose_biases(self, path: str, header: Header) -> "Biases":
+        """Return the columns whose sum weighs the frames; InputError if the header leaves it open.
+
+        A running METAD bias V(s, t) grows, so its rbias V(s, t) - c(t) is taken where it is there.
+        """
+        if self.no_bias:
+            return Biases(())
+        if self.logweights is not None:
+            return Biases(((1, self.logweights),))
+        if self.bias is not None:
+            return Biases(tuple(_signed(name, header) for name in self.bias))
+        expect_kind(path, header, "COLVAR")
+        found, note = _biases_of(path, header, self.rbias)
+        if len(found) == 1:
+            return Biases(((1, found[0]),), note)
+        if found:
+            raise InputError(
+                f"{path}: several bias columns; choose with --bias (they are summed), "
+                f"e.g. --bias {','.join(found)}"
+            )
+        ending, option = (".rbias", "--rbias") if self.rbias else (".bias", "--bias")
+        raise InputError(
+            f"{path}: no column ends in {ending!r} for {option}; name one with --bias, or say "
+            f"--no-bias (columns: {', '.join(header.fields)})"
+        )
+
+    def bounds_of(self, path: str, header: Header, name: str) -> Bounds:
+        """Return the bounds of a CV's period: those of ``period``, else the header's."""
+        if name not in self.period:
+            return header.bounds_of(path, name)
+        low, high = self.period[name]
+        if not parse_number(low, f"period of {name}") < parse_number(high, f"period of {name}"):
+            raise InputError(f"the period of {name} must be MIN < MAX, got {low} and {high}")
+        return low, high
+
+
+@dataclass(frozen=True)
+class Biases:
+    """Columns that are added (1) or subtracted (-1), and a remark on how they were chosen."""
+
+    terms: tuple[tuple[int, str], ...]
+    note: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return tuple(name for _, name in self.terms)
+
+
+def _before_bias(header: Header) -> list[str]:
+    """Columns between time and the first column of a bias."""
+    names = []
+    for name in header.fields:
+        if name.endswith((".bias", ".rbias")):
+            break
+        if name != "time" and name not in names:
+            names.append(name)
+    return names
+
+
+def _signed(name: str, header: Header) -> tuple[int, str]:
+    """A bias column, subtracted if a dash stands before its name."""
+    subtracted = name.startswith("-") and name not in header.fields
+    return (-1, name[1:]) if subtracted else (1, name)
+
+
+def _biases_of(path: str, header: Header, only_rbias: bool) -> tuple[list[str], str]:
+    """(the columns of a header that are biases, rbias in place of its bias; a remark)."""
+    fields = dict.fromkeys(header.fields)
+    if only_rbias:
+        return [name for name in fields if name.endswith(".rbias")], ""
+    found, replaced = [], []
+    for name in fields:
+        label, dot, kind = name.rpartition(".")
+        if kind == "rbias" and dot and f"{label}.bias" not in fields:
+            found.append(name)
+        if kind != "bias" or not dot:
+            continue
+        if f"{label}.rbias" in fields:
+            found.append(f"{label}.rbias")
+            replaced.append(name)
+            continue
+        if f"{label}.rct" in fields and not any(label + end in fields for end in _OPES_COLUMNS):
+            raise InputError(
+                f"{path}: {name} beside {label}.rct is the bias of a METAD run while it grows; "
+                f"say --bias {name},-{label}.rct to take c(t) off, or --bias {name} to use it as "
+                "it is"
+            )
+        found.append(name)
+    note = "".join(
+        f"{name.removesuffix('.bias')}.rbias is used, not {name}, which grows with c(t) "
+        f"(--bias {name} uses it)"
+        for name in replaced[:1]
+    )
+    return found, note

@@ -1,0 +1,106 @@
+#include "parallel.hpp"
+
+#include <omp.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <new>
+#include <stdexcept>
+
+namespace cyfes {
+namespace {
+
+// Whether this process has started threads, and whether it is a child of one that had.
+std::atomic<bool> has_started{false}, is_orphan{false};
+
+void after_fork() {
+  if (has_started) is_orphan = true;
+}
+
+void note_start() {
+  static const int registered = pthread_atfork(nullptr, nullptr, after_fork);
+  static_cast<void>(registered);
+  has_started = true;
+}
+
+// How many of n threads the system starts now, and that many at once.
+int try_threads(int n) {
+  pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+  const auto wait = [](void *at) -> void * {
+    pthread_mutex_lock(static_cast<pthread_mutex_t *>(at));
+    pthread_mutex_unlock(static_cast<pthread_mutex_t *>(at));
+    return nullptr;
+  };
+  const std::unique_ptr<pthread_t[]> threads(new (std::nothrow) pthread_t[n]);
+  if (!threads) return 0;
+  int started = 0;
+  pthread_mutex_lock(&gate);
+  while (started < n && pthread_create(&threads[started], nullptr, wait, &gate) == 0) ++started;
+  pthread_mutex_unlock(&gate);
+  for (int i = 0; i < started; ++i) pthread_join(threads[i], nullptr);
+  return started;
+}
+
+// At most n: OpenMP ends the process where it cannot start a thread, so they are tried before. The
+// threads that it starts it keeps, for each thread of the caller.
+int startable_threads(int n) {
+  thread_local int most = 1;
+  if (n > most) {
+    const int tried = n - most + 1;  // one to spare: OpenMP allocates memory besides
+    const int started = try_threads(tried);
+    if (started < tried) return most + std::max(0, started - 2);
+    most = n;
+  }
+  return n;
+}
+
+// An exception may not leave a parallel region: the first one waits here for the region's end.
+class first_exception {
+ public:
+  // Calls body() and holds what it throws; any thread of the region may.
+  template <class Body>
+  void guard(const Body &body) noexcept {
+    try {
+      body();
+    } catch (...) {
+#pragma omp critical(cyfes_first_exception)
+      if (!first_) first_ = std::current_exception();
+    }
+  }
+
+  // Throws what is held, after the region.
+  void rethrow() const {
+    if (first_) std::rethrow_exception(first_);
+  }
+
+ private:
+  std::exception_ptr first_;
+};
+
+}  // namespace
+
+bool forked_without_threads() { return is_orphan; }
+
+int usable_threads(std::int32_t n_threads) {
+  if (n_threads < 0) throw std::invalid_argument("n_threads must not be negative");
+  if (is_orphan || n_threads == 1) return 1;
+  const int wanted = n_threads > 0 ? n_threads : std::max(1, omp_get_max_threads());
+  return startable_threads(std::min(wanted, threads_per_processor * omp_get_num_procs()));
+}
+
+void run_tasks(int n_threads, std::int64_t n, task run, const void *body) {
+  const int threads = is_orphan ? 1 : static_cast<int>(std::min<std::int64_t>(n_threads, n));
+  if (threads <= 1) {
+    for (std::int64_t i = 0; i < n; ++i) run(body, i, 0);
+    return;
+  }
+  note_start();
+  first_exception failure;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+  for (std::int64_t i = 0; i < n; ++i) failure.guard([&] { run(body, i, omp_get_thread_num()); });
+  failure.rethrow();
+}
+
+}  // namespace cyfes

@@ -1,0 +1,239 @@
+"""What is fuzzed: how an input is made, and the law that it must not break.
+
+A law returns, or raises a CyfesError where the input is refused; anything else is a fault.
+"""
+
+import math
+import random
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import texts
+
+from cyfes import FreeEnergySurface, Grid, cli
+from cyfes.errors import CyfesError, FileFormatError
+from cyfes.gridfile import read_cube, read_dat, read_npz
+from cyfes.tables import read_header, read_table
+from cyfes.units import parse_number
+
+DATA = Path(__file__).resolve().parents[1] / "data" / "cases"
+
+
+@dataclass(frozen=True)
+class Target:
+    """``make`` an input from random numbers; ``check`` the law on it, in a scratch folder."""
+
+    make: Callable[[random.Random], bytes]
+    check: Callable[[bytes, Path], None]
+
+
+def require(condition: object, fault: str) -> None:
+    if not condition:
+        raise AssertionError(fault)
+
+
+def stored(content: bytes, folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+@cache
+def seeds(pattern: str) -> list[bytes]:
+    """The files of the shipped cases with names like this."""
+    return [path.read_bytes()[:4000] for path in sorted(DATA.glob(f"*/{pattern}"))]
+
+
+def mutated(pattern: str) -> Callable[[random.Random], bytes]:
+    def make(rng: random.Random) -> bytes:
+        return texts.damaged(rng, rng.choice(seeds(pattern)), seeds(pattern))
+
+    return make
+
+
+# --- tables
+
+
+def check_table(content: bytes, folder: Path) -> None:
+    """The rows that are accepted, and their numbers to the bit, are those of plain Python."""
+    names = content.partition(b"\n")[0].decode().split()[2:]
+    wanted = names[: 1 + len(content) % 3]
+    expected = texts.rows_of(content, wanted)
+    path = stored(content, folder, "table")
+    if not expected:
+        try:
+            read_table(path, wanted, on_bad="skip")
+        except CyfesError:
+            return
+        require(False, "no good row, or no column, and no error")
+    found = read_table(path, wanted, on_bad="skip", n_threads=1 + len(content) % 2).columns
+    rows = np.stack([found[name] for name in wanted], axis=1)
+    require(len(rows) == len(expected), f"{len(rows)} rows, expected {len(expected)}")
+    require(rows.tobytes() == np.array(expected).tobytes(), "numbers differ in their bits")
+
+
+HEADER_WORDS = (
+    b"#! FIELDS SET time d min_d max_d -pi pi # sigma_d height 1 multivariate true \xff \x00"
+).split(b" ")
+HEADER_WORDS += [b"", b"\t"]
+
+
+def make_header(rng: random.Random) -> bytes:
+    lines = [
+        b" ".join(rng.choices(HEADER_WORDS, k=rng.randint(1, 9))) for _ in range(rng.randint(1, 12))
+    ]
+    return texts.damaged(rng, b"\n".join([*lines, b"1 2 3", b""]), seeds("HILLS"))
+
+
+def check_header(content: bytes, folder: Path) -> None:
+    header = read_header(stored(content, folder, "header"))
+    require(all(name.split() == [name] for name in header.fields), f"fields {header.fields}")
+
+
+# --- sums
+
+
+def check_hills(content: bytes, folder: Path) -> None:
+    path = stored(content, folder, "HILLS")
+    try:
+        surface = FreeEnergySurface.from_hills(path, bins=[8], n_threads=1)
+    except FileFormatError:
+        surface = FreeEnergySurface.from_hills(path, bins=[6, 6], n_threads=1)
+    require(not np.isnan(surface.values).any(), "F is nan")
+
+
+def check_frames(content: bytes, folder: Path) -> None:
+    path = stored(content, folder, "COLVAR")
+    options = {"bins": [12], "bandwidth": [0.2], "n_threads": 1, "on_bad": "skip"}
+    surface = FreeEnergySurface.from_colvar(path, kbt=2.5, stream=False, **options)
+    require(not np.isnan(surface.values).any(), "F is nan")
+    require(np.isfinite(surface.values).any(), "F is infinite everywhere")
+
+
+# --- grids
+
+
+@cache
+def grids(suffix: str) -> list[bytes]:
+    """Small surfaces as cyfes writes them."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for n_dims in (3,) if suffix == "cube" else (1, 2, 3):
+            names = ["x", "y", "z"][:n_dims]
+            bins, periodic = [4] * n_dims, [False] * n_dims
+            grid = Grid.from_bins(names, [-1.0] * n_dims, [2.0] * n_dims, bins, periodic)
+            values = np.linspace(0, 7, grid.size).reshape(grid.shape)
+            path = Path(folder, f"{n_dims}.{suffix}")
+            getattr(FreeEnergySurface(grid, values), f"to_{suffix}")(path)
+            found.append(path.read_bytes())
+    return found
+
+
+def damaged_grid(suffix: str) -> Callable[[random.Random], bytes]:
+    def make(rng: random.Random) -> bytes:
+        content = rng.choice(grids(suffix))
+        if rng.random() < 0.5:  # one bit, anywhere
+            at = rng.randrange(len(content))
+            flipped = content[at] ^ (1 << rng.randrange(8))
+            return content[:at] + bytes([flipped]) + content[at + 1 :]
+        return texts.damaged(rng, content, grids(suffix))
+
+    return make
+
+
+def grid_reader(suffix: str) -> Callable[[bytes, Path], None]:
+    read = {"dat": read_dat, "npz": read_npz, "cube": read_cube}[suffix]
+
+    def check(content: bytes, folder: Path) -> None:
+        found = read(stored(content, folder, f"grid.{suffix}"))
+        require(found.values.shape == tuple(found.grid.shape), "values do not fill the grid")
+
+    return check
+
+
+# --- numbers and options
+
+
+def make_number(rng: random.Random) -> bytes:
+    if rng.random() < 0.5:
+        return texts.number(rng).encode()
+    parts = "0 1 2 9 . e E + - * / ^ ( ) pi sqrt( exp( log( PI , _ inf nan ** 10 1e3 é".split()
+    parts.append(" ")
+    return "".join(rng.choices(parts, k=rng.randint(1, 12))).encode()
+
+
+def check_number(content: bytes, folder: Path) -> None:
+    text = content.decode()
+    value = parse_number(text, "number")
+    require(type(value) is float, f"{value!r} is not a float")
+    if texts.PLAIN.fullmatch(text):
+        require(value == float(text), f"{value!r}, expected {float(text)!r}")
+    require(not math.isnan(value), "nan is not a number")
+
+
+OPTIONS = (
+    "--hills --histo --stride --nohistory --min --max --bin --spacing --idw --kt --sigma --outfile "
+    "--fmt --negbias --mintozero --on-bad --cv --bias --rbias --no-bias --temp --units --start "
+    "--stop --skip --every --stream --period --tol --tail --explain --logweights --threads "
+    "--plumed-compat --help --version --outhisto --"
+).split()
+VALUES = (
+    "HILLS COLVAR HILLS,HILLS nothere . , 0 1 -1 2.49 -pi pi,pi 1e400 nan inf 10 10,10 "
+    "99999999999999999999 1.5 d phi time d,phi metad.bias skip raise kt kj/mol kcal/mol auto 0.1 "
+    "0.1,0.1 %14.9f %s %d %n %99999f --kt -- -0:1 0:2 a=b = é \t out.dat 50% 0.001 300"
+).split(" ")
+VALUES += ["", "-" * 3000, "9" * 400, "0.1," * 300]
+
+
+def make_options(rng: random.Random) -> bytes:
+    command, files = rng.choice([
+        ("sum_hills", ["--hills", "HILLS", "--bin", "4"]),
+        ("reweight", ["COLVAR", "--kt", "1", "--sigma", "0.2", "--bin", "4"]),
+        ("plot", ["fes.dat"]), ("info", []), ("", []),
+    ])  # fmt: skip
+    words = [command] if rng.random() < 0.97 else []
+    words += files if rng.random() < 0.9 else []
+    for _ in range(rng.randint(0, 4)):
+        words.append(rng.choice(OPTIONS))
+        if rng.random() < 0.7:
+            words.append(rng.choice(VALUES))
+    return "\n".join(word.replace("\n", "") for word in words).encode()
+
+
+def check_options(content: bytes, folder: Path) -> None:
+    for name, case in (("HILLS", "hills-mixed-2d"), ("COLVAR", "frames-window")):
+        if not (folder / name).exists():
+            stored((DATA / case / name).read_bytes(), folder, name)
+    try:
+        code = cli.main(content.decode().split("\n"))
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        sys.stdout.flush()
+        for path in folder.iterdir():
+            if path.name not in ("HILLS", "COLVAR", "stdout", "stderr"):
+                path.unlink()
+    said = (folder / "stderr").read_text(errors="replace")
+    require(code in (None, 0, 2), f"exit {code}")
+    require(code != 2 or re.search("error: .", said), "exit 2 and no error")
+    require(max(map(len, said.splitlines()), default=0) < 2000, "a line as long as its input")
+
+
+TARGETS = {
+    "table": Target(texts.table, check_table),
+    "header": Target(make_header, check_header),
+    "hills": Target(mutated("HILLS*"), check_hills),
+    "frames": Target(mutated("COLVAR*"), check_frames),
+    **{
+        suffix: Target(damaged_grid(suffix), grid_reader(suffix))
+        for suffix in ("dat", "npz", "cube")
+    },
+    "number": Target(make_number, check_number),
+    "options": Target(make_options, check_options),
+}

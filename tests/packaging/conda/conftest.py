@@ -1,0 +1,11 @@
+"""Makes the modules of tools/conda importable, where the checkout has them."""
+
+import sys
+from pathlib import Path
+
+TOOLS = Path(__file__).resolve().parents[3] / "tools" / "conda"
+
+if TOOLS.is_dir():
+    sys.path.insert(0, str(TOOLS))
+else:  # beside an installed package
+    collect_ignore_glob = ["test_*.py"]

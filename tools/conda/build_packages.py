@@ -1,0 +1,132 @@
+"""Builds cyfes' conda packages into a channel of their own, and says how long each took.
+
+    python tools/conda/build_packages.py FOLDER [--channel standin|conda-forge|URL] [--croot FOLDER]
+        [--variants CUDA ...]
+
+conda-build does it where it is on PATH, else rattler-build. `standin` is the channel that
+channel.py makes beside FOLDER.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+from channel import ARCHITECTURES, make_channel
+from meta import PLATFORM, render
+from rattler.index import index_fs
+from rattler_tool import BuildFailed, build
+from standin_python import VERSION
+from translation import translate
+from variants import UnsupportedRecipe, read_variants, zipped_keys
+
+ROOT = Path(__file__).resolve().parents[2]
+RECIPE = ROOT / "recipe"
+CONFIG = ROOT / "conda_build_config.yaml"
+CONDA_BUILD = shutil.which("conda-build")
+#: What can be built against stand-ins: PyPI has nvcc from CUDA 13 on.
+STANDIN_VARIANTS = ["None", "13.0"]
+
+
+def check_croot(croot: Path) -> None:
+    """conda-build would copy the repository into itself."""
+    if croot.resolve().is_relative_to(ROOT):
+        raise SystemExit(
+            f"the croot {croot} lies in the repository, which is copied into it as the source: "
+            "choose a folder outside, e.g. make conda CROOT=../cyfes-croot"
+        )
+
+
+def standin_channel(folder: Path) -> str:
+    """The stand-ins' address; they are made again when Python or what makes them has changed."""
+    sources = sorted(Path(__file__).parent.glob("standin*.py"))
+    key = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    key.update(f"{sys.version} {ARCHITECTURES}".encode())
+    stamp = folder / "made-from"
+    if not stamp.exists() or stamp.read_text() != key.hexdigest():
+        start = time.monotonic()
+        make_channel(folder, STANDIN_VARIANTS[-1], ARCHITECTURES)
+        stamp.write_text(key.hexdigest())
+        print(f"TIME {time.monotonic() - start:5.0f} s  stand-in channel", flush=True)
+    return folder.as_uri()
+
+
+def chosen_variants(names: list[str] | None, *, standin: bool) -> list[dict[str, str]]:
+    """The variants with these CUDA versions; stand-ins have the Python that runs here only."""
+    every = {variant["cuda_compiler_version"]: variant for variant in read_variants(CONFIG)}
+    names = names or (STANDIN_VARIANTS if standin else list(every))
+    if unknown := set(names) - set(every):
+        raise SystemExit(f"no variant {', '.join(unknown)} in {CONFIG.name}: {', '.join(every)}")
+    found = [every[name] for name in names]
+    return [v | {"python": f"{VERSION}.* *_cpython"} for v in found] if standin else found
+
+
+def rattler_build(variant: dict[str, str], channel: str, target: Path, croot: Path) -> Path:
+    recipe = translate(render(RECIPE / "meta.yaml", variant), RECIPE, variant)
+    package, log = build(recipe, channel, target, croot)
+    package.with_suffix(".log").write_text(log)
+    for line in re.findall(r"^(?:.* no problems|=+ .* passed.*)$", log, re.MULTILINE):
+        print(line, flush=True)
+    return package
+
+
+def conda_build(variant: dict[str, str], channel: str, target: Path, croot: Path) -> Path:
+    """Run conda-build where it finds the configuration by itself: in the root of the repository."""
+    chosen = croot / "variant.yaml"
+    keys = ["python", *zipped_keys(CONFIG)]
+    chosen.write_text(yaml.safe_dump({key: [variant[key]] for key in keys}))
+    options = ["-m", chosen, "-c", channel, "--override-channels", "--croot", croot]
+    subprocess.run([CONDA_BUILD, "recipe", *options], cwd=ROOT, check=True)
+    [package] = (croot / PLATFORM).glob("cyfes-*.conda")
+    (target / PLATFORM).mkdir(exist_ok=True)
+    return Path(shutil.copy2(package, target / PLATFORM))
+
+
+def build_all(variants: list[dict[str, str]], channel: str, target: Path, croot: Path) -> None:
+    """Build each variant in a folder of its own and collect the packages into a new channel."""
+    shutil.rmtree(target, ignore_errors=True)
+    (target / "noarch").mkdir(parents=True)
+    for variant in variants:
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="cyfes-croot-", dir=croot) as folder:
+            package = (conda_build if CONDA_BUILD else rattler_build)(
+                variant, channel, target, Path(folder)
+            )
+        size, seconds = package.stat().st_size / 1e6, time.monotonic() - start
+        print(f"TIME {seconds:5.0f} s  {package.name}, {size:.1f} MB, built and tested", flush=True)
+    asyncio.run(index_fs(target))
+    # Where the packages' dependencies are, for the tests.
+    (target / "channel").write_text(channel)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--channel", default="conda-forge" if CONDA_BUILD else "standin")
+    parser.add_argument("--croot", type=Path, default=Path(tempfile.gettempdir()))
+    parser.add_argument("--variants", nargs="*", metavar="CUDA")
+    arguments = parser.parse_args()
+    check_croot(arguments.croot)
+    arguments.croot.mkdir(parents=True, exist_ok=True)
+    target, channel = arguments.folder.resolve(), arguments.channel
+    standin = channel == "standin"
+    variants = chosen_variants(arguments.variants, standin=standin)
+    if standin:
+        channel = standin_channel(target.with_name("conda-channel"))
+    try:
+        build_all(variants, channel, target, arguments.croot)
+    except (BuildFailed, UnsupportedRecipe, subprocess.CalledProcessError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
