@@ -68,8 +68,7 @@ def sample_grid(
     """
     wraps, d = periods > 0, len(periods)
     if isinstance(request, Grid):
-        bounds = [(f"{a!r}", f"{b!r}") for a, b in zip(request.lower, request.upper)]
-        low = high = np.zeros(d)
+        low, high = np.zeros(d), periods
     else:
         missing = (request.lower is None or request.upper is None) and not np.all(wraps)
         lowest, highest = span(values) if missing else (np.zeros(d), np.zeros(d))
@@ -79,9 +78,11 @@ def sample_grid(
         high = high if request.upper is None else _numbers("upper", request.upper, d)
         high = np.where(wraps, low + periods, high)
         request = replace(request, lower=low.tolist(), upper=high.tolist())
-        bounds = [(f"{a!r}", f"{b!r}") for a, b in zip(low.tolist(), high.tolist())]
-    own = [text if wrapped else None for text, wrapped in zip(bounds, wraps)]
-    return fit_samples(names, own, request, (low, high), bandwidth)
+    bounds = [
+        (repr(a), repr(b)) if wrapped else None
+        for a, b, wrapped in zip(low.tolist(), high.tolist(), wraps)
+    ]
+    return fit_samples(names, bounds, request, (low, high), bandwidth)
 
 
 def bins_of_shape(

@@ -292,7 +292,7 @@ class FreeEnergySurface(Surface):
         units: str,
     ) -> "FreeEnergySurface":
         """Return the surface of frames that are summed as they are read."""
-        warn_if_coarse(density.grid, bandwidth[None, :], "the kernels")
+        warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
         spans = []
         for values, log_w in samples.chunks():
             density.add(values, bandwidth[None, :], log_weights=log_w)
@@ -315,7 +315,7 @@ class FreeEnergySurface(Surface):
     ) -> "FreeEnergySurface":
         """Return the surface of all samples; their density's error is measured if asked for."""
         h = bandwidth[None, :]
-        warn_if_coarse(density.grid, h, "the kernels")
+        warn_if_coarse(density.grid, h, "kernels")
         density.add(samples, h, log_weights=log_weights, progress=progress)
         surface = cls.from_density(density, bandwidth, kbt, units)._reached(lambda: span(samples))
         if not explain:
@@ -350,7 +350,7 @@ class FreeEnergySurface(Surface):
 
 def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergySurface]:
     """Yield the surface of each density of ``hillsum.hill_densities``, whose options it takes."""
-    warn_if_coarse(grid, hills.sigmas, "the hills")
+    warn_if_coarse(grid, hills.sigmas, "hills")
     for density in hill_densities(hills, grid, **options):
         slopes = None if density.derivatives is None else -density.derivatives
         yield FreeEnergySurface(grid, -density.values, derivatives=slopes, **_told_by(density))
@@ -372,7 +372,7 @@ def histogram_blocks(
     """
     h = positive("sigma", sigma, len(samples.names))
     fitted = histogram_grid(samples, grid, h)
-    warn_if_coarse(fitted, h[None, :], "the kernels")
+    warn_if_coarse(fitted, h[None, :], "kernels")
     for density in histogram_densities(samples.values, fitted, h, **options):
         values, slopes = _minus_kbt_log(density, kbt)
         if plumed_compat and density.derivatives is not None:

@@ -25,7 +25,16 @@ def extents(*bounds):
 
 def hills_at(centers, sigma):
     centers, n = np.array(centers, float)[:, None], len(centers)
-    return Hills(("x",), (None,), centers, np.ones(n), np.ones(n), np.full((n, 1), sigma))
+    return Hills(
+        names=("x",),
+        bounds=(None,),
+        centers=centers,
+        heights=np.ones(n),
+        biasfactors=np.ones(n),
+        sigmas=np.full((n, 1), sigma),
+        gaussian=np.zeros(n, bool),
+        times=np.arange(n),
+    )
 
 
 @ANY
@@ -63,8 +72,9 @@ def test_no_hill_falls_off_its_grid(center):
     assert grid.upper[0] >= center + 1e-3 + reach
     assert grid.spacing[0] < 0.01
     if abs(center) < 1e6:  # PLUMED's own bounds
-        compat = hills_grid(hills, NOTHING, plumed_compat=True)
-        assert compat.bounds_text[0] == (f"{center - reach:g}", f"{center + 1e-3 + reach:g}")
+        two = hills_at([center, center + 7], 0.01)
+        compat = hills_grid(two, NOTHING, plumed_compat=True)
+        assert compat.bounds_text[0] == (f"{center - reach:g}", f"{center + 7 + reach:g}")
 
 
 def test_there_must_be_hills():
@@ -153,12 +163,12 @@ def test_samples_and_streams():
 def test_kernels_narrower_than_the_steps_are_named():
     grid = Grid.from_bins(["a", "b"], [0, 0], [1, 1], [10, 100], [False, False])
     with pytest.warns(CyfesWarning, match=r"steps of a \(0\.1\) are wider than sigma \(0\.05\)"):
-        warn_if_coarse(grid, np.array([[0.05, 0.05]]), "the kernels")
+        warn_if_coarse(grid, np.array([[0.05, 0.05]]), "kernels")
     with pytest.warns(CyfesWarning, match=r"of 1 of 3 hills"):
         warn_if_coarse(grid, np.array([[0.05, 0.05], [1, 1], [1, 1]]), "hills")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_if_coarse(grid, np.array([[0.1, 0.01]]), "the kernels")
+        warn_if_coarse(grid, np.array([[0.1, 0.01]]), "kernels")
 
 
 def write(folder, files):

@@ -373,7 +373,8 @@ def test_what_is_not_reproduced_is_said():
         heights=np.ones(1),
         biasfactors=np.ones(1),
         sigmas=np.full((1, 1), 0.2),
-        kernel="gaussian",
+        gaussian=np.ones(1, bool),
+        times=np.zeros(1),
         interval=(-1.0, 1.0),
     )
     with pytest.warns(

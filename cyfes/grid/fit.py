@@ -136,16 +136,16 @@ def fit_stream(
 def warn_if_coarse(grid: Grid, widths: np.ndarray, what: str) -> None:
     """Warn where kernels are narrower than the grid's steps, so that some fall between its points.
 
-    ``widths``: standard deviations float64[1 or n, d]; ``what`` they are, for the message.
+    ``widths``: standard deviations float64[1 or n, d]; ``what`` has them: "kernels" or "hills".
     """
     for name, step, column in zip(grid.names, grid.spacing, widths.T):
         narrow = int((column < step * (1 - 1e-9)).sum())
         if narrow:
-            which = f"{narrow} of {len(column)} {what}" if len(column) > 1 else what
+            which = f"the {what}" if narrow == len(column) else f"{narrow} of {len(column)} {what}"
             warnings.warn(
                 f"the grid's steps of {name} ({step:.4g}) are wider than sigma "
-                f"({float(column.min()):.4g}) of {which}: what lies between its points is not "
-                "seen; give more bins (--bin)",
+                f"({float(column.min()):.4g}) of {which}: some may fall between its points; "
+                "give more bins (--bin)",
                 CyfesWarning,
                 stacklevel=3,
             )
