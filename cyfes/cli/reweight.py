@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     path = arguments.outfile or "fes.dat"
     surface.to_dat(path, fmt=arguments.fmt, n_threads=threads)
     _report(samples, bandwidth, rule, kbt, arguments)
-    outside = samples.n_outside(surface.grid) if isinstance(samples, Samples) else 0
+    outside = samples.n_outside(surface.grid)
     if outside:
         report({"samples outside": f"{outside} lie outside the grid; those near it count"})
     report(
