@@ -347,7 +347,7 @@ def test_names_of_files_that_are_no_text_or_too_long(folder):
         assert done.stderr.startswith(b"cyfes: error: cannot read ")
         assert done.stderr.count(b"\n") == 1
         assert b"\x1b" not in done.stderr
-        assert len(done.stderr) < 2100
+        assert len(done.stderr) < 500
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
