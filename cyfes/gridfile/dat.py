@@ -213,15 +213,18 @@ class _Layout:
             for low, step, n in zip(self.grid.lower, self.grid.spacing, self.shape)
         ]
 
-    def distance(self, columns: Mapping[str, npt.NDArray[np.float64]]) -> float:
+    def distance(
+        self, columns: Mapping[str, npt.NDArray[np.float64]], *, edges: bool = False
+    ) -> float:
         """Largest distance of the rows from the points: in half a spacing plus 0.1 % of the range.
 
-        Half a spacing tells neighbours apart; the rest is room for few printed digits.
+        Half a spacing tells neighbours apart; the rest is room for few printed digits. ``edges``:
+        of the rows along one edge of the grid for each CV only.
         """
         worst = 0.0
         for i, (name, axis) in enumerate(zip(self.grid.names, self.axes())):
-            along = tuple(-1 if k == i else 1 for k in range(self.grid.n_dims))
-            off = np.abs(self._reshaped(columns[name]) - axis.reshape(along)).max()
+            values = np.moveaxis(self._reshaped(columns[name]), i, -1)
+            off = np.abs((values[(0,) * (values.ndim - 1)] if edges else values) - axis).max()
             width = self.grid.upper[i] - self.grid.lower[i]
             worst = max(worst, float(off) / (0.5 * self.grid.spacing[i] + 1e-3 * width))
             worst = worst if np.isfinite(off) else np.inf
@@ -260,12 +263,12 @@ def _layout(
         raise FileFormatError(
             f"{path}: {n_rows} rows, expected {' x '.join(map(str, grid.shape))} = {grid.size}"
         )
-    distances = [layout.distance(columns) for layout in possible]
-    if not min(distances) <= 1.0:
+    best = min(possible, key=lambda layout: layout.distance(columns, edges=True))
+    if not best.distance(columns) <= 1.0:
         raise FileFormatError(
             f"{path}: a row does not follow the header's grid, {grid.names[0]} fastest"
         )
-    return possible[distances.index(min(distances))]
+    return best
 
 
 def _layouts(grid: Grid) -> Iterator[_Layout]:
