@@ -18,7 +18,7 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file
-from cyfes.tables import Header, read_header, read_table
+from cyfes.tables import Header, TableReader, table_of
 from cyfes.units import parse_integer
 
 if TYPE_CHECKING:
@@ -122,8 +122,12 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     Raises FileMissingError, or FileFormatError if the header is incomplete or the rows are not
     the points of the grid it describes; InputError for a grid that is not there.
     """
-    names, value_name, slopes = _columns(path, read_header(path))
-    table = read_table(path, [*names, value_name, *slopes], allow_nonfinite=True)
+    reader = TableReader(os.fspath(path), allow_nonfinite=True)
+    try:
+        names, value_name, slopes = _columns(path, reader.header)
+        table = table_of(reader, [*names, value_name, *slopes])
+    finally:
+        reader.close()
     header, rows = _chosen(path, table.headers, table.n_rows, index)
     if _columns(path, header) != (names, value_name, slopes):
         raise FileFormatError(f"{path}: the grids of the file have different columns")
