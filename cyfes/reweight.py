@@ -11,6 +11,7 @@ import numpy as np
 
 from cyfes import windows
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
+from cyfes.grid import Grid
 from cyfes.rowfilter import RowFilter
 from cyfes.selection import Selection
 from cyfes.tables import Bounds, Header, TableReader, input_paths, more_exact, same_bounds
@@ -49,6 +50,16 @@ class Samples:
     def n_used(self) -> int:
         """Number of frames, as ``len``."""
         return len(self)
+
+    def n_outside(self, grid: Grid) -> int:
+        """Return how many frames lie outside the bounds of a grid of the same CVs."""
+        outside = np.zeros(len(self), bool)
+        for column, low, high, wraps in zip(
+            self.values.T, grid.lower, grid.upper, grid.periodic, strict=True
+        ):
+            if not wraps:
+                outside |= (column < low) | (column > high)
+        return int(outside.sum())
 
 
 class SampleStream:

@@ -113,12 +113,24 @@ class Row:
                 value = float(self.values[self.names.index(name)])
             except ValueError:
                 return f"line {self.line}: {name}"
-            if not math.isfinite(value) or (name.startswith("sigma_") and value == 0):
+            if not math.isfinite(value) or (
+                name.startswith("sigma_") and not _is_width(name, value)
+            ):
                 return f"line {self.line}: {name}"
         return None
 
     def __getitem__(self, name: str) -> float:
         return float(self.values[self.names.index(name)])
+
+
+def _is_width(name: str, value: float) -> bool:
+    """Whether a width may have this value: a sigma is positive; a Cholesky factor has any sign, and
+    is zero only off its diagonal."""
+    cvs = name.removeprefix("sigma_")
+    half = len(cvs) // 2
+    if cvs[:half] == cvs[half + 1 :] and cvs[half : half + 1] == "_":
+        return value != 0
+    return value > 0 or "_" in cvs
 
 
 def rows_of(path: Path, names: list[str] | None = None) -> list[Row]:
