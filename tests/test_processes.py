@@ -312,6 +312,13 @@ def test_closed_streams(folder, closed):
     assert (folder / "fes.dat").read_text() == whole
 
 
+def test_a_surface_from_a_pipe_is_drawn(folder):
+    pytest.importorskip("matplotlib")
+    line = "cyfes sum_hills HILLS --outfile - 2>err | cyfes plot /dev/stdin -o x.png"
+    assert shell(folder, line).returncode == 0
+    assert (folder / "x.png").exists()
+
+
 def test_a_result_for_a_closed_stream_is_an_error(folder):
     done = shell(folder, "cyfes sum_hills HILLS --outfile - >&-")
     assert done.returncode == 2
