@@ -344,8 +344,8 @@ cdef int32_t _n_threads(n_threads) except -1:
         )
     elif found < wanted:
         _warn_once(
-            f"{found} threads are used instead of {wanted}: at most 4 for each processor help, and no "
-            "more than limits on memory and processes (ulimit -v, -u) allow"
+            f"{found} threads are used instead of {n_threads}: more would only take memory, or are "
+            "more than the system starts (ulimit -v, -u)"
         )
     return found
 

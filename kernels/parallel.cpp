@@ -46,12 +46,12 @@ int try_threads(int n) {
 // At most n: OpenMP ends the process where it cannot start a thread, so they are tried before. The
 // threads that it starts it keeps, for each thread of the caller.
 int startable_threads(int n) {
-  thread_local int most = 1;
-  if (n > most) {
-    const int tried = n - most + 1;  // one to spare: OpenMP allocates memory besides
+  thread_local int proven = 1;
+  if (n > proven) {
+    const int tried = n - proven + 1;  // one to spare: OpenMP allocates memory besides
     const int started = try_threads(tried);
-    if (started < tried) return most + std::max(0, started - 2);
-    most = n;
+    if (started < tried) return proven + std::max(0, started - 2);
+    proven = n;
   }
   return n;
 }
@@ -87,7 +87,7 @@ int usable_threads(std::int32_t n_threads) {
   if (n_threads < 0) throw std::invalid_argument("n_threads must not be negative");
   if (is_orphan || n_threads == 1) return 1;
   const int wanted = n_threads > 0 ? n_threads : std::max(1, omp_get_max_threads());
-  return startable_threads(std::min(wanted, threads_per_processor * omp_get_num_procs()));
+  return startable_threads(std::min(wanted, std::max(16, 4 * omp_get_num_procs())));
 }
 
 void run_tasks(int n_threads, std::int64_t n, task run, const void *body) {
