@@ -1,58 +1,51 @@
 """Free energy surfaces: made from hills, from COLVAR files or from samples."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cyfes import gridfile
+from cyfes.arrays import (
+    bins_of_shape,
+    per_cv,
+    positive,
+    sample_array,
+    sample_grid,
+    sample_periods,
+    sample_weights,
+    span,
+)
 from cyfes.bandwidth import automatic_bandwidth
-from cyfes.density import TAIL, TOLERANCE, Density, Progress, given_weights, unmasked
-from cyfes.errors import InputError
-from cyfes.grid import MAX_DIMS, Grid, GridRequest
+from cyfes.density import TAIL, TOLERANCE, Density, Progress
+from cyfes.errors import CyfesWarning, InputError
+from cyfes.grid import Grid, GridRequest, fit_samples, fit_stream, warn_if_coarse
 from cyfes.hills import Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
+from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.reweight import Samples, SampleStream, read_samples
-from cyfes.samplegrid import array_grid, per_cv, samples_grid, stream_grid
 from cyfes.selection import Selection
+from cyfes.surface import Surface
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+#: With fewer effective samples, and less than half of all, a few frames make the surface.
+FEW_SAMPLES = 10
+
+#: A surface of which more is out of reach is worth a warning.
+MOSTLY_UNREACHED = 0.9
 
 
-@dataclass(frozen=True)
-class FreeEnergySurface:
-    """F on a grid.
-
-    ``grid``; ``values`` float64[grid.shape], inf where no sample is within reach; ``derivatives``
-    None or dF/ds, float64[d, *grid.shape]; ``kbt`` None if it was not needed; ``units``
-    "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own. ``computed_on`` tells
-    where the sum was computed and why there, ``explanation`` how (see ``explain``).
-    """
-
-    grid: Grid
-    values: np.ndarray
-    kbt: float | None = None
-    derivatives: np.ndarray | None = None
-    units: str = "kj/mol"
-    value_name: str = "file.free"
-    computed_on: str = ""
-    explanation: tuple[tuple[str, str], ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.values.shape != self.grid.shape:
-            raise InputError(f"values have shape {self.values.shape}, expected {self.grid.shape}")
-
-    # Making one
+class FreeEnergySurface(Surface):
+    """F on a grid, made from hills, from frames or from a density (see Surface for its fields)."""
 
     @classmethod
     def from_hills(
         cls,
         hills: Hills | str | PathLike | Sequence[str | PathLike],
         *,
+        grid: Grid | GridRequest | None = None,
         lower: Sequence[str | float] | None = None,
         upper: Sequence[str | float] | None = None,
         bins: Sequence[int] | None = None,
@@ -68,19 +61,18 @@ class FreeEnergySurface:
     ) -> "FreeEnergySurface":
         """Return F(s) = -sum_t h_t K(s - s_t) of hills or HILLS files.
 
-        Grid arguments as in ``plumed sum_hills``: one entry a CV, bounds as numbers or text
-        ("-pi"), automatic where left out. ``negbias`` gives minus the bias of a well-tempered run
-        instead of the free energy; ``plumed_compat`` reproduces PLUMED's known faults.
+        ``grid``, or one entry per CV of what ``plumed sum_hills`` takes: bounds as numbers or text
+        ("-pi"), bins, spacing; automatic where left out. ``negbias`` gives minus the bias of a
+        well-tempered run instead of the free energy; ``plumed_compat`` reproduces PLUMED's known
+        faults.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         if not isinstance(hills, Hills):
             hills = read_hills(hills, plumed_compat=plumed_compat, n_threads=n_threads)
-        grid = hills_grid(
-            hills, GridRequest(lower, upper, bins, spacing), plumed_compat=plumed_compat
-        )
+        request = _request(grid, lower, upper, bins, spacing)
         blocks = hill_blocks(
             hills,
-            grid,
+            hills_grid(hills, request, plumed_compat=plumed_compat),
             negbias=negbias,
             plumed_compat=plumed_compat,
             derivatives=derivatives,
@@ -98,6 +90,7 @@ class FreeEnergySurface:
         kbt: float,
         selection: Selection | None = None,
         bandwidth: Sequence[float] | np.ndarray | None = None,
+        grid: Grid | GridRequest | None = None,
         lower: Sequence[str | float] | None = None,
         upper: Sequence[str | float] | None = None,
         bins: Sequence[int] | None = None,
@@ -117,9 +110,10 @@ class FreeEnergySurface:
         """Return the reweighted F(s) = -kBT ln P(s) of frames or COLVAR files.
 
         P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
-        K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). ``choices`` are
-        the fields of ``reweight.Selection`` (cv=..., bias=..., start=...). ``stream`` sums them
-        as they are read, however many; it needs a bandwidth and, unless all CVs are periodic,
+        K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). The grid as in
+        from_hills. ``choices`` are the fields
+        of ``reweight.Selection`` (cv=..., bias=..., start=...). ``stream`` sums the frames as they
+        are read, however many; it needs a bandwidth and, unless all CVs are periodic,
         bounds and bins. ``tol``, ``tail`` and ``explain``, which cannot be had with ``stream``, as
         in from_samples.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
@@ -139,14 +133,15 @@ class FreeEnergySurface:
             bandwidth, _ = automatic_bandwidth(
                 samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
             )
-        h = _positive("bandwidth", bandwidth, len(samples.names))
-        request = GridRequest(lower, upper, bins, spacing)
+        h = positive("bandwidth", bandwidth, len(samples.names))
+        request = _request(grid, lower, upper, bins, spacing)
         if isinstance(samples, SampleStream):
-            grid = stream_grid(samples, request, h)
+            fitted = fit_stream(samples.names, samples.bounds, request, h)
         else:
-            grid = samples_grid(samples, request, h)
+            extents = span(samples.values)
+            fitted = fit_samples(samples.names, samples.bounds, request, extents, h)
         density = Density(
-            grid,
+            fitted,
             derivatives=derivatives,
             n_threads=n_threads,
             backend=backend,
@@ -155,9 +150,7 @@ class FreeEnergySurface:
             tail=tail,
         )
         if isinstance(samples, SampleStream):
-            for values, log_w in samples.chunks():
-                density.add(values, h[None, :], log_weights=log_w)
-            return cls.from_density(density, h, kbt, units)
+            return cls._streamed(density, samples, h, kbt, units)
         values, log_w = samples.values, samples.log_weights
         return cls._summed(density, values, log_w, h, kbt, units, explain, progress)
 
@@ -169,6 +162,7 @@ class FreeEnergySurface:
         weights: np.ndarray | None = None,
         log_weights: np.ndarray | None = None,
         bandwidth: Sequence[float] | np.ndarray | float | None = None,
+        grid: Grid | GridRequest | None = None,
         lower: Sequence[float] | None = None,
         upper: Sequence[float] | None = None,
         shape: Sequence[int] | None = None,
@@ -190,30 +184,30 @@ class FreeEnergySurface:
         """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
 
         ``samples`` float64[n, d] or [n]; ``weights`` >= 0 or ``log_weights`` float64[n];
-        ``bandwidth``, ``lower``, ``upper``, ``period`` (0 = not periodic) one a CV, in CV units;
-        ``shape`` grid points a CV. A periodic CV spans [lower, lower + period), lower defaulting
-        to -period / 2. P errs by at most ``tol`` of its peak, and F by 1e-8 kBT up to ``tail`` kBT
-        above its minimum (0: only ``tol`` counts); ``cutoff`` and ``method`` see Density.
-        ``explain`` measures the error for ``explain()``, which takes a while.
-        Raises InputError for shapes that disagree or weights that are no weights.
+        ``bandwidth``, ``lower``, ``upper``, ``period`` (0 = not periodic): one per CV, in CV units;
+        ``shape``: grid points per CV; or a ``grid``. A periodic CV spans [lower, lower + period),
+        lower defaulting to -period / 2. P errs by at most ``tol`` of its peak, and F by 1e-8 kBT up
+        to ``tail`` kBT above its minimum (0: only ``tol`` counts); ``cutoff`` and ``method`` see
+        Density. ``explain`` measures the error for ``explain()``, which takes a while.
+        Raises InputError for shapes that disagree, weights that are no weights, and a grid that no
+        sample reaches.
         """
-        values = unmasked("samples", samples)
-        values = values[:, None] if values.ndim == 1 else values
-        if values.ndim != 2 or not len(values) or not np.all(np.isfinite(values)):
-            raise InputError(f"samples must be finite [n, d] with n > 0, got {values.shape}")
-        d = values.shape[1]
-        if not 1 <= d <= MAX_DIMS:
-            raise InputError(f"samples must have 1 to {MAX_DIMS} CVs, got {d}")
-        log_w = _log_weights(len(values), weights, log_weights)
-        periods = np.zeros(d) if period is None else per_cv("period", period, d)
-        if not (np.all(periods >= 0) and np.all(np.isfinite(periods))):
-            raise InputError(f"period must be positive, or 0 for none, got {periods}")
+        values = sample_array(samples)
+        n, d = values.shape
+        log_w = sample_weights(n, weights, log_weights)
+        periods = sample_periods(period, d)
+        if names is None:
+            names = grid.names if isinstance(grid, Grid) else [f"s{i + 1}" for i in range(d)]
+        if len(names) != d:
+            raise InputError(f"names has {len(names)} entries for {d} CVs")
         if bandwidth is None:
-            bandwidth, _ = automatic_bandwidth(values, log_w, periods, names)
-        h = _positive("bandwidth", per_cv("bandwidth", bandwidth, d), d)
-        grid = array_grid(values, h, periods, lower, upper, shape, names)
+            span(values)
+            logarithms = np.zeros(n) if log_w is None else log_w
+            bandwidth, _ = automatic_bandwidth(values, logarithms, periods, names)
+        h = positive("bandwidth", per_cv("bandwidth", bandwidth, d), d)
+        request = _request(grid, lower, upper, bins_of_shape(shape, names, periods), None)
         density = Density(
-            grid,
+            sample_grid(values, h, periods, names, request),
             cutoff=cutoff,
             derivatives=derivatives,
             dtype=dtype,
@@ -233,21 +227,86 @@ class FreeEnergySurface:
         """Return F = -kBT ln P of a summed density of Gaussians of one ``bandwidth`` float64[d].
 
         P is normalised: the kernels by their volume, the weights by their sum.
-        Raises InputError if nothing was added, or only weights of zero.
+        Raises InputError if nothing was added, or only weights of zero. Warns where a few kernels
+        have all the weight.
         """
         if not density.log_sum_weights > -np.inf:
             raise InputError("the density is empty: add samples whose weights are not all zero")
         volume = np.prod(np.sqrt(2 * np.pi) * np.asarray(bandwidth))
         shift = density.log_scale - density.log_sum_weights - np.log(volume)
+        n = density.effective_sample_size
+        if n < min(FEW_SAMPLES, density.n_kernels / 2):
+            warnings.warn(
+                f"only {n:.1f} effective samples: a few frames carry all the weight",
+                CyfesWarning,
+                stacklevel=2,
+            )
         values, slopes = _minus_kbt_log(density, kbt)
-        return cls(density.grid, values - kbt * shift, kbt, slopes, units, **_told_by(density))
+        values -= kbt * shift
+        return cls(density.grid, values, kbt, slopes, units, **_told_by(density))
+
+    @classmethod
+    def from_histogram(
+        cls,
+        paths: Samples | str | PathLike | Sequence[str | PathLike],
+        *,
+        sigma: Sequence[float] | np.ndarray,
+        kbt: float,
+        names: Sequence[str] | None = None,
+        grid: Grid | GridRequest | None = None,
+        plumed_compat: bool = False,
+        units: str = "kj/mol",
+        n_threads: int = 0,
+        backend: str = "auto",
+        devices: Sequence[int] = (0,),
+    ) -> "FreeEnergySurface":
+        """Return F(s) = -kBT ln sum_j K(s - s_j) of all frames: ``plumed sum_hills --histo``.
+
+        K is PLUMED's stretched kernel of height 1 and width ``sigma`` (float64[d], CV units); the
+        sum is not normalised. ``paths``: samples or files, whose columns ``names`` are the CVs
+        (None: those of a HILLS file); a ``grid`` that is not given has bounds one sigma outside.
+        Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
+        """
+        samples = paths
+        if not isinstance(samples, Samples):
+            samples = read_unweighted(samples, names, n_threads=n_threads)
+        blocks = histogram_blocks(
+            samples,
+            grid if grid is not None else GridRequest(),
+            sigma,
+            kbt,
+            plumed_compat=plumed_compat,
+            n_threads=n_threads,
+            backend=backend,
+            devices=devices,
+        )
+        return replace(next(blocks), units=units)
+
+    @classmethod
+    def _streamed(
+        cls,
+        density: Density,
+        samples: SampleStream,
+        bandwidth: np.ndarray,
+        kbt: float,
+        units: str,
+    ) -> "FreeEnergySurface":
+        """Return the surface of frames that are summed as they are read."""
+        warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
+        spans = []
+        for values, log_w in samples.chunks():
+            density.add(values, bandwidth[None, :], log_weights=log_w)
+            spans.append(span(values))
+        surface = cls.from_density(density, bandwidth, kbt, units)
+        lows, highs = zip(*spans)
+        return surface._reached(lambda: (np.min(lows, axis=0), np.max(highs, axis=0)))
 
     @classmethod
     def _summed(
         cls,
         density: Density,
         samples: np.ndarray,
-        log_weights: np.ndarray,
+        log_weights: np.ndarray | None,
         bandwidth: np.ndarray,
         kbt: float,
         units: str,
@@ -256,152 +315,70 @@ class FreeEnergySurface:
     ) -> "FreeEnergySurface":
         """Return the surface of all samples; their density's error is measured if asked for."""
         h = bandwidth[None, :]
+        warn_if_coarse(density.grid, h, "kernels")
         density.add(samples, h, log_weights=log_weights, progress=progress)
-        surface = cls.from_density(density, bandwidth, kbt, units)
+        surface = cls.from_density(density, bandwidth, kbt, units)._reached(lambda: span(samples))
         if not explain:
             return surface
         n, error, tail = density.measured_error(samples, h, log_weights=log_weights)
         text = f"{error:.1e} of the density's peak; |dF| {tail:.1e} kBT (at {n} points)"
         return replace(surface, explanation=(*surface.explanation, ("error measured", text)))
 
-    # Using it
+    def _reached(self, frames: Callable[[], tuple[np.ndarray, np.ndarray]]) -> "FreeEnergySurface":
+        """Return itself; InputError if no frame reached the grid, a warning if few points were.
 
-    def explain(self) -> str:
-        """Return how the sum was computed and why, its error bounds and, where it was measured
-        (``explain=True``), its error; empty for a surface that was read."""
-        return "\n".join(f"{name}: {text}" for name, text in self.explanation)
-
-    @property
-    def minimum(self) -> float:
-        """Lowest value of F."""
-        return float(np.min(self.values))
-
-    def shifted(self) -> "FreeEnergySurface":
-        """Return the surface with its minimum at zero (``--mintozero``); derivatives stay."""
-        return replace(self, values=self.values - self.minimum)
-
-    def minima(self) -> list[tuple[tuple[float, ...], float]]:
-        """Return the local minima as (position, F), lowest first.
-
-        A grid point is a minimum if none of its up to 3^d - 1 neighbours is lower (the first of
-        equal ones counts); edges of a CV that is not periodic qualify.
+        ``frames`` returns their lowest and highest values.
         """
-        lowest = np.isfinite(self.values)
-        for offset in np.ndindex(*(3,) * self.grid.n_dims):
-            step = np.array(offset) - 1
-            if not step.any():
-                continue
-            neighbour = _moved(self.values, step, self.grid.periodic)
-            first = tuple(step) < (0,) * len(step)
-            lowest &= (self.values < neighbour) if first else (self.values <= neighbour)
-        axes = self.grid.axes
-        found = [
-            (tuple(float(a[i]) for a, i in zip(axes, index)), float(self.values[tuple(index)]))
-            for index in np.argwhere(lowest)
-        ]
-        return sorted(found, key=lambda minimum: minimum[1])
-
-    def marginal(self, names: Sequence[str], kbt: float | None = None) -> "FreeEnergySurface":
-        """Return the projection on some CVs, F(s) = -kBT ln sum exp(-F / kBT) over the others.
-
-        The sum runs over grid points without a volume factor, as ``plumed sum_hills --idw``.
-        Raises InputError if ``names`` is not a proper subset of the CVs or kBT is unknown.
-        """
-        kbt = kbt if kbt is not None else self.kbt
-        if kbt is None or not kbt > 0:
-            raise InputError(f"a projection needs kbt > 0, got {kbt}")
-        grid = self.grid.select(names)
-        if len(set(names)) != len(names) or not 0 < len(names) < self.grid.n_dims:
-            raise InputError(
-                f"a projection takes some, not all, of {', '.join(self.grid.names)}; "
-                f"got {', '.join(names)}"
+        unreached, size = self.n_unreached, self.grid.size
+        if unreached == size:
+            spans = "; ".join(
+                f"the frames span {a:g} to {b:g} (CV {name}), the grid {c:g} to {d:g}"
+                for name, a, b, c, d in zip(
+                    self.grid.names, *frames(), self.grid.lower, self.grid.upper
+                )
             )
-        kept = [self.grid.names.index(name) for name in names]
-        others = tuple(i for i in range(self.grid.n_dims) if i not in kept)
-        values = -kbt * _log_sum_exp(-self.values / kbt, others)
-        order = np.argsort(np.argsort(kept))
-        values = np.ascontiguousarray(np.transpose(values, order))
-        return FreeEnergySurface(
-            grid, values, kbt, None, self.units, "projection", self.computed_on, self.explanation
-        )
-
-    # Files and pictures
-
-    def to_dat(self, path: str | PathLike, *, fmt: str = "%14.9f", n_threads: int = 0) -> None:
-        """Write PLUMED's grid format; an existing file becomes bck.N.NAME (see gridfile)."""
-        gridfile.write_dat(
-            path,
-            self.grid,
-            self.values,
-            self.derivatives,
-            value_name=self.value_name,
-            fmt=fmt,
-            n_threads=n_threads,
-        )
-
-    def to_cube(self, path: str | PathLike) -> None:
-        """Write a Gaussian cube file (3 CVs; see gridfile)."""
-        gridfile.write_cube(path, self.grid, self.values, units=self.units)
-
-    def to_npz(self, path: str | PathLike) -> None:
-        """Write everything exactly (see gridfile)."""
-        gridfile.write_npz(
-            path,
-            self.grid,
-            self.values,
-            self.derivatives,
-            kbt=self.kbt,
-            units=self.units,
-            extra={"value_name": self.value_name},
-        )
-
-    @classmethod
-    def from_dat(
-        cls, path: str | PathLike, *, kbt: float | None = None, units: str = "kj/mol"
-    ) -> "FreeEnergySurface":
-        """Read a file of ``to_dat`` or of PLUMED; such files tell neither kBT nor units."""
-        data = gridfile.read_dat(path)
-        return cls(data.grid, data.values, kbt, data.derivatives, units, data.value_name)
-
-    @classmethod
-    def from_cube(cls, path: str | PathLike, *, kbt: float | None = None) -> "FreeEnergySurface":
-        """Read a Gaussian cube file."""
-        data = gridfile.read_cube(path)
-        return cls(data.grid, data.values, kbt, None, data.units or "kj/mol")
-
-    @classmethod
-    def from_npz(cls, path: str | PathLike) -> "FreeEnergySurface":
-        """Read a file of ``to_npz``."""
-        data = gridfile.read_npz(path)
-        name = str(data.extra.get("value_name", "file.free"))
-        return cls(data.grid, data.values, data.kbt, data.derivatives, data.units or "kj/mol", name)
-
-    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
-        """Draw the surface on matplotlib Axes and return them (see plot.plot_surface)."""
-        from cyfes.plot import plot_surface
-
-        return plot_surface(self, ax, **kwargs)
+            raise InputError(f"no frame lies within reach of the grid; {spans}")
+        if unreached > MOSTLY_UNREACHED * size:
+            warnings.warn(
+                f"{unreached} of {size} grid points are out of reach of all frames: look at the "
+                "bounds of the grid and at the bandwidth",
+                CyfesWarning,
+                stacklevel=4,
+            )
+        return self
 
 
 def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergySurface]:
     """Yield the surface of each density of ``hillsum.hill_densities``, whose options it takes."""
+    warn_if_coarse(grid, hills.sigmas, "hills")
     for density in hill_densities(hills, grid, **options):
         slopes = None if density.derivatives is None else -density.derivatives
         yield FreeEnergySurface(grid, -density.values, derivatives=slopes, **_told_by(density))
 
 
-def histogram_surface(
-    density: Density, kbt: float, *, plumed_compat: bool = False
-) -> FreeEnergySurface:
-    """Return F = -kBT ln sum K of a density of unit kernels: ``plumed sum_hills --histo``.
+def histogram_blocks(
+    samples: Samples,
+    grid: Grid | GridRequest,
+    sigma: Sequence[float] | np.ndarray,
+    kbt: float,
+    *,
+    plumed_compat: bool = False,
+    **options: Any,
+) -> Iterator[FreeEnergySurface]:
+    """Yield F = -kBT ln sum K of each density of ``histogram.histogram_densities``, whose options
+    it takes (see FreeEnergySurface.from_histogram).
 
     PLUMED writes -kBT / D' for the gradient, -kBT D' / D is right (``plumed_compat``).
     """
-    values, slopes = _minus_kbt_log(density, kbt)
-    if plumed_compat and density.derivatives is not None:
-        with np.errstate(divide="ignore"):
-            slopes = -kbt / density.derivatives
-    return FreeEnergySurface(density.grid, values, kbt, slopes, **_told_by(density))
+    h = positive("sigma", sigma, len(samples.names))
+    fitted = histogram_grid(samples, grid, h)
+    warn_if_coarse(fitted, h[None, :], "kernels")
+    for density in histogram_densities(samples.values, fitted, h, **options):
+        values, slopes = _minus_kbt_log(density, kbt)
+        if plumed_compat and density.derivatives is not None:
+            with np.errstate(divide="ignore"):
+                slopes = -kbt / density.derivatives
+        yield FreeEnergySurface(fitted, values, kbt, slopes, **_told_by(density))
 
 
 def _told_by(density: Density) -> dict[str, Any]:
@@ -409,26 +386,20 @@ def _told_by(density: Density) -> dict[str, Any]:
     return {"computed_on": str(density.choice), "explanation": tuple(density.explanation())}
 
 
-def _positive(what: str, values: Sequence[float] | np.ndarray, n: int) -> np.ndarray:
-    array = np.asarray(values, np.float64)
-    if array.shape != (n,):
-        raise InputError(f"{what} has {array.size} values, expected {n}")
-    if not (np.all(array > 0) and np.all(np.isfinite(array))):
-        raise InputError(f"{what} must be positive, got {', '.join(f'{x:g}' for x in array)}")
-    return array
-
-
-def _log_weights(n: int, weights: np.ndarray | None, log_weights: np.ndarray | None) -> np.ndarray:
-    weights, log_weights = given_weights(n, weights, log_weights)
-    if weights is not None:
-        if not np.all(weights >= 0):
-            raise InputError("weights must not be negative")
-        with np.errstate(divide="ignore"):
-            log_weights = np.log(weights)
-    result = np.zeros(n) if log_weights is None else log_weights
-    if not np.any(result > -np.inf):
-        raise InputError("weights must not all be zero")
-    return result
+def _request(
+    grid: Grid | GridRequest | None,
+    lower: Sequence[str | float] | None,
+    upper: Sequence[str | float] | None,
+    bins: Sequence[int] | None,
+    spacing: Sequence[float] | None,
+) -> Grid | GridRequest:
+    """The wanted grid; InputError if it is given twice."""
+    request = GridRequest(lower, upper, bins, spacing)
+    if grid is None:
+        return request
+    if any(given is not None for given in (lower, upper, bins, spacing)):
+        raise InputError("give a grid, or its bounds and bins, not both")
+    return grid
 
 
 def _minus_kbt_log(density: Density, kbt: float) -> tuple[np.ndarray, np.ndarray | None]:
@@ -436,26 +407,11 @@ def _minus_kbt_log(density: Density, kbt: float) -> tuple[np.ndarray, np.ndarray
     if not kbt > 0:
         raise InputError(f"kbt must be positive, got {kbt}")
     sums = density.values.astype(np.float64, copy=False)
+    slopes = None if density.derivatives is None else np.empty(density.derivatives.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
-        values = -kbt * np.log(sums)
-        slopes = None if density.derivatives is None else -kbt * (density.derivatives / sums)
+        values = np.asarray(np.log(sums))
+        values *= -kbt
+        if slopes is not None and density.derivatives is not None:
+            np.divide(density.derivatives, sums, out=slopes)
+            slopes *= -kbt
     return values, slopes
-
-
-def _log_sum_exp(values: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    peak = values.max(axis=axes, keepdims=True)
-    safe = np.where(np.isfinite(peak), peak, 0.0)
-    with np.errstate(divide="ignore"):
-        total = np.log(np.exp(values - safe).sum(axis=axes, keepdims=True))
-    return np.asarray(np.squeeze(total + safe, axis=axes))
-
-
-def _moved(values: np.ndarray, step: np.ndarray, periodic: Sequence[bool]) -> np.ndarray:
-    """values[index + step], inf beyond an edge that does not wrap."""
-    moved = np.roll(values, tuple(-step), axis=tuple(range(values.ndim)))
-    for axis, (shift, wraps) in enumerate(zip(step, periodic)):
-        if shift and not wraps:
-            edge = [slice(None)] * values.ndim
-            edge[axis] = slice(-1, None) if shift > 0 else slice(0, 1)
-            moved[tuple(edge)] = np.inf
-    return moved

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.grid import Grid, GridRequest, choose_grid
+from cyfes.grid import Grid, GridRequest, fit_grid
 from cyfes.tables import Bounds
 from cyfes.units import parse_number
 
@@ -16,6 +16,9 @@ REACH = math.sqrt(2 * 6.25)
 
 #: Kernels of METAD, by the name in ``SET kerneltype``; the first is what no such line means.
 KERNELS = ("stretched-gaussian", "gaussian")
+
+#: How many steps of a hill's end an automatic bound may cut off, to be written as PLUMED does.
+CUT = 0.01
 
 #: Grid points per reach of the narrowest hill on an automatic grid (PLUMED's choice).
 POINTS_PER_REACH = 10
@@ -78,7 +81,13 @@ class Hills:
         if self.covariances is None:
             return self.sigmas
         rows, columns = np.tril_indices(self.n_dims)
-        return np.linalg.inv(self.covariances)[:, rows, columns]
+        try:
+            return np.linalg.inv(self.covariances)[:, rows, columns]
+        except np.linalg.LinAlgError:
+            singular = int(np.argmin(np.abs(np.linalg.det(self.covariances))))
+            raise InputError(
+                f"the covariance of hill {singular} is singular; expected positive definite ones"
+            ) from None
 
     @property
     def folded_centers(self) -> np.ndarray:
@@ -162,16 +171,25 @@ class Hills:
         return np.asarray(REACH * longest * np.abs(vector))
 
 
-def hills_grid(hills: Hills, request: GridRequest, *, plumed_compat: bool = False) -> Grid:
-    """Return the grid for a sum of hills (see choose_grid).
+def hills_grid(hills: Hills, request: Grid | GridRequest, *, plumed_compat: bool = False) -> Grid:
+    """Return the grid for a sum of hills (see fit_grid).
 
-    Automatic bounds enclose every hill; the automatic step is a tenth of the smallest reach.
+    Automatic bounds enclose every hill; the automatic step is a tenth of the smallest reach. PLUMED
+    rounds bounds to the nearest: so does this grid where that cuts off CUT of a step at most
+    (``plumed_compat``: always). Raises InputError where there are no hills.
     """
-    if hills.interval and request.lower is None:
+    if not len(hills):
+        raise InputError("there are no hills to sum")
+    if isinstance(request, GridRequest) and hills.interval and request.lower is None:
         text = tuple(f"{bound:g}" for bound in hills.interval)
         bins = request.bins if request.bins is not None else [200]
         request = GridRequest([text[0]], [text[1]], bins)
-    reach, centers = hills.supports(plumed_compat), hills.folded_centers
-    extents = (centers - reach).min(axis=0), (centers + reach).max(axis=0)
-    steps = reach.min(axis=0) / POINTS_PER_REACH
-    return choose_grid(hills.names, hills.bounds, request, extents, steps)
+    reach = hills.supports(plumed_compat)
+    columns = list(zip(hills.folded_centers.T, reach.T))
+    extents = (
+        np.array([(center - half).min() for center, half in columns]),
+        np.array([(center + half).max() for center, half in columns]),
+    )
+    steps = np.array([half.min() for _, half in columns]) / POINTS_PER_REACH
+    cut = math.inf if plumed_compat else CUT
+    return fit_grid(hills.names, hills.bounds, request, extents, steps, cut=cut)

@@ -192,6 +192,7 @@ def test_reweighting_and_its_report(folder, capsys):
     assert lines["written"] == "fes.dat"
 
 
+@pytest.mark.filterwarnings("ignore:only .* effective samples:cyfes.errors.CyfesWarning")
 @pytest.mark.parametrize(
     ("options", "log_weights"),
     [
@@ -211,6 +212,7 @@ def test_where_weights_come_from(folder, capsys, options, log_weights):
     np.testing.assert_allclose(fes.values, want, rtol=0, atol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:only .* effective samples:cyfes.errors.CyfesWarning")
 @pytest.mark.parametrize(
     ("options", "kbt"),
     [
@@ -231,6 +233,7 @@ def test_units(folder, capsys, options, kbt):
     assert lines["kBT"].lower().endswith(options[-1] if "--units" in options else "kj/mol")
 
 
+@pytest.mark.filterwarnings("ignore:only .* effective samples:cyfes.errors.CyfesWarning")
 @pytest.mark.parametrize(
     ("options", "kept", "dropped"),
     [

@@ -12,6 +12,11 @@ from cyfes.compat import BOHR_PER_ANGSTROM, KBT
 from cyfes.errors import FileFormatError, FileMissingError, InputError, LibraryMissingError
 from cyfes.gridfile import read_cube, read_dat
 
+#: Small inputs: a few frames may have all the weight.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:only .* effective samples:cyfes.errors.CyfesWarning"
+)
+
 DOUBLE = ["PathFES", "FastPathFES", "StreamPathFES"]
 SINGLE = ["PathFES_f32", "FastPathFES_f32"]
 

@@ -169,6 +169,9 @@ def test_dat_without_grid_or_values(tmp_path):
     path.write_text("#! FIELDS time phi\n 0 1\n")
     with pytest.raises(FileFormatError, match="missing #! SET min_time"):
         read_dat(path)
+    path.write_text("# FIELDS x f\n# SET min_x 0\n 0 1\n")
+    with pytest.raises(FileFormatError, match="no '#! FIELDS' header"):
+        read_dat(path)
     path.write_text(
         "#! FIELDS x\n#! SET min_x 0\n#! SET max_x 1\n#! SET nbins_x 2\n#! SET periodic_x false\n"
         " 0\n 1\n"

@@ -200,6 +200,7 @@ def test_too_many_cvs(write):
         read_hills(write(hills_text([" ".join(["1"] * 22)], fields)))
 
 
+@pytest.mark.filterwarnings("ignore:the grid's steps of:cyfes.errors.CyfesWarning")
 def test_hills_of_periodic_cvs_fold(write):
     constants = "min_d -pi;max_d 2pi/2"
     rows = [f"1 {3.1 + turn * 2 * math.pi} 0.3 1 10" for turn in (-1, 0, 2)]

@@ -247,6 +247,17 @@ def test_standard_output_as_result_has_no_report_in_it(folder):
         assert done.stderr == plain.stdout.replace("fes.dat", name.replace("-", "/dev/stdout"))
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full")
+def test_a_result_does_not_depend_on_stderr(folder):
+    cyfes(folder, "sum_hills", "HILLS")
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*CYFES, "sum_hills", "HILLS", "--outfile", "-"],
+            check=False, cwd=folder, stdout=subprocess.PIPE, stderr=full, timeout=60,
+        )  # fmt: skip
+    assert done.stdout == (folder / "fes.dat").read_bytes()
+
+
 @pytest.mark.parametrize("mode", ["w", "a"])
 def test_a_result_goes_after_what_a_redirected_file_holds(folder, mode):
     cyfes(folder, "sum_hills", "HILLS")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cyfes import FreeEnergySurface
+from cyfes.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -14,7 +15,7 @@ def surface():
         bandwidth=0.3,
         lower=[-np.pi, -4, -4],
         upper=[np.pi, 4, 4],
-        shape=[12, 9, 10],
+        shape=[24, 28, 29],
         period=[2 * np.pi, 0, 0],
         kbt=2.494,
         units="kj/mol",
@@ -47,3 +48,20 @@ def test_cube_keeps_values_grid_and_units(surface, tmp_path):
     back = FreeEnergySurface.from_cube(tmp_path / "fes.cube")
     same(surface, back, rtol=1e-15)
     assert back.units == "kj/mol"
+
+
+@pytest.mark.parametrize("name", ["fes.npz", "fes.dat", "fes.cube", "odd"])
+def test_a_surface_is_read_from_any_file(surface, tmp_path, name):
+    if name.endswith(".cube"):
+        surface.to_cube(tmp_path / name)
+    elif name.endswith(".dat"):
+        surface.to_dat(tmp_path / name)
+    else:
+        surface.to_npz(tmp_path / "fes.npz")
+        (tmp_path / "fes.npz").rename(tmp_path / name)
+    same(surface, FreeEnergySurface.read(tmp_path / name), rtol=0, atol=1e-8)
+
+
+def test_a_picture_is_no_surface(tmp_path):
+    with pytest.raises(InputError, match=r"fes\.png is a picture; expected a \.dat, \.cube or"):
+        FreeEnergySurface.read(tmp_path / "fes.png")

@@ -87,7 +87,7 @@ def test_an_option_whose_value_is_missing(folder, capsys):
         ["--hills", "HILLS.0", "--hills", "HILLS.1"],
         ["--hills", "HILLS.*"],
         ["HILLS.[0-9]"],
-        ["--hills", "HILLS.0", "--bin", "20", "30", "HILLS.1"],
+        ["--hills", "HILLS.0", "--bin", "30", "30", "HILLS.1"],
     ],
 )
 def test_every_way_to_give_two_files_of_hills(folder, capsys, words):
@@ -113,6 +113,7 @@ def test_files_with_commas_and_patterns_in_their_names(folder, capsys):
     assert report_of(out)["hills read"] == "25 from T=300,P=1/HILLS,HILLS.1"
 
 
+@pytest.mark.filterwarnings("ignore:only .* effective samples:cyfes.errors.CyfesWarning")
 def test_two_biases_given_one_by_one_both_count(folder, capsys):
     options = ["reweight", "COLVAR", "--cv", "phi,d", "--kt", "2.5", "--sigma", "0.4", "0.2"]
     found = {}

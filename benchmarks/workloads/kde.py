@@ -24,6 +24,8 @@ FAST: dict[int, tuple[str, dict[str, Any]]] = {
     3: ("cyfes tail=0 tol=1e-8", {"tail": 0.0, "tol": 1e-8}),
 }
 TAIL: dict[str, Any] = {"tail": 40.0}
+#: The call of most users: the sum with its checks, and the logarithm of it.
+SURFACE = "cyfes from_samples"
 
 
 class Judge:
@@ -56,6 +58,9 @@ def sums(n_dims: int, n: int, points: int) -> Workload:
         found += [
             Contender(who, partial(call, t), t, counted, float(samples.nbytes)) for t in THREADS
         ]
+    found += [
+        Contender(SURFACE, partial(ours.surface, grid, samples, BANDWIDTH, t), t) for t in THREADS
+    ]
     if probes.library() is not None:
         found += [
             Contender("read of the array", partial(probes.read, samples, t), t, is_probe=True)
@@ -74,6 +79,7 @@ def sums(n_dims: int, n: int, points: int) -> Workload:
 
 def _targets(n_dims: int) -> list[Target]:
     best, fast = "cyfes x2", f"{FAST[n_dims][0]} x2"
+    whole = f"{SURFACE} x2"
     fftkde, finufft, threads = "KDEpy FFTKDE x1", "finufft 1e-12 x2", faster(best, "cyfes x1", 1.8)
     if n_dims == 1:
         return [
@@ -81,6 +87,7 @@ def _targets(n_dims: int) -> list[Target]:
             faster(best, fftkde, 8),
             faster(best, finufft, 14),
             at_most(best, "read of the array x2", 3),
+            faster(whole, fftkde, 8),
             threads,
         ]
     if n_dims == 2:
@@ -95,6 +102,8 @@ def _targets(n_dims: int) -> list[Target]:
             surface_error(best, 25, 1e-8),
             surface_error("cyfes tail=40 x2", 40, 1e-9),
             at_most("cyfes tail=40 x2", best, 2),
+            at_most(whole, best, 1.25),
+            faster(whole, fftkde, 3),
             threads,
         ]
     return [

@@ -33,6 +33,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Reweight frames as the options say."""
     computing = where(arguments)
     threads = computing["n_threads"]
+    if arguments.plot:
+        from cyfes.plot import picture_format
+
+        picture_format(arguments.plot)  # now, not after a long sum
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")

@@ -23,15 +23,15 @@ from cyfes.cli.common import (
     where,
 )
 from cyfes.cli.options import STDOUT
-from cyfes.density import Density
 from cyfes.errors import InputError
-from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_surface
-from cyfes.grid import Grid, GridRequest, choose_grid
+from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
+from cyfes.grid import Grid, GridRequest
 from cyfes.gridfile import atomic_write
 from cyfes.hills import Hills, hills_grid
-from cyfes.hillsfile import cv_names, read_hills
+from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_blocks_of
-from cyfes.tables import read_header, read_table, same_bounds
+from cyfes.histogram import read_unweighted
+from cyfes.tables import same_bounds
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -141,57 +141,27 @@ def _histogram(
 ) -> None:
     threads = computing["n_threads"]
     paths = files(arguments.histo)
-    header = read_header(paths[0])
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
-    names = split(arguments.idw) or list(cv_names(header) if grid is None else grid.names)
+    names = split(arguments.idw) or (None if grid is None else grid.names)
+    samples = read_unweighted(paths, names, on_bad=arguments.on_bad, n_threads=threads)
     sigma = np.array([positive(s, "--sigma") for s in split(arguments.sigma) or []], float)
-    if len(sigma) != len(names):
+    if len(sigma) != len(samples.names):
         raise InputError(
-            f"--histo needs --sigma with {len(names)} values ({','.join(names)}), got {len(sigma)}"
+            f"--histo needs --sigma with {len(samples.names)} values ({','.join(samples.names)}), "
+            f"got {len(sigma)}"
         )
-    tables = [read_table(path, names, on_bad=arguments.on_bad, n_threads=threads) for path in paths]
-    samples = np.concatenate(
-        [np.column_stack([table.columns[name] for name in names]) for table in tables]
+    surfaces = histogram_blocks(
+        samples,
+        request if grid is None else grid.select(samples.names),
+        sigma,
+        kbt,
+        stride=stride,
+        nohistory=arguments.nohistory,
+        plumed_compat=arguments.plumed_compat,
+        **computing,
     )
-    if grid is None:
-        constants = header.constants
-        periods = [
-            (constants[f"min_{n}"], constants[f"max_{n}"]) if f"min_{n}" in constants else None
-            for n in names
-        ]
-        extents = (samples - sigma).min(axis=0), (samples + sigma).max(axis=0)
-        grid = choose_grid(names, periods, request, extents, sigma / 10)
-    else:
-        grid = grid.select(names)
     report({"samples read": f"{len(samples)} from {','.join(paths)}"})
-    surfaces = _histogram_blocks(arguments, grid, samples, sigma, kbt, stride, computing)
     _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads, kbt)
-
-
-def _histogram_blocks(
-    arguments: argparse.Namespace,
-    grid: Grid,
-    samples: np.ndarray,
-    sigma: np.ndarray,
-    kbt: float,
-    stride: int,
-    computing: dict[str, Any],
-) -> Iterator[FreeEnergySurface]:
-    def empty() -> Density:
-        return Density(
-            grid,
-            kernel="stretched-gaussian",
-            images="nearest",
-            derivatives=True,
-            **computing,
-        )
-
-    density = empty()
-    for start in range(0, len(samples) + 1, stride) if stride else [0]:
-        if arguments.nohistory and start:
-            density = empty()
-        density.add(samples[start : start + stride if stride else None], sigma[None, :])
-        yield histogram_surface(density, kbt, plumed_compat=arguments.plumed_compat)
 
 
 def _write(

@@ -1,6 +1,15 @@
-"""Grids of collective variables: what one is, what a user asks of it, and how data fit one."""
+"""Grids of collective variables: what one is, what a user asks of it, and how it fits data."""
 
+from cyfes.grid.fit import fit_grid, fit_samples, fit_stream, warn_if_coarse
 from cyfes.grid.grid import MAX_DIMS, Grid
-from cyfes.grid.request import GridRequest, choose_grid
+from cyfes.grid.request import GridRequest
 
-__all__ = ["MAX_DIMS", "Grid", "GridRequest", "choose_grid"]
+__all__ = [
+    "MAX_DIMS",
+    "Grid",
+    "GridRequest",
+    "fit_grid",
+    "fit_samples",
+    "fit_stream",
+    "warn_if_coarse",
+]

@@ -1,15 +1,23 @@
 """Regular grids of collective variables."""
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from cyfes.errors import GridTooLargeError, InputError
+from cyfes.grid.memory import free_memory
 
 MAX_DIMS = 4
+
+#: Bytes that are not worth a look at the free memory.
+SMALL = 1 << 24
+
+
+def arrays_of_surface(n_dims: int) -> int:
+    """Return the arrays that a surface with derivatives takes: a density and what comes of it."""
+    return 2 * (1 + n_dims)
 
 
 @dataclass(frozen=True)
@@ -141,24 +149,23 @@ class Grid:
 
     def check_memory(self, n_arrays: int, itemsize: int = 8) -> None:
         """Raise GridTooLargeError if ``n_arrays`` arrays on this grid exceed the free memory."""
-        needed, free = self.size * n_arrays * itemsize, _free_memory()
-        if needed <= free:
+        needed = self.size * n_arrays * itemsize
+        if needed <= SMALL or needed <= (free := free_memory()):
             return
-        scale = (0.5 * free / needed) ** (1.0 / self.n_dims)
-        fitting = ",".join(str(max(1, int(n * scale))) for n in self.bins)
+        most = free // (2 * 8 * arrays_of_surface(self.n_dims))
         raise GridTooLargeError(
             f"a grid of {' x '.join(map(str, self.shape))} points needs {needed / 2**30:.3g} GiB, "
-            f"{free / 2**30:.3g} GiB are free; bins that fit: {fitting}"
+            f"{free / 2**30:.3g} GiB are free; bins that fit: {self.fitting_bins(most)}"
         )
 
+    def fitting_bins(self, most: int) -> str:
+        """Return bins of each CV, separated by commas, that make ``most`` points, if possible.
 
-def _free_memory() -> int:
-    """Bytes a new allocation can use without swapping."""
-    try:
-        with open("/proc/meminfo", encoding="ascii") as lines:
-            for line in lines:
-                if line.startswith("MemAvailable:"):
-                    return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        The CVs with the most points give way first.
+        """
+        points, left = list(self.shape), float(most)
+        for rank, i in enumerate(sorted(range(self.n_dims), key=lambda i: self.shape[i])):
+            share = left ** (1 / (self.n_dims - rank))
+            points[i] = max(2 - self.periodic[i], min(points[i], int(share)))
+            left = max(left / points[i], 1.0)
+        return ",".join(str(n - (not wraps)) for n, wraps in zip(points, self.periodic))

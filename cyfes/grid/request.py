@@ -1,14 +1,10 @@
-"""What a user asks of a grid, and the grid that it and the data lead to."""
+"""What a user asks of a grid."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from cyfes.errors import InputError
-from cyfes.grid.grid import Grid
-from cyfes.units import parse_number
 
 #: Steps along a CV beyond which no computer has a grid.
 MOST_STEPS = 1e15
@@ -40,11 +36,14 @@ class GridRequest:
                 raise InputError(
                     f"--{what} has {len(values)} values, expected {len(names)} ({','.join(names)})"
                 )
-        for name, count in zip(names, self.bins or ()):
-            if count < 1:
-                raise InputError(f"--bin must be at least 1 for {name}, got {count}")
-        for name, step in zip(names, self.spacing or ()):
-            if not step > 0:
+        for name, count in zip(names, () if self.bins is None else self.bins):
+            if not 1 <= count <= MOST_STEPS or count != int(count):
+                raise InputError(
+                    f"--bin must be a whole number from 1 to {MOST_STEPS:.0e} for {name}, "
+                    f"got {count!s:.40}"
+                )
+        for name, step in zip(names, () if self.spacing is None else self.spacing):
+            if not 0 < step < math.inf:
                 raise InputError(f"--spacing must be positive for {name}, got {step}")
 
     def bounds_of(self, index: int, name: str) -> tuple[str, str] | None:
@@ -65,67 +64,9 @@ class GridRequest:
                 raise InputError(
                     f"--spacing is too fine: {self.spacing[index]:g} for a length of {length:g}"
                 )
-            counts.append(math.ceil(steps))
+            counts.append(max(1, math.ceil(steps)))
         return max(counts, default=None)
 
 
 def _text(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.17g}"
-
-
-def choose_grid(
-    names: Sequence[str],
-    periods: Sequence[tuple[str, str] | None],
-    request: GridRequest,
-    extents: tuple[np.ndarray, np.ndarray],
-    steps: np.ndarray,
-) -> Grid:
-    """Return the grid a request and the data's extents lead to.
-
-    ``extents`` (lowest, highest) and ``steps`` (automatic bin width): float64[d]. A periodic CV
-    always gets its full period; other bounds are the requested ones, else the extents rounded to
-    six digits; bins are counted from the unrounded bounds. Source: PLUMED 2.10 sum_hills.
-    Raises InputError for a request that cannot be met, GridTooLargeError.
-    """
-    request.check(names)
-    bounds, texts, bins = [], [], []
-    for i, (name, period) in enumerate(zip(names, periods)):
-        wanted = request.bounds_of(i, name)
-        low, high = float(extents[0][i]), float(extents[1][i])
-        if period is not None:
-            text = period
-            start, end = (parse_number(t, f"period of {name}") for t in period)
-            length = end - start
-            low, high = max(low, start), min(high, end)
-        elif wanted is not None:
-            text = wanted
-            low, high = (parse_number(t, f"--{m} of {name}") for t, m in zip(text, ("min", "max")))
-            length = high - low
-            if not low < high:
-                raise InputError(f"--min must be less than --max for {name}, got {low} and {high}")
-        else:
-            text = (f"{low:g}", f"{high:g}")
-            length = high - low
-        count = request.bins_of(i, length)
-        bins.append(_automatic_bins(name, high - low, steps[i]) if count is None else count)
-        texts.append(text)
-        bounds.append(tuple(parse_number(t, f"bounds of {name}") for t in text))
-    grid = Grid.from_bins(
-        names,
-        [b[0] for b in bounds],
-        [b[1] for b in bounds],
-        bins,
-        [period is not None for period in periods],
-        texts,
-    )
-    grid.check_memory(1)
-    return grid
-
-
-def _automatic_bins(name: str, length: float, step: float) -> int:
-    count = length / step if step > 0 else math.inf
-    if not count <= 10**9:
-        raise InputError(
-            f"no automatic grid for {name}: {length:g} in steps of {step:g}; give --bin"
-        )
-    return max(1, math.ceil(count))
+    return value if isinstance(value, str) else repr(float(value))

@@ -137,6 +137,8 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
 
 def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:
     """Names of the CVs, which have SET lines, of the values, and of all derivatives if any."""
+    if not header.line:
+        raise FileFormatError(f"{path}: no '#! FIELDS' header, expected that of a grid of PLUMED")
     fields, constants = list(header.fields), header.constants
     names = list(itertools.takewhile(lambda f: any(f"{k}_{f}" in constants for k in _SET), fields))
     wanted = names or fields[:1]
