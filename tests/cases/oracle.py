@@ -108,29 +108,18 @@ class Row:
         """What is wrong with the columns in use; None if nothing is."""
         if len(self.values) != len(self.names):
             return f"line {self.line}: {len(self.values)} columns"
+        widths = {f"sigma_{name}{tail}" for name in self.names for tail in ("", f"_{name}")}
         for name in columns:
             try:
                 value = float(self.values[self.names.index(name)])
             except ValueError:
                 return f"line {self.line}: {name}"
-            if not math.isfinite(value) or (
-                name.startswith("sigma_") and not _is_width(name, value)
-            ):
+            if not math.isfinite(value) or (name in widths and value <= 0):
                 return f"line {self.line}: {name}"
         return None
 
     def __getitem__(self, name: str) -> float:
         return float(self.values[self.names.index(name)])
-
-
-def _is_width(name: str, value: float) -> bool:
-    """Whether a width may have this value: a sigma is positive; a Cholesky factor has any sign, and
-    is zero only off its diagonal."""
-    cvs = name.removeprefix("sigma_")
-    half = len(cvs) // 2
-    if cvs[:half] == cvs[half + 1 :] and cvs[half : half + 1] == "_":
-        return value != 0
-    return value > 0 or "_" in cvs
 
 
 def rows_of(path: Path, names: list[str] | None = None) -> list[Row]:
