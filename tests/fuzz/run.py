@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+# The oracles of the other tests.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 from targets import TARGETS
 from workers import fuzz
 
