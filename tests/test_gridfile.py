@@ -1,6 +1,7 @@
 """PLUMED's grid format: bytes, round trips and broken files."""
 
 import math
+import os
 import re
 import warnings
 
@@ -358,3 +359,13 @@ def test_plumed_files_rewritten_to_the_byte(shared_data, tmp_path):
             backup=False,
         )
         assert (tmp_path / "f").read_text() == expected, file
+
+
+def test_a_grid_from_a_pipe(tmp_path):
+    (tmp_path / "f").write_text(EXPECTED_2D)
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as file:
+        file.write(EXPECTED_2D)
+    back = read_dat(f"/dev/fd/{reader}")
+    os.close(reader)
+    np.testing.assert_array_equal(back.values, read_dat(tmp_path / "f").values)

@@ -11,7 +11,7 @@ from typing import TextIO
 from cyfes.errors import CyfesWarning, OutputError, printable, shortened
 
 #: Longest text of a line, in characters.
-MAX_LINE = 2000
+MAX_LINE = 480
 
 
 def shown(text: object, stream: TextIO) -> str:
