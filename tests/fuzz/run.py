@@ -31,7 +31,7 @@ def again(name: str, file: Path) -> None:
 
 
 def summary(results: Path) -> list[str]:
-    """One line a kind of fault: how often, and where its first input is."""
+    """One line per kind of fault: how often, and where its first input is."""
     lines = []
     for folder in sorted(path for path in results.glob("*") if (path / "count").exists()):
         text = min(folder.glob("*.txt")).read_text().strip().splitlines()[-1]
