@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+# The oracles of the other tests.
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 from targets import TARGETS
 from workers import fuzz
 
@@ -29,7 +31,7 @@ def again(name: str, file: Path) -> None:
 
 
 def summary(results: Path) -> list[str]:
-    """One line a kind of fault: how often, and where its first input is."""
+    """One line per kind of fault: how often, and where its first input is."""
     lines = []
     for folder in sorted(path for path in results.glob("*") if (path / "count").exists()):
         text = min(folder.glob("*.txt")).read_text().strip().splitlines()[-1]

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import texts
+from cases.oracle import accepted, hill_columns, hills_sum, rows_of
+from oracles import grid_points
 
 from cyfes import FreeEnergySurface, Grid, cli
 from cyfes.errors import CyfesError, FileFormatError
@@ -106,6 +108,18 @@ def check_hills(content: bytes, folder: Path) -> None:
     except FileFormatError:
         surface = FreeEnergySurface.from_hills(path, bins=[6, 6], n_threads=1)
     require(not np.isnan(surface.values).any(), "F is nan")
+    if not texts.GLUED.search(content):
+        compare_hills(path, surface)
+
+
+def compare_hills(path: Path, surface: FreeEnergySurface) -> None:
+    """A file that is not refused has no bad row, and F is the sum of all."""
+    rows = accepted(rows_of(path), hill_columns, skip=False)
+    with np.errstate(all="ignore"):
+        expected, _ = hills_sum(rows, grid_points(surface.grid))
+        scale = sum(abs(row["height"]) for row in rows)
+        error = np.abs(surface.values.ravel() - expected).max()
+    require(not error > 1e-7 * scale, f"F is off by {error:.3g}; heights: {scale:.3g}")
 
 
 def check_frames(content: bytes, folder: Path) -> None:

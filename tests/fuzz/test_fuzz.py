@@ -7,7 +7,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 #: In processes of their own, which may fork: they have no threads.
-ENVIRONMENT = os.environ | {"PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}"}
+PATHS = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
 
 
 def test_no_law_is_broken(tmp_path):

@@ -17,8 +17,8 @@ PIECES = [
     b"#! FIELDS time d sigma_d height biasf\n", b"1e308", b"-1e308", b"1e-308", b"0", b"\x1f\x8b",
 ]  # fmt: skip
 PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-#: A header line that begins within a row: whose columns hold from there is not tested here.
-GLUED = re.compile(rb"^[^\n]*[^ \t\r\n][^\n]*#!", re.MULTILINE)
+#: A header line that begins within a row, or a CR within a line: what lines are is not tested here.
+GLUED = re.compile(rb"^[^\n]*[^ \t\r\n][^\n]*#!|\r(?!\n)", re.MULTILINE)
 
 
 def number(rng: random.Random) -> str:
