@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cyfes.errors import CyfesWarning, GridTooLargeError, InputError
-from cyfes.grid import Grid, GridRequest, fit_grid, fit_samples, fit_stream, warn_if_coarse
+from cyfes.grid import (
+    Grid,
+    GridRequest,
+    arrays_of_surface,
+    fit_grid,
+    fit_samples,
+    fit_stream,
+    warn_if_coarse,
+)
 from cyfes.grid import grid as grid_room
 from cyfes.grid.memory import free_memory
 from cyfes.hills import Hills, hills_grid
@@ -77,7 +86,11 @@ def test_no_hill_falls_off_its_grid(center):
         assert compat.bounds_text[0] == (f"{center - reach:g}", f"{center + 7 + reach:g}")
 
 
-def test_there_must_be_hills():
+def test_there_must_be_hills_with_a_shape():
+    covariances = np.array([np.eye(2), [[1.0, 1.0], [1.0, 1.0]]])
+    sheared = replace(hills_at([0, 0], 1.0), covariances=covariances, names=("x", "y"))
+    with pytest.raises(InputError, match="the covariance of hill 1 is singular"):
+        _ = sheared.bandwidths
     with pytest.raises(InputError, match="there are no hills"):
         hills_grid(hills_at([0.0], 0.1)[:0], NOTHING)
 
@@ -117,7 +130,7 @@ def test_proposed_bins_of_a_grid_that_does_not_fit_can_be_had(monkeypatch):
     with pytest.raises(GridTooLargeError, match="bins that fit") as error:
         fit([400] * 4)
     proposed = [int(n) for n in str(error.value).rpartition(": ")[2].split(",")]
-    fit(proposed).check_memory(2 * 5)
+    fit(proposed).check_memory(arrays_of_surface(4))
 
 
 @pytest.mark.parametrize(
