@@ -332,22 +332,27 @@ cdef class _Grid:
 
 
 cdef int32_t _n_threads(n_threads) except -1:
-    """Threads to start; 0 = all. Warns once where there are fewer than asked for."""
+    """What cyfes_options.n_threads says. Warns once where there are fewer than asked for."""
     if n_threads < 0:
         raise InputError(f"n_threads must be at least 0, got {n_threads}")
-    cdef int32_t wanted = min(n_threads, 2**31 - 1)
-    cdef int32_t found = cyfes_cpu_threads(wanted) if wanted > 1 else wanted
-    if wanted != 1 and cyfes_cpu_forked():
+    if n_threads != 1 and cyfes_cpu_forked():
         _warn_once(
             "this process was forked from one whose sums ran on threads, so that its own run on one; "
             "start processes by multiprocessing's \"spawn\" or \"forkserver\" to use more"
         )
-    elif found < wanted:
+    elif n_threads > 1:
+        _warn_of_fewer(n_threads)
+    return min(n_threads, 2**31 - 1)
+
+
+@cache
+def _warn_of_fewer(n_threads):
+    found = cyfes_cpu_threads(min(n_threads, 2**31 - 1))
+    if found < n_threads:
         _warn_once(
-            f"{found} threads are used instead of {wanted}: at most 4 for each processor help, and no "
-            "more than limits on memory and processes (ulimit -v, -u) allow"
+            f"{found} threads are used instead of {n_threads}: more would only take memory, or are "
+            "more than the system starts (ulimit -v, -u)"
         )
-    return found
 
 
 @cache

@@ -35,14 +35,9 @@ TAIL = _kernels.TAIL
 MEASURED_POINTS = 48
 
 #: Sums of weights, and of their squares and gradients, stay far from overflow below this.
-MOST_WEIGHT = {8: 2.0**500, 4: 2.0**100}
+MAX_WEIGHT = {8: 2.0**500, 4: 2.0**100}
 
 _LN2 = math.log(2.0)
-
-
-def _moment_chunk(n: int) -> int:
-    """Kernels in each of the equal chunks that moments sum."""
-    return -(-n // max(1, -(-n // MOMENT_CHUNK)))
 
 
 Progress = Callable[[int, int], None]
@@ -53,6 +48,11 @@ Scaled = tuple[np.ndarray, float, float]
 def cutoff_for(tail: float) -> float:
     """Return the reach, in bandwidths, that keeps F right to 1e-8 up to ``tail``; >= CUTOFF."""
     return min(37.0, max(CUTOFF, math.sqrt(2 * (max(tail, 0.0) + math.log(1e8))) + 0.7))
+
+
+def _moment_chunk(n: int) -> int:
+    """Kernels in each of the equal chunks that moments sum."""
+    return -(-n // max(1, -(-n // MOMENT_CHUNK)))
 
 
 def unmasked(what: str, values: Any) -> np.ndarray:
@@ -79,8 +79,8 @@ def given_weights(
     if checked.shape != (n,):
         raise InputError(f"weights must be [{n}], got {checked.shape}")
     # A logarithm of -inf is a weight of zero; nan is neither below nor above.
-    least, most = (float(f(initial=0.0)) for f in (checked.min, checked.max))
-    if not most < math.inf or not (log_weights is not None or least > -math.inf):
+    is_finite = checked.max(initial=0.0) < math.inf
+    if not is_finite or (weights is not None and not checked.min(initial=0.0) > -math.inf):
         raise InputError("weights must be finite")
     return (None, checked) if weights is None else (checked, None)
 
@@ -322,7 +322,7 @@ class Density:
             plan["cost"] = {m: cost * n / max(size, 1) for m, cost in plan["cost"].items()}
             return plan
 
-        if len(bandwidths) != 1:
+        if len(bandwidths) != 1 or windows is not None:
             return make()
         if weights is not None and options["method"] == "auto" and weights.min(initial=0.0) < 0:
             return self._plan_without_moments(make)
@@ -375,7 +375,7 @@ class Density:
             return self._scaling_of_ones()
         given = weights
         largest = max(given.max(initial=0.0), -given.min(initial=0.0))
-        if n * largest > MOST_WEIGHT[self.values.itemsize]:
+        if n * largest > MAX_WEIGHT[self.values.itemsize]:
             raise InputError(
                 f"the sum of {n} kernels of weights up to {largest:g} may overflow: divide the "
                 "weights by a power of ten, or give log_weights"

@@ -11,7 +11,8 @@ def shortened(text: str, most: int = MAX_QUOTED) -> str:
     """Return ``text``, its middle left out where it is longer than ``most`` characters."""
     if len(text) <= most:
         return text
-    return f"{text[: most // 2]}...{text[-(most // 4) :]}"
+    head = most // 2
+    return f"{text[:head]}...{text[head + 3 - most :]}"
 
 
 def quoted(text: str) -> str:

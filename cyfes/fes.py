@@ -294,7 +294,7 @@ class FreeEnergySurface(Surface):
         """Return the surface of frames that are summed as they are read."""
         warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
         spans = []
-        for values, log_w in samples.chunks():
+        for values, log_w in samples.chunks(density.grid):
             density.add(values, bandwidth[None, :], log_weights=log_w)
             spans.append(span(values))
         surface = cls.from_density(density, bandwidth, kbt, units)

@@ -1,18 +1,20 @@
 """Histograms as ``plumed sum_hills --histo`` makes them: sums of unit stretched kernels."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from typing import Literal
 
 import numpy as np
 
 from cyfes.density import Density
+from cyfes.errors import InputError
 from cyfes.grid import Grid, GridRequest, fit_grid
 from cyfes.hills import CUT
 from cyfes.hillsfile import cv_names
 from cyfes.hillsum import hill_blocks_of
 from cyfes.reweight import Samples
-from cyfes.tables import read_header, read_table
+from cyfes.tables import TableReader, input_paths, same_bounds, table_of
 from cyfes.weights import WeightSums
 
 #: Automatic bins are this part of a kernel's width.
@@ -28,25 +30,30 @@ def read_unweighted(
 ) -> Samples:
     """Return every row of HILLS or COLVAR files as a sample of weight 1.
 
-    ``names``: the CVs, None for those before the first sigma. Periods are those of the first file.
+    ``names``: the CVs, None for those before the first sigma. All must have the same periods.
     Raises FileMissingError or FileFormatError naming file, line and column.
     """
-    files = [fspath(p) for p in ([paths] if isinstance(paths, str | PathLike) else paths)]
-    header = read_header(files[0])
-    names = tuple(names or cv_names(header))
-    tables = [read_table(file, names, on_bad=on_bad, n_threads=n_threads) for file in files]
+    readers = [TableReader(path, on_bad=on_bad, n_threads=n_threads) for path in input_paths(paths)]
+    names = tuple(names or cv_names(readers[0].header))
+    bounds = [tuple(r.header.bounds_of(r.path, name) for name in names) for r in readers]
+    for reader, own in zip(readers, bounds):
+        if not all(map(same_bounds, bounds[0], own)):
+            raise InputError(f"{reader.path}: its periods differ from those in {readers[0].path}")
+    tables = [table_of(reader, names) for reader in readers]
     values = np.concatenate(
         [np.column_stack([table.columns[name] for name in names]) for table in tables]
     )
-    periods = [
-        (header.constants[f"min_{n}"], header.constants[f"max_{n}"])
-        if f"min_{n}" in header.constants
-        else None
-        for n in names
-    ]
     log_weights = np.zeros(len(values))
-    sums = WeightSums.of(log_weights)
-    return Samples(names, tuple(periods), values, log_weights, sums, len(values))
+    return Samples(
+        names,
+        bounds[0],
+        values,
+        log_weights,
+        WeightSums.of(log_weights),
+        sum(reader.n_rows for reader in readers),
+        dict(sum((Counter(table.dropped) for table in tables), Counter())),
+        tuple(f"{table.path}: {note}" for table in tables for note in table.notes),
+    )
 
 
 def histogram_grid(samples: Samples, request: Grid | GridRequest, sigma: np.ndarray) -> Grid:

@@ -96,15 +96,21 @@ def save_plot(
     Raises InputError for any other suffix, OutputError if the file cannot be written, and what
     plot_surface raises.
     """
-    suffix = Path(path).suffix.lower()
-    if suffix not in _SUFFIXES:
-        raise InputError(f"{path}: a picture must end in {', '.join(_SUFFIXES)}")
+    picture = picture_format(path)
     _heights(fes)
     with _matplotlib().rc_context({"text.usetex": False}):  # which needs LaTeX
         axes = _new_axes(fes, pyplot=False)
         plot_surface(fes, axes, **kwargs)
         with atomic_write(path) as file:
-            np.atleast_1d(axes)[0].figure.savefig(file, format=suffix[1:], dpi=dpi)
+            np.atleast_1d(axes)[0].figure.savefig(file, format=picture, dpi=dpi)
+
+
+def picture_format(path: str | os.PathLike[str]) -> str:
+    """Return "png", "pdf" or "svg", as a path ends; InputError for any other end."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise InputError(f"{path}: a picture must end in {', '.join(_SUFFIXES)}")
+    return suffix[1:]
 
 
 def _heights(fes: Surface) -> np.ma.MaskedArray:

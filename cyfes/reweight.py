@@ -11,6 +11,7 @@ import numpy as np
 
 from cyfes import windows
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
+from cyfes.grid import Grid
 from cyfes.rowfilter import RowFilter
 from cyfes.selection import Selection
 from cyfes.tables import Bounds, Header, TableReader, input_paths, more_exact, same_bounds
@@ -50,6 +51,10 @@ class Samples:
         """Number of frames, as ``len``."""
         return len(self)
 
+    def n_outside(self, grid: Grid) -> int:
+        """Return how many frames lie outside the bounds of a grid of the same CVs."""
+        return _n_outside(self.values, grid)
+
 
 class SampleStream:
     """Frames of one or more COLVAR files, a chunk at a time; memory holds one chunk.
@@ -78,7 +83,7 @@ class SampleStream:
         self._clear()
 
     def _clear(self) -> None:
-        self.n_read = self.n_used = 0
+        self.n_read = self.n_used = self.outside = 0
         self.ends: list[int] = []  # frames used up to the end of each file
         self.dropped: dict[str, int] = {}
         self.notes: list[str] = [self._biases.note] if self._biases.note else []
@@ -89,10 +94,20 @@ class SampleStream:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
         return _periods(self.bounds)
 
-    def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Read the files; yield (values float64[n, d], log_weights float64[n]), n > 0."""
+    def chunks(self, grid: Grid | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Read the files; yield (values float64[n, d], log_weights float64[n]), n > 0.
+
+        Counts the frames outside of a ``grid`` in ``outside``.
+        """
         for columns, log_weights in self.columns():
-            yield np.stack(columns, axis=1), log_weights
+            values = np.stack(columns, axis=1)
+            self.outside += _n_outside(values, grid) if grid else 0
+            yield values, log_weights
+
+    def n_outside(self, grid: Grid) -> int:
+        """Return how many frames of those read lay outside of the grid they were summed on."""
+        del grid
+        return self.outside
 
     def columns(self) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
         """Yield (the CVs, float64[n] each, and log_weights), good until the next."""
@@ -224,6 +239,17 @@ def read_samples(
         dropped=stream.dropped,
         notes=tuple(stream.notes),
     )
+
+
+def _n_outside(values: np.ndarray, grid: Grid) -> int:
+    """Number of rows of values float64[n, d] outside the bounds of a grid of the same CVs."""
+    outside = np.zeros(len(values), bool)
+    for column, low, high, wraps in zip(
+        values.T, grid.lower, grid.upper, grid.periodic, strict=True
+    ):
+        if not wraps:
+            outside |= (column < low) | (column > high)
+    return int(outside.sum())
 
 
 def _words(bounds: Bounds) -> str:

@@ -175,7 +175,9 @@ class Surface:
 
 
 def _begins_with(path: str, magic: bytes) -> bool:
-    """Whether a file that can be read begins with these bytes."""
+    """Whether a file that can be read begins with these bytes; a pipe would lose them."""
+    if not Path(path).is_file():
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(len(magic)) == magic

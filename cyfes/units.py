@@ -31,6 +31,8 @@ _UNSIGNED = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?"
 _PLAIN = re.compile(rf"[-+]?(?:{_UNSIGNED}|inf|infinity|nan)")
 _CHARACTERS = re.compile(r"[0-9a-z.()*/^+ -]*")
 _AROUND = re.compile(r" *([()*/^+-]) *")
+# Python takes 01 for an octal number misspelt.
+_LEADING_ZEROS = re.compile(r"(?<![0-9.a-z])0+(?=[0-9])")
 # In 1/2pi and 2^2pi it is not plain what belongs together: they stay what nobody can read.
 _TIMES_PI = re.compile(rf"(?<![/^0-9.a-z])(?<!\*\*)({_UNSIGNED})pi\b")
 _HEX_AND_THE_LIKE = re.compile(r"[0-9][a-df-z]")
@@ -80,22 +82,27 @@ def conversion(units: str, to_units: str, kbt: float | None = None) -> float:
     return kbt if units == "kt" else 1.0 / kbt
 
 
-def check_temperature(kbt: float, units: str) -> None:
-    """Warn if ``kbt`` in ``units`` is no temperature at which anything is simulated.
-
-    A temperature given as kBT, or kBT given as a temperature, is thus not taken in silence.
-    """
+def check_kbt(kbt: float, units: str) -> None:
+    """Warn if ``kbt`` in ``units`` is that of no usual temperature: most often it is one itself."""
     label = UNIT_LABELS[units]
     if units == "kt":
         if kbt != 1.0:
-            _warn(f"kBT is 1 where energies are in kT, got {kbt:g}: give the unit of the energies")
+            _warn(f"kBT is 1 where energies are in kT, got {kbt:g}: --units names another unit")
         return
     kelvin = kbt / thermal_energy(1.0, units)
     if not USUAL_KELVIN[0] <= kelvin <= USUAL_KELVIN[1]:
         _warn(
-            f"kBT = {kbt:.4g} {label} is a temperature of {kelvin:.4g} K; "
-            f"--temp takes kelvin (--temp 300), --kt takes kBT "
-            f"(--kt {thermal_energy(300.0, units):.4g} {label} at 300 K); --units names the unit"
+            f"kBT = {kbt:g} {label} is that of {kelvin:.4g} K: if {kbt:g} is a temperature in "
+            f"kelvin, give --temp {kbt:g}; if it is kBT in another unit, name it with --units"
+        )
+
+
+def check_temperature(kelvin: float, units: str) -> None:
+    """Warn if a temperature is no usual one: most often it is kBT, in ``units`` perhaps."""
+    if not USUAL_KELVIN[0] <= kelvin <= USUAL_KELVIN[1]:
+        _warn(
+            f"the temperature is {kelvin:g} K: if {kelvin:g} is kBT in {UNIT_LABELS[units]}, "
+            f"give --kt {kelvin:g}"
         )
 
 
@@ -140,7 +147,8 @@ def _value(text: str) -> float:
     elif len(text) > _MAX_LENGTH or not _CHARACTERS.fullmatch(text):
         raise ValueError
     else:
-        tree = _TIMES_PI.sub(r"(\1*pi)", _AROUND.sub(r"\1", text)).replace("^", "**")
+        text = _LEADING_ZEROS.sub("", _AROUND.sub(r"\1", text))
+        tree = _TIMES_PI.sub(r"(\1*pi)", text).replace("^", "**")
         if _HEX_AND_THE_LIKE.search(tree):
             raise ValueError
         value = _evaluate(ast.parse(tree, mode="eval").body)

@@ -12,9 +12,9 @@
 namespace cyfes {
 
 // Copies of a kernel within one CV's reach, at most; more is a bandwidth in the wrong unit.
-constexpr double most_copies = 256;
+constexpr double max_copies = 256;
 // Periods between a center and the grid, at most: beyond, its fraction of a period is lost.
-constexpr double most_periods = 0x1p30;
+constexpr double max_periods = 0x1p30;
 
 inline std::string text_of(double value) {
   char text[32];
@@ -61,7 +61,7 @@ inline void check_finite(int n_dims, const cyfes_kernel_list &kernels) {
 inline void check_turns(int n_dims, int d, double period, double lower,
                         const cyfes_kernel_list &kernels) {
   for (int64_t k = 0; period > 0 && k < kernels.n_kernels; ++k)
-    if (!(std::abs(kernels.centers[k * n_dims + d] - lower) < most_periods * period))
+    if (!(std::abs(kernels.centers[k * n_dims + d] - lower) < max_periods * period))
       throw std::invalid_argument("center" + of_kernel(k) +
                                   " is too many periods away from the grid");
 }
@@ -79,7 +79,7 @@ inline void check_period(int n_dims, int d, double period, const cyfes_kernel_li
     double variances[CYFES_MAX_DIMS];
     if (kernels.n_scales != n_dims) cyfes_variances(row, n_dims, variances);
     const double sigma = kernels.n_scales == n_dims ? row[d] : std::sqrt(variances[d]);
-    if (reach * sigma > most_copies * period)
+    if (reach * sigma > max_copies * period)
       throw std::invalid_argument("a bandwidth is over 20 times wider than the period of CV " +
                                   std::to_string(d));
   }
@@ -88,10 +88,10 @@ inline void check_period(int n_dims, int d, double period, const cyfes_kernel_li
 inline void check_windows(const cyfes_grid &grid, const cyfes_kernel_list &kernels) {
   for (int64_t i = 0; kernels.windows && i < kernels.n_kernels * grid.n_dims; ++i)
     if (kernels.windows[i] < 0 ||
-        kernels.windows[i] > most_copies * (grid.shape[i % grid.n_dims] + 4))
+        kernels.windows[i] > max_copies * (grid.shape[i % grid.n_dims] + 4))
       throw std::invalid_argument("window" + of_kernel(i / grid.n_dims) +
                                   " must be between 0 and " +
-                                  std::to_string(static_cast<int64_t>(most_copies)) +
+                                  std::to_string(static_cast<int64_t>(max_copies)) +
                                   " periods, got " + std::to_string(kernels.windows[i]) + " steps");
 }
 

@@ -59,7 +59,7 @@ typedef struct cyfes_grid {
 } cyfes_grid;
 
 /* Weighted kernels. n_scales tells the form of a bandwidth row:
- *   n_dims                  one standard deviation a CV
+ *   n_dims                  one standard deviation per CV
  *   n_dims (n_dims + 1) / 2 inverse covariance, lower triangle row by row (only for n_dims > 1) */
 typedef struct cyfes_kernel_list {
   int64_t n_kernels;
@@ -81,7 +81,7 @@ typedef struct cyfes_options {
   int32_t n_threads; /* 0 = all */
   int32_t isa;       /* CPU: 0 = best, else 1 + index into cyfes_cpu_isa_name() */
   int32_t device;    /* GPU index */
-  /* What CYFES_MOMENTS may err by, for weights >= 0: relative to the density's peak, and in
+  /* Error that CYFES_MOMENTS may make, for weights >= 0: relative to the density's peak, and in
    * F = -ln density by 1e-8 wherever F is less than `tail` above its minimum. They shorten its
    * reach to less than the cutoff where that is enough. GPUs and the other methods ignore them. */
   double tolerance;
@@ -89,7 +89,7 @@ typedef struct cyfes_options {
   int32_t method; /* cyfes_method; one that cannot sum these kernels is CYFES_UNSUPPORTED */
   /* NULL, or how a CPU's spread sums: a plan of cyfes_cpu_plan for this grid, these options and,
    * unless by stamps, this bandwidth; any other is CYFES_INVALID_ARGUMENT. NULL: spread plans for
-   * the kernels at hand. Calls that share a plan make a sum with the errors that it tells of:
+   * its own kernels. Calls that share a plan make a sum with the errors that it tells of:
    * errors are linear in the weights, and all calls have the same cells. */
   const struct cyfes_plan *plan;
 } cyfes_options;
@@ -134,8 +134,8 @@ const cyfes_backend *cyfes_cpu_backend(void);
 /* Instruction sets compiled in, slowest first; NULL past the end. */
 const char *cyfes_cpu_isa_name(int32_t index);
 int cyfes_cpu_isa_supported(int32_t index); /* 1 if this processor runs it */
-/* Threads that n_threads stands for, 0 being all: at most 4 per processor, as many as the system
- * starts, and one where cyfes_cpu_forked. */
+/* Threads that n_threads stands for, 0 being all: at most 16 or 4 per processor, no more than the
+ * system starts, and one where cyfes_cpu_forked. */
 int32_t cyfes_cpu_threads(int32_t n_threads);
 /* 1 in a process that was forked from one whose kernels had used threads: it lacks them. */
 int cyfes_cpu_forked(void);

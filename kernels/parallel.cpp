@@ -1,10 +1,13 @@
 #include "parallel.hpp"
 
+#include <malloc.h>
 #include <omp.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -19,10 +22,18 @@ void after_fork() {
   if (has_started) is_orphan = true;
 }
 
+// Where the address space is limited: the C library would reserve 64 MB of it for each thread.
+void share_arenas() {
+#ifdef __GLIBC__
+  rlimit space{};
+  if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY) mallopt(M_ARENA_MAX, 2);
+#endif
+}
+
 void note_start() {
-  static const int registered = pthread_atfork(nullptr, nullptr, after_fork);
-  static_cast<void>(registered);
-  has_started = true;
+  if (has_started.exchange(true)) return;
+  pthread_atfork(nullptr, nullptr, after_fork);
+  share_arenas();
 }
 
 // How many of n threads the system starts now, and that many at once.
@@ -43,17 +54,16 @@ int try_threads(int n) {
   return started;
 }
 
-// At most n: OpenMP ends the process where it cannot start a thread, so they are tried before. The
-// threads that it starts it keeps, for each thread of the caller.
-int startable_threads(int n) {
-  thread_local int most = 1;
-  if (n > most) {
-    const int tried = n - most + 1;  // one to spare: OpenMP allocates memory besides
-    const int started = try_threads(tried);
-    if (started < tried) return most + std::max(0, started - 2);
-    most = n;
-  }
-  return n;
+// How many of n threads one should have that has `before` of them, itself among them. OpenMP ends
+// the process where it cannot start a thread, so those that lack are tried first, with two to
+// spare. Where not all can be had, memory is scarce: sums need some of what half of them would
+// take.
+int startable_threads(int n, int before) {
+  thread_local int limit = std::numeric_limits<int>::max();
+  n = std::min(n, limit);
+  if (n <= before) return n;
+  const int wanted = n - before + 2, started = try_threads(wanted);
+  return started == wanted ? n : limit = before + started / 2;
 }
 
 // An exception may not leave a parallel region: the first one waits here for the region's end.
@@ -87,16 +97,24 @@ int usable_threads(std::int32_t n_threads) {
   if (n_threads < 0) throw std::invalid_argument("n_threads must not be negative");
   if (is_orphan || n_threads == 1) return 1;
   const int wanted = n_threads > 0 ? n_threads : std::max(1, omp_get_max_threads());
-  return startable_threads(std::min(wanted, threads_per_processor * omp_get_num_procs()));
+  return std::min(wanted, std::max(16, 4 * omp_get_num_procs()));
+}
+
+int startable_threads(std::int32_t n_threads) {
+  return startable_threads(usable_threads(n_threads), 1);
 }
 
 void run_tasks(int n_threads, std::int64_t n, task run, const void *body) {
-  const int threads = is_orphan ? 1 : static_cast<int>(std::min<std::int64_t>(n_threads, n));
+  // OpenMP keeps the threads of the last loop, as many as it had, for each thread that runs loops.
+  thread_local int kept = 1;
+  const int wanted = is_orphan ? 1 : static_cast<int>(std::min<std::int64_t>(n_threads, n));
+  const int threads = startable_threads(wanted, kept);
   if (threads <= 1) {
     for (std::int64_t i = 0; i < n; ++i) run(body, i, 0);
     return;
   }
   note_start();
+  kept = threads;
   first_exception failure;
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
   for (std::int64_t i = 0; i < n; ++i) failure.guard([&] { run(body, i, omp_get_thread_num()); });

@@ -7,13 +7,13 @@
 
 namespace cyfes {
 
-// The number of threads that n_threads stands for, 0 being all: at most threads_per_processor for
-// each processor, no more than the system starts, and one in a process that was forked from one
-// whose kernels had used threads. Throws std::invalid_argument if n_threads is negative.
+// The number of threads that n_threads stands for, 0 being all: at most 16 or 4 per processor, as
+// more would only take memory, and one in a process that was forked from one whose kernels had used
+// threads. Throws std::invalid_argument if n_threads is negative.
 int usable_threads(std::int32_t n_threads);
 
-// More would only take memory.
-constexpr int threads_per_processor = 4;
+// As many of them as the system starts now; loops run on no more.
+int startable_threads(std::int32_t n_threads);
 
 // Whether this process was forked from one whose kernels had used threads: it lacks them, and
 // OpenMP would wait for them for ever.

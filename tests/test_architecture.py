@@ -25,3 +25,8 @@ def test_every_folder_of_code_is_named():
     tops = [ROOT / "cyfes", ROOT / "kernels", ROOT / "tools"]
     found = [path for top in tops for path in (top, *top.rglob("*/")) if path.name != "__pycache__"]
     assert {f"{path.relative_to(ROOT)}/" for path in found} - NAMED == set()
+
+
+def test_every_module_is_named():
+    found = {f"{path.relative_to(ROOT)}" for path in (ROOT / "cyfes").glob("*.py")}
+    assert {name for name in found if "/__" not in name} - NAMED == set()

@@ -223,6 +223,7 @@ def test_a_bad_option_of_sum_hills(folder, capsys, options, message):
         ([*REWEIGHT, "--bin", "200000,200000"], "GiB.*bins that fit"),
         ([*REWEIGHT, "--fmt", "12"], "--fmt: '12' is not a number format"),
         ([*REWEIGHT, "--outfile", "none/fes.dat"], "cannot write none/fes.dat"),
+        ([*REWEIGHT, "--plot", "fes.gif"], "fes.gif: a picture must end in .png, .pdf, .svg"),
     ],
 )
 def test_bad_arguments(folder, capsys, arguments, message):

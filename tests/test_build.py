@@ -17,19 +17,76 @@ if not (ROOT / "tools").is_dir() or not KERNELS.is_dir():
     pytest.skip("builds need the source tree", allow_module_level=True)
 sys.path.insert(0, str(ROOT / "tools"))
 
-from build_kernels import IncrementalCompiler  # noqa: E402
+from build_kernels import IncrementalCompiler, kernel_objects  # noqa: E402
 
 CXX = os.environ.get("CXX", "g++")
 needs_compiler = pytest.mark.skipif(not shutil.which(CXX), reason=f"no {CXX}")
 
 
+PER_ISA = sorted(path for path in KERNELS.rglob("*.cpp") if path.parent.name == "per_isa")
+
+
+def included(path):
+    """A source or header of the kernels and all headers of theirs that it includes."""
+    found, waiting = set(), [path]
+    while waiting:
+        file = waiting.pop()
+        if file not in found and file.is_file():
+            found.add(file)
+            names = re.findall(r'^#include "(.+)"$', file.read_text(), re.MULTILINE)
+            waiting += [KERNELS / name for name in names]
+    return found
+
+
+def test_per_isa_holds_what_is_compiled_per_instruction_set():
+    repeated = {ROOT / source for folder, source, _ in kernel_objects() if folder != "plain"}
+    once = {ROOT / source for folder, source, _ in kernel_objects() if folder == "plain"}
+    assert repeated == set(PER_ISA)
+    assert repeated | once == set(KERNELS.rglob("*.cpp"))
+    per_isa = set().union(*(included(path) for path in repeated))
+    plain = set().union(*(included(path) for path in once))
+    in_folders = {path for path in KERNELS.rglob("per_isa/*") if path.suffix in (".hpp", ".cpp")}
+    assert in_folders == per_isa & in_folders  # nothing lies there unused
+    assert not plain & in_folders
+    # What both see are structs, declarations and what has no state and nothing weak.
+    assert {path.relative_to(KERNELS).as_posix() for path in per_isa - in_folders} == {
+        "cyfes_kernels.h",
+        "gaussian.hpp",
+        "text/digits.hpp",
+        "text/row_job.hpp",
+        *(path.relative_to(KERNELS).as_posix() for path in (KERNELS / "cpu" / "jobs").iterdir()),
+    }
+
+
+def test_folders_of_kernels_do_not_know_each_other():
+    for folder, others in {"cpu": "text|cuda", "text": "cpu|cuda", "cuda": "cpu|text"}.items():
+        for path in (KERNELS / folder).rglob("*.[ch]*"):
+            assert not re.findall(rf'^#include "({others})/.*"', path.read_text(), re.MULTILINE), (
+                path
+            )
+
+
+def test_a_header_beside_a_source_is_its_own():
+    for source in KERNELS.rglob("*.cpp"):
+        header = source.with_suffix(".hpp")
+        if header.exists():
+            first = re.findall(r'^#include "(.+)"$', source.read_text(), re.MULTILINE)[0]
+            assert KERNELS / first == header, source
+
+
+def test_threads_start_in_one_place():
+    texts = {path: path.read_text() for path in KERNELS.rglob("*.[ch]*")}
+    assert [p.name for p, text in texts.items() if "#pragma omp" in text or "omp_" in text] == [
+        "parallel.cpp"
+    ]
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="one instruction set on this machine")
 @pytest.mark.skipif(not shutil.which("nm"), reason="no nm")
 @needs_compiler
-@pytest.mark.parametrize("name", ["cpu/isa.cpp", "cpu/isa_stamp.cpp", "text/isa_text.cpp"])
-def test_no_weak_symbols_per_instruction_set(name, tmp_path):
+@pytest.mark.parametrize("source", PER_ISA, ids=lambda path: str(path.relative_to(KERNELS)))
+def test_no_weak_symbols_per_instruction_set(source, tmp_path):
     """The linker keeps one copy of a weak symbol: it could be the one made for AVX-512."""
-    source = KERNELS / name
     target = tmp_path / f"{source.stem}.o"
     flags = ["-std=c++17", "-O1", "-fvisibility=hidden", "-Wno-psabi", "-march=x86-64-v3"]
     defines = ["-DCYFES_N_ISAS=3", "-DCYFES_ISA_INDEX=1", '-DCYFES_ISA_NAME="x86-64-v3"']

@@ -1,6 +1,7 @@
 """PLUMED's grid format: bytes, round trips and broken files."""
 
 import math
+import os
 import re
 import warnings
 
@@ -168,6 +169,9 @@ def test_dat_without_grid_or_values(tmp_path):
     path = tmp_path / "f"
     path.write_text("#! FIELDS time phi\n 0 1\n")
     with pytest.raises(FileFormatError, match="missing #! SET min_time"):
+        read_dat(path)
+    path.write_text("# FIELDS x f\n# SET min_x 0\n 0 1\n")
+    with pytest.raises(FileFormatError, match="no '#! FIELDS' header"):
         read_dat(path)
     path.write_text(
         "#! FIELDS x\n#! SET min_x 0\n#! SET max_x 1\n#! SET nbins_x 2\n#! SET periodic_x false\n"
@@ -355,3 +359,13 @@ def test_plumed_files_rewritten_to_the_byte(shared_data, tmp_path):
             backup=False,
         )
         assert (tmp_path / "f").read_text() == expected, file
+
+
+def test_a_grid_from_a_pipe(tmp_path):
+    (tmp_path / "f").write_text(EXPECTED_2D)
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as file:
+        file.write(EXPECTED_2D)
+    back = read_dat(f"/dev/fd/{reader}")
+    os.close(reader)
+    np.testing.assert_array_equal(back.values, read_dat(tmp_path / "f").values)

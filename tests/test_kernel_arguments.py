@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cyfes import _kernels
-from cyfes.errors import InputError
+from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid
 
 GRID = Grid.from_bins(["a", "b"], [0, 0], [1, 1], [4, 5], [True, False])
@@ -115,7 +115,8 @@ def test_inputs_of_any_layout_are_taken():
 def test_more_threads_than_a_machine_has_are_no_harm():
     one, many = np.zeros(GRID.shape), np.zeros(GRID.shape)
     _kernels.spread(**arguments(density=one, n_threads=1))
-    _kernels.spread(**arguments(density=many, n_threads=10**12))
+    with pytest.warns(CyfesWarning, match=f"threads are used instead of {10**12}"):
+        _kernels.spread(**arguments(density=many, n_threads=10**12))
     np.testing.assert_array_equal(one, many)
 
 

@@ -15,6 +15,7 @@ from cyfes.errors import InputError, shortened
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
 from cyfes.units import (
+    check_kbt,
     check_temperature,
     conversion,
     parse_integer,
@@ -98,7 +99,8 @@ def share_or_count(text: str, option: str) -> int | float:
         return integer(text, option)
     share = parse_number(text[:-1], option) / 100
     if not 0 <= share < 1:
-        raise InputError(f"{option}: a share must be at least 0% and less than 100%, got {text}")
+        got = shortened(text)
+        raise InputError(f"{option}: a share must be at least 0% and less than 100%, got {got}")
     return share
 
 
@@ -120,10 +122,10 @@ def thermal(arguments: argparse.Namespace) -> float | None:
     if kbt is not None and temperature is not None:
         raise InputError("give --kt or --temp, not both")
     if temperature is not None:
-        check_temperature(thermal_energy(temperature), "kj/mol")
+        check_temperature(temperature, arguments.units)
         return thermal_energy(temperature, arguments.units)
     if kbt is not None:
-        check_temperature(kbt, arguments.units)
+        check_kbt(kbt, arguments.units)
     return 1.0 if kbt is None and arguments.units == "kt" else kbt
 
 

@@ -11,7 +11,7 @@ from typing import TextIO
 from cyfes.errors import CyfesWarning, OutputError, printable, shortened
 
 #: Longest text of a line, in characters.
-MAX_LINE = 2000
+MAX_LINE = 480
 
 
 def shown(text: object, stream: TextIO) -> str:
@@ -43,7 +43,7 @@ class Report:
     """The report: aligned ``name  value`` lines, on stdout unless a result goes there.
 
     A report that cannot be written does not stop the work, whose results are worth more; ``end``
-    raises what went wrong.
+    raises what went wrong, unless the report goes to stderr.
     """
 
     def __init__(self) -> None:
@@ -78,8 +78,9 @@ class Report:
         try:
             action(*arguments)
         except OSError as error:
-            self._failure = error
-            discard_stdout()
+            if not self._on_stderr:  # stdout is the report's, not a result's
+                self._failure = error
+                discard_stdout()
 
 
 report = Report()

@@ -33,6 +33,10 @@ def run(arguments: argparse.Namespace) -> None:
     """Reweight frames as the options say."""
     computing = where(arguments)
     threads = computing["n_threads"]
+    if arguments.plot:
+        from cyfes.plot import picture_format
+
+        picture_format(arguments.plot)  # now, not after a long sum
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
@@ -47,10 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
         samples,
         kbt=kbt,
         bandwidth=list(bandwidth),
-        lower=request.lower,
-        upper=request.upper,
-        bins=request.bins,
-        spacing=request.spacing,
+        grid=request,
         units=arguments.units,
         tol=_at_least_zero(arguments.tol, "--tol"),
         tail=_at_least_zero(arguments.tail, "--tail"),
@@ -66,10 +67,12 @@ def run(arguments: argparse.Namespace) -> None:
     path = arguments.outfile or "fes.dat"
     surface.to_dat(path, fmt=arguments.fmt, n_threads=threads)
     _report(samples, bandwidth, rule, kbt, arguments)
-    unreached = int(np.isinf(surface.values).sum())
+    outside = samples.n_outside(surface.grid)
+    if outside:
+        report({"samples outside": f"{outside} lie outside the grid; those near it count"})
     report(
         {
-            "points unreached": f"{unreached} of {surface.grid.size}",
+            "points unreached": f"{surface.n_unreached} of {surface.grid.size}",
             "computed on": surface.computed_on,
             "written": path,
         }

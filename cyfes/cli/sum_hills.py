@@ -48,11 +48,11 @@ def run(arguments: argparse.Namespace) -> None:
     if stride and {arguments.outfile, arguments.outhisto} & set(STDOUT):
         raise InputError("--stride writes several files, and needs a prefix of their names")
     request = grid_request(arguments)
-    grid = None
+    grid: Grid | GridRequest = request
     if arguments.hills:
         grid = _sum(arguments, request, kbt, stride, computing)
     if arguments.histo is not None:
-        _histogram(arguments, request, kbt or 1.0, stride, grid, computing)
+        _histogram(arguments, grid, kbt or 1.0, stride, computing)
 
 
 def _check_units(arguments: argparse.Namespace) -> None:
@@ -133,34 +133,33 @@ def _write_blocks(hills: Hills, stride: int, arguments: argparse.Namespace, path
 
 def _histogram(
     arguments: argparse.Namespace,
-    request: GridRequest,
+    grid: Grid | GridRequest,
     kbt: float,
     stride: int,
-    grid: Grid | None,
     computing: dict[str, Any],
 ) -> None:
-    threads = computing["n_threads"]
-    paths = files(arguments.histo)
+    threads, paths = computing["n_threads"], files(arguments.histo)
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
-    names = split(arguments.idw) or (None if grid is None else grid.names)
+    names = split(arguments.idw) or (list(grid.names) if isinstance(grid, Grid) else None)
     samples = read_unweighted(paths, names, on_bad=arguments.on_bad, n_threads=threads)
-    sigma = np.array([positive(s, "--sigma") for s in split(arguments.sigma) or []], float)
+    notes(samples.notes)
+    sigma = [positive(s, "--sigma") for s in split(arguments.sigma) or []]
     if len(sigma) != len(samples.names):
         raise InputError(
             f"--histo needs --sigma with {len(samples.names)} values ({','.join(samples.names)}), "
-            f"got {len(sigma)}"
+            f"got {len(sigma)}; --idw chooses columns"
         )
+    report({"samples read": f"{len(samples)} from {','.join(paths)}"})
     surfaces = histogram_blocks(
         samples,
-        request if grid is None else grid.select(samples.names),
-        sigma,
+        grid.select(samples.names) if isinstance(grid, Grid) else grid,
+        np.array(sigma, float),
         kbt,
         stride=stride,
         nohistory=arguments.nohistory,
         plumed_compat=arguments.plumed_compat,
         **computing,
     )
-    report({"samples read": f"{len(samples)} from {','.join(paths)}"})
     _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads, kbt)
 
 

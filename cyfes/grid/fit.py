@@ -66,8 +66,8 @@ def fit_grid(
     if request.bins is None and request.spacing is None and grid.size > MOST_POINTS:
         raise GridTooLargeError(
             f"an automatic grid of {' x '.join(map(str, grid.shape))} points has more than "
-            f"{MOST_POINTS}; give --bin, e.g. {grid.fitting_bins(MOST_POINTS)}, "
-            "or --min, --max and --spacing"
+            f"{MOST_POINTS}; give --bin, or --min, --max and --spacing; bins that fit: "
+            f"{grid.fitting_bins(MOST_POINTS)}"
         )
     grid.check_memory(1)
     return grid

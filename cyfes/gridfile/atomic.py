@@ -25,9 +25,10 @@ def atomic_write(path: str | os.PathLike[str], *, backup: bool = True) -> Iterat
 
     Yields a binary file. A file already at ``path`` becomes ``bck.N.NAME``, N the lowest free
     number from 0 (PLUMED's rule), or is lost with ``backup=False``; ``path`` names the old file or
-    the new one at any moment, and of concurrent writers none loses what another wrote. The new
-    file has the permissions of the old, and a link to it stays one. After any exception the folder
-    is as it was. A device or pipe is written directly, a standard stream through its descriptor.
+    the new one at any moment. Concurrent writers lose nothing of each other where the file system
+    can lock a folder. The new file has the permissions of the old, and a link to it stays one.
+    After any exception the folder is as it was. A device or pipe is written directly, a standard
+    stream through its descriptor.
 
     Raises OutputError if the folder, the rights or the space are missing; BrokenPipeError if the
     reader of a pipe has gone.

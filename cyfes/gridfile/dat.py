@@ -18,7 +18,7 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file
-from cyfes.tables import Header, read_header, read_table
+from cyfes.tables import Header, TableReader, table_of
 from cyfes.units import parse_integer
 
 if TYPE_CHECKING:
@@ -122,8 +122,12 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     Raises FileMissingError, or FileFormatError if the header is incomplete or the rows are not
     the points of the grid it describes; InputError for a grid that is not there.
     """
-    names, value_name, slopes = _columns(path, read_header(path))
-    table = read_table(path, [*names, value_name, *slopes], allow_nonfinite=True)
+    reader = TableReader(os.fspath(path), allow_nonfinite=True)
+    try:
+        names, value_name, slopes = _columns(path, reader.header)
+        table = table_of(reader, [*names, value_name, *slopes])
+    finally:
+        reader.close()
     header, rows = _chosen(path, table.headers, table.n_rows, index)
     if _columns(path, header) != (names, value_name, slopes):
         raise FileFormatError(f"{path}: the grids of the file have different columns")
@@ -137,6 +141,8 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
 
 def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:
     """Names of the CVs, which have SET lines, of the values, and of all derivatives if any."""
+    if not header.line:
+        raise FileFormatError(f"{path}: no '#! FIELDS' header, expected that of a grid of PLUMED")
     fields, constants = list(header.fields), header.constants
     names = list(itertools.takewhile(lambda f: any(f"{k}_{f}" in constants for k in _SET), fields))
     wanted = names or fields[:1]
@@ -211,15 +217,18 @@ class _Layout:
             for low, step, n in zip(self.grid.lower, self.grid.spacing, self.shape)
         ]
 
-    def distance(self, columns: Mapping[str, npt.NDArray[np.float64]]) -> float:
+    def distance(
+        self, columns: Mapping[str, npt.NDArray[np.float64]], *, edges: bool = False
+    ) -> float:
         """Largest distance of the rows from the points: in half a spacing plus 0.1 % of the range.
 
-        Half a spacing tells neighbours apart; the rest is room for few printed digits.
+        Half a spacing tells neighbours apart; the rest is room for few printed digits. ``edges``:
+        of the rows along one edge of the grid for each CV only.
         """
         worst = 0.0
         for i, (name, axis) in enumerate(zip(self.grid.names, self.axes())):
-            along = tuple(-1 if k == i else 1 for k in range(self.grid.n_dims))
-            off = np.abs(self._reshaped(columns[name]) - axis.reshape(along)).max()
+            values = np.moveaxis(self._reshaped(columns[name]), i, -1)
+            off = np.abs((values[(0,) * (values.ndim - 1)] if edges else values) - axis).max()
             width = self.grid.upper[i] - self.grid.lower[i]
             worst = max(worst, float(off) / (0.5 * self.grid.spacing[i] + 1e-3 * width))
             worst = worst if np.isfinite(off) else np.inf
@@ -258,12 +267,12 @@ def _layout(
         raise FileFormatError(
             f"{path}: {n_rows} rows, expected {' x '.join(map(str, grid.shape))} = {grid.size}"
         )
-    distances = [layout.distance(columns) for layout in possible]
-    if not min(distances) <= 1.0:
+    best = min(possible, key=lambda layout: layout.distance(columns, edges=True))
+    if not best.distance(columns) <= 1.0:
         raise FileFormatError(
             f"{path}: a row does not follow the header's grid, {grid.names[0]} fastest"
         )
-    return possible[distances.index(min(distances))]
+    return best
 
 
 def _layouts(grid: Grid) -> Iterator[_Layout]:

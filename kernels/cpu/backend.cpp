@@ -49,7 +49,7 @@ int cyfes_cpu_isa_supported(int32_t index) {
 }
 
 int32_t cyfes_cpu_threads(int32_t n_threads) {
-  return n_threads < 0 ? 0 : cyfes::usable_threads(n_threads);
+  return n_threads < 0 ? 0 : cyfes::startable_threads(n_threads);
 }
 
 int cyfes_cpu_forked(void) { return cyfes::forked_without_threads(); }

@@ -79,7 +79,7 @@ class moment_axes {
   }
 };
 
-// Degrees along all CVs but the last, by their sum, in tiles of moment_rows.
+// Degrees along all CVs but the last, by their sum, in panels of moment_rows.
 class moment_rows_list {
  public:
   moment_rows_list(int n_dims, int order) : order_(order), row_(order * order, -1) {

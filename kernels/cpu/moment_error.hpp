@@ -1,4 +1,4 @@
-// Bounds of what cell moments err by.
+// Bounds of the error of cell moments.
 #ifndef CYFES_CPU_MOMENT_ERROR_HPP
 #define CYFES_CPU_MOMENT_ERROR_HPP
 
@@ -69,7 +69,7 @@ class moment_error {
   static constexpr double step = 0.5;
   struct tail {
     std::vector<double> relative;  // of the terms with total degree k and above
-    double least;                  // the Gaussian at the cell's far corner
+    double lowest;                 // the Gaussian at the cell's far corner
   };
   int n_dims_, n_terms_;
   double cell_, crowd_;
@@ -93,8 +93,8 @@ class moment_error {
     return std::max(diagonal_[i].relative[order], along_[i].relative[order]);
   }
   double absolute(int i, int order) const {
-    return std::max(diagonal_[i].relative[order] * diagonal_[i].least,
-                    along_[i].relative[order] * along_[i].least);
+    return std::max(diagonal_[i].relative[order] * diagonal_[i].lowest,
+                    along_[i].relative[order] * along_[i].lowest);
   }
 
   // A point t away along each of n CVs: products of n series.

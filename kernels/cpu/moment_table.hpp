@@ -1,4 +1,4 @@
-// Moments of all cells at once, for cells that are few enough: samples are sorted in pieces that
+// Moments of all cells at once, for cells that are few enough: samples are sorted in batches that
 // stay in a core's cache, and expanded once.
 #ifndef CYFES_CPU_MOMENT_TABLE_HPP
 #define CYFES_CPU_MOMENT_TABLE_HPP
@@ -26,11 +26,11 @@ class moment_table {
   bool add(const sample_job &job, const moment_loops &loops, std::int64_t first,
            std::int64_t last) {
     const auto n_cells = static_cast<std::int64_t>(place_.size());
-    const std::int64_t piece = std::min(last - first, table_piece(n_cells));
-    sorted_samples cells(job, piece, n_cells, loops, 1);
+    const std::int64_t batch = std::min(last - first, table_batch(n_cells));
+    sorted_samples cells(job, batch, n_cells, loops, 1);
     workspace<double> buffer(moment_buffer_size(*shape_));
-    for (std::int64_t at = first; at < last; at += piece) {
-      if (!cells.sort(at, std::min(last, at + piece))) return false;
+    for (std::int64_t at = first; at < last; at += batch) {
+      if (!cells.sort(at, std::min(last, at + batch))) return false;
       for (std::int64_t c = 0; c < n_cells; ++c)
         if (const std::int64_t n = cells.count(c))
           loops.moments(*shape_, cells.samples(c), n, place(c), buffer.get());

@@ -283,7 +283,7 @@ class moment_sum {
     // planes are expanded with the derivative.
     const int d = grid_.n_dims;
     const int channel[] = {0, 0, d == 2 ? 1 : 2, 1};
-    const std::int64_t tiles = (grid_.shape[0] + moment_rows - 1) / moment_rows;
+    const std::int64_t panels = (grid_.shape[0] + moment_rows - 1) / moment_rows;
     const std::int64_t n_rows = d == 3 ? grid_.shape[1] : 1;
     std::vector<std::int64_t> places;
     for (std::int64_t k = 0; k < shape_.get().order; ++k)
@@ -292,7 +292,7 @@ class moment_sum {
     for (int i = 0; i < d; ++i) size *= grid_.shape[i];
     const std::int64_t out_size = moment_rows * columns();
     workspace<double> outs(n_threads_ * out_size);
-    for_each_task(n_threads_, tiles * n_rows, [&](std::int64_t unit, int thread) {
+    for_each_task(n_threads_, panels * n_rows, [&](std::int64_t unit, int thread) {
       for (int output = -1; output < (derivatives_ ? d : 0); ++output) {
         double *const out = outs.get() + thread * out_size;
         const std::int64_t g = unit / n_rows * moment_rows, row = unit % n_rows;

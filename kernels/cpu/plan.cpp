@@ -24,7 +24,7 @@ constexpr double second_per_kernel_stamp = 60e-9;
 constexpr double second_per_pair_tile = 0.03e-9;
 constexpr double second_per_kernel_tile = 150e-9;
 constexpr double second_per_sample_sort = 11e-9;
-constexpr double second_per_sample_piece = 5e-9;  // sorted in a core's cache
+constexpr double second_per_sample_batch = 5e-9;  // sorted in a core's cache
 constexpr double second_per_sample_line = 2.2e-9;
 constexpr double second_per_moment = 0.035e-9;     // and sample
 constexpr double second_per_cell_moment = 0.5e-9;  // sums of vectors, and store
@@ -36,8 +36,8 @@ constexpr double occupied = 0.6;
 
 // Below this many samples every method takes less than a millisecond or so: exact ones serve.
 constexpr std::int64_t fewest_for_moments = 4096;
-constexpr int most_order = 24;
-constexpr double most_tail = 200;
+constexpr int max_order = 24;
+constexpr double max_tail = 200;
 
 struct candidate {
   double cell[CYFES_MAX_DIMS] = {}, reach = 0, error = 0, tail_error = 0, cost = -1;
@@ -92,61 +92,81 @@ double moment_cost(const cyfes_grid &grid, const cyfes_kernel_list &samples, con
   expansions +=
       products * second_per_product + filled * size * second_per_cell_moment + n_cells * 8 * 1e-9;
   if (has_table(static_cast<std::int64_t>(n_cells), rows.get().size))
-    return n * (second_per_sample_piece + size * second_per_moment) + expansions;
+    return n * (second_per_sample_batch + size * second_per_moment) + expansions;
   const double batches = std::clamp(n / 0x1p20, 1.0, 4.0);
   // Cells that the samples' lines no longer fit into the cache make sorting slower.
   const double sort = second_per_sample_sort * (n_cells > 2e4 ? 2.0 : 1.0);
   return n * (sort + size * second_per_moment) + batches * expansions;
 }
 
+// |dF| <= tail_accuracy down to exp(-tail) of the peak, as an error relative to the peak.
+double tail_budget(const cyfes_options &options) {
+  return options.tail > 0 ? tail_accuracy * std::exp(-options.tail) : 1.0;
+}
+
+// Sets cells of about `wanted` bandwidths, a whole number or a whole fraction of grid steps, and
+// returns the widest of them.
+double set_cells(const cyfes_grid &grid, const double *bandwidths, double wanted, candidate &c) {
+  double widest = 0;
+  for (int d = 0; d < grid.n_dims; ++d) {
+    const double delta = grid.spacing[d] / bandwidths[d];
+    c.cell[d] = delta <= wanted * 1.001 ? std::floor(wanted * 1.001 / delta) * delta
+                                        : delta / std::ceil(delta / wanted * 0.999);
+    widest = std::max(widest, c.cell[d]);
+  }
+  return widest;
+}
+
+// Truncation may use a quarter of the error budget; the reach never exceeds the requested cutoff.
+double reach_of(int n_dims, double widest, double spacing, const cyfes_options &options) {
+  const double budget = 0.25 * std::min(options.tolerance, tail_budget(options)) /
+                        moment_error::crowd(n_dims, widest, spacing);
+  double reach = 3;
+  while (reach < options.cutoff && moment_error::neglected(n_dims, widest, reach) > budget)
+    reach += 0.25;
+  return std::min(reach, options.cutoff);
+}
+
+// Sets the lowest order, at most `highest`, that holds the tolerance, and its bounds; false if none
+// does.
+bool set_order(int n_dims, int highest, const moment_error &error, const cyfes_options &options,
+               candidate &c) {
+  const double reach = c.reach < options.cutoff ? c.reach : 37;
+  for (c.order = n_dims == 1 ? line_order : 4; c.order <= highest; ++c.order) {
+    c.error = error.bound(c.order, reach, 0);
+    c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
+    // Sums of positive terms stay positive while each keeps its sign. With three CVs the far
+    // corners of the reach would ask for twice the work; such sums take the absolute value
+    // instead (see moments.cpp).
+    if (c.error <= options.tolerance && c.tail_error <= tail_accuracy &&
+        (n_dims == 3 || error.worst(c.order) < 0.5))
+      return true;
+  }
+  return false;
+}
+
 // The cheapest moments that hold the tolerance; order 0 if there are none.
 candidate best_moments(const cyfes_grid &grid, const cyfes_kernel_list &samples,
                        const cyfes_options &options) {
   candidate best;
-  const int D = grid.n_dims;
-  const int first = D == 1 ? line_order : 4, last = D == 1 ? line_order : most_order;
+  const int D = grid.n_dims, last = D == 1 ? line_order : max_order;
   chebyshev_series series(last + 8, last + 16);
-  const double tail = options.tail > 0 ? tail_accuracy * std::exp(-options.tail) : 1.0;
-  double spacing = 0, seen = 0, least = std::numeric_limits<double>::infinity();
+  double spacing = 0, seen = 0, lowest = std::numeric_limits<double>::infinity();
   for (int d = 0; d < D; ++d) spacing = std::max(spacing, grid.spacing[d] / samples.bandwidths[d]);
   for (const double wanted : {1.0, 0.75, 0.5, 0.375, 0.25, 0.1875, 0.125, 0.1, 0.08, 0.06, 0.04}) {
     if (D > 1 && wanted < 0.2) break;
     candidate c;
-    double widest = 0;
-    for (int d = 0; d < D; ++d) {
-      const double delta = grid.spacing[d] / samples.bandwidths[d];
-      c.cell[d] = delta <= wanted * 1.001 ? std::floor(wanted * 1.001 / delta) * delta
-                                          : delta / std::ceil(delta / wanted * 0.999);
-      widest = std::max(widest, c.cell[d]);
-    }
+    const double widest = set_cells(grid, samples.bandwidths, wanted, c);
     if (widest == seen) continue;  // rounds to the same cells as the previous width
     seen = widest;
-    // Truncation may use a quarter of the error budget; the reach never exceeds the requested
-    // cutoff.
-    const double most =
-        0.25 * std::min(options.tolerance, tail) / moment_error::crowd(D, widest, spacing);
-    c.reach = 3;
-    while (c.reach < options.cutoff && moment_error::neglected(D, widest, c.reach) > most)
-      c.reach += 0.25;
-    c.reach = std::min(c.reach, options.cutoff);
+    c.reach = reach_of(D, widest, spacing, options);
     const moment_error error(series, D, widest, spacing, std::sqrt(D) * (c.reach + widest));
-    const double reach = c.reach < options.cutoff ? c.reach : 37;
-    for (c.order = first; c.order <= last; ++c.order) {
-      c.error = error.bound(c.order, reach, 0);
-      c.tail_error = options.tail > 0 ? error.bound(c.order, reach, options.tail) : 0;
-      // Sums of positive terms stay positive while each keeps its sign. With three CVs the far
-      // corners of the reach would ask for twice the work; such sums take the absolute value
-      // instead (see moments.cpp).
-      if (c.error <= options.tolerance && c.tail_error <= tail_accuracy &&
-          (D == 3 || error.worst(c.order) < 0.5))
-        break;
-    }
-    if (c.order > last) continue;
+    if (!set_order(D, last, error, options, c)) continue;
     c.cost = moment_cost(grid, samples, c);
     if (c.cost < 0) continue;
-    // With one CV narrower cells cost next to nothing, and err by far less.
-    const bool better = c.cost < (D == 1 ? 1.05 : 1.0) * least;
-    least = std::min(least, c.cost);
+    // With one CV narrower cells cost next to nothing, and their error is far smaller.
+    const bool better = c.cost < (D == 1 ? 1.05 : 1.0) * lowest;
+    lowest = std::min(lowest, c.cost);
     if (better) best = c;
   }
   return best;
@@ -179,7 +199,7 @@ std::string why_no_moments(const cyfes_grid &grid, const cyfes_kernel_list &kern
   if (grid.n_dims > 3) return "moments serve up to 3 CVs";
   if (kernels.n_kernels < fewest_for_moments && options.method != CYFES_MOMENTS)
     return "fewer than " + std::to_string(fewest_for_moments) + " samples";
-  if (options.tail > most_tail) return "a tail above " + text_of(most_tail);
+  if (options.tail > max_tail) return "a tail above " + text_of(max_tail);
   return "";
 }
 

@@ -21,12 +21,12 @@ namespace cyfes_cuda {
 
 // Blocks that a multiprocessor should hold: as many as leave a thread's sums in registers.
 template <class real, int D, bool derivatives>
-constexpr int least_blocks() {
+constexpr int min_blocks() {
   return sizeof(tile_sums<real, D, derivatives>) < 256 ? 2 : 1;
 }
 
 template <class real, int D, bool derivatives, bool stretched>
-__global__ void __launch_bounds__(block_threads, least_blocks<real, D, derivatives>())
+__global__ void __launch_bounds__(block_threads, min_blocks<real, D, derivatives>())
     tiles_kernel(job j, real *output) {
   __shared__ queue q;
   __shared__ tile_shared<real, D> s;
@@ -131,14 +131,14 @@ void sum_on_device(const job &j, const cyfes_kernel_list &kernels, const cyfes_o
   const device_array<real> total(stream.get(), sets * j.n_points);
   total.upload(density, 0, j.n_points);
   if (derivatives) total.upload(derivatives, j.n_points, j.n_dims * j.n_points);
-  int64_t chunk = std::min(kernels.n_kernels, most_kernels);
+  int64_t chunk = std::min(kernels.n_kernels, max_kernels);
   for (int64_t first = 0; first < kernels.n_kernels;) {
     const int64_t n = std::min(chunk, kernels.n_kernels - first);
     try {
       sum_some<real>(j, kernels, first, n, sets, stream.get(), total.data());
       first += n;
     } catch (const cyfes::device_error &error) {
-      if (error.status != CYFES_DEVICE_MEMORY || chunk <= least_slice) throw;
+      if (error.status != CYFES_DEVICE_MEMORY || chunk <= min_slice) throw;
       chunk /= 2;
     }
   }

@@ -1,4 +1,4 @@
-// How a sum is laid out on a card: what the job is, and in how many parts it is summed.
+// How a sum is laid out on a card: what the job is, and into how many slices it is cut.
 #ifndef CYFES_CUDA_LAYOUT_HPP
 #define CYFES_CUDA_LAYOUT_HPP
 
@@ -56,16 +56,16 @@ inline bool fit_for_tiles(const job &j) {
 // not depend on the card.
 constexpr int64_t wanted_blocks = 1024;
 // Kernels in a slice, at least: shorter ones would spend their time adding up.
-constexpr int64_t least_slice = 2048;
-constexpr int64_t most_slices = 256;
+constexpr int64_t min_slice = 2048;
+constexpr int64_t max_slices = 256;
 // Memory for the slices' parts.
-constexpr int64_t most_part_bytes = int64_t{1} << 30;
+constexpr int64_t max_part_bytes = int64_t{1} << 30;
 // Kernels uploaded at a time; halved while memory does not suffice.
-constexpr int64_t most_kernels = int64_t{1} << 24;
+constexpr int64_t max_kernels = int64_t{1} << 24;
 
 inline int64_t slices_of(const job &j, int64_t n_blocks, int64_t part_bytes) {
   int64_t n = (wanted_blocks + n_blocks - 1) / n_blocks;
-  n = std::min({n, j.n_kernels / least_slice, most_slices, most_part_bytes / part_bytes});
+  n = std::min({n, j.n_kernels / min_slice, max_slices, max_part_bytes / part_bytes});
   return std::max<int64_t>(n, 1);
 }
 

@@ -34,8 +34,8 @@ class text_buffer {
   std::int64_t size() const { return size_; }
 
  private:
-  void grow(std::int64_t least) {
-    capacity_ = std::max(least, 2 * capacity_);
+  void grow(std::int64_t needed) {
+    capacity_ = std::max(needed, 2 * capacity_);
     void *const moved = std::realloc(memory_.get(), static_cast<std::size_t>(capacity_));
     if (moved == nullptr) throw std::bad_alloc();
     static_cast<void>(memory_.release());

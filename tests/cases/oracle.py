@@ -108,12 +108,13 @@ class Row:
         """What is wrong with the columns in use; None if nothing is."""
         if len(self.values) != len(self.names):
             return f"line {self.line}: {len(self.values)} columns"
+        widths = {f"sigma_{name}{tail}" for name in self.names for tail in ("", f"_{name}")}
         for name in columns:
             try:
                 value = float(self.values[self.names.index(name)])
             except ValueError:
                 return f"line {self.line}: {name}"
-            if not math.isfinite(value) or (name.startswith("sigma_") and value == 0):
+            if not math.isfinite(value) or (name in widths and value <= 0):
                 return f"line {self.line}: {name}"
         return None
 

@@ -68,9 +68,11 @@ class Programs:
         request = {"words": words[1:], "folder": str(folder), "out": names[0], "err": names[1]}
         self.server.stdin.write(json.dumps(request) + "\n")
         self.server.stdin.flush()
-        code = int(self.server.stdout.readline())
+        answer = self.server.stdout.readline()
+        if not answer:
+            raise RuntimeError("cyfes could not be imported, see above")
         texts = [Path(name).read_text(errors="backslashreplace") for name in names]
-        return Outcome(words, code, *texts)
+        return Outcome(words, int(answer), *texts)
 
     def in_shell(self, segment: str, words: list[str], folder: Path) -> Outcome:
         done = subprocess.run(

@@ -15,7 +15,7 @@ namespace cyfes {
 
 template <class real>
 struct isa_loops {
-  std::int64_t width;  // values a vector
+  std::int64_t width;  // values per vector
   void (*prepare)(const stamp_job<real> &, std::int64_t slot, std::int64_t n);
   void (*stamp)(const stamp_job<real> &, std::int64_t n, stamp_task, const disc_list<real> &);
   void (*tiles)(const tile_job<real> &, index_range, real *buffer);

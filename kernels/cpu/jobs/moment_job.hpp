@@ -6,7 +6,7 @@
 
 namespace cyfes {
 
-// Moments are kept in tiles of this many rows (products of Chebyshev polynomials along all CVs but
+// Moments are kept in panels of this many rows (products of Chebyshev polynomials along all CVs but
 // the last), each with a multiple of moment_columns of polynomials along the last CV.
 constexpr std::int64_t moment_rows = 4, moment_columns = 2;
 static inline std::int64_t whole_columns(std::int64_t n) {
@@ -14,7 +14,7 @@ static inline std::int64_t whole_columns(std::int64_t n) {
 }
 // Moments of a cell of one CV, whose samples are added one by one, unsorted.
 constexpr int line_order = 8;
-// Most columns that one tile of an expansion holds.
+// Most columns that one panel of an expansion holds.
 constexpr std::int64_t expansion_slack = 32;
 
 // The cells along one CV and what they add to its grid points. A cell is `step` grid steps wide,
@@ -41,9 +41,9 @@ struct moment_shape {
   std::int64_t n_terms;         // that tables have of a CV: order in whole moment_columns
   std::int64_t n_rows;          // a multiple of moment_rows
   const std::int32_t *degrees;  // [n_rows][2] along CV 0 (and 1), -1 for a row of zeros
-  const std::int32_t *columns;  // [n_rows / moment_rows] moments a row
-  const std::int32_t *begin;    // [n_rows / moment_rows] of the tile's [column][moment_rows]
-  std::int64_t size;            // moments a cell
+  const std::int32_t *columns;  // [n_rows / moment_rows] moments per row
+  const std::int32_t *begin;    // [n_rows / moment_rows] of the panel's [column][moment_rows]
+  std::int64_t size;            // moments per cell
 };
 
 // Samples in input order.
@@ -82,9 +82,9 @@ static inline std::int64_t moment_buffer_size(const moment_shape &shape) {
   return (shape.n_terms + left) * moment_block;
 }
 
-// Samples of a piece that is sorted into a core's cache, where all cells' moments are kept: enough
+// Samples of a batch that is sorted into a core's cache, where all cells' moments are kept: enough
 // for some in each cell.
-static inline std::int64_t table_piece(std::int64_t n_cells) {
+static inline std::int64_t table_batch(std::int64_t n_cells) {
   return n_cells < 8192 ? 65536 : 8 * n_cells;
 }
 static inline bool has_table(std::int64_t n_cells, std::int64_t size) {

@@ -56,7 +56,7 @@ struct stamp_job {
   const cyfes_options *options;
   const double *axis[CYFES_MAX_DIMS];  // [shape[d]] coordinates of the grid's points
   bool gradient;
-  std::int64_t stride[CYFES_MAX_DIMS];  // values a kernel's row in the arrays below
+  std::int64_t stride[CYFES_MAX_DIMS];  // values per kernel in the arrays below
   index_range own;                      // of the first CV; kernels that miss it are left out
   std::int64_t first;                   // kernel of the batch
   stamp_kernel *prepared;               // [batch]

@@ -28,7 +28,7 @@ struct tile_job {
   double cutoff;
   int derivative;       // CV to differentiate by, -1 for the density itself
   std::int64_t margin;  // columns before index 0 in a work row
-  std::int64_t stride;  // values a work row
+  std::int64_t stride;  // values per work row
   real *work;           // [rows][stride]
 };
 

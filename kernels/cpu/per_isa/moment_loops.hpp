@@ -41,7 +41,7 @@ inline dvec floored(dvec x) {
 // constants repeat after D vectors and nothing has to be shuffled.
 template <int D>
 struct locator {
-  dvec lower[D], inverse_width[D], first[D], n_cells[D], least[D], most[D], stride[D];
+  dvec lower[D], inverse_width[D], first[D], n_cells[D], lowest[D], highest[D], stride[D];
   dvec period[D], inverse_period[D];
   bool any_period = false;
   ivec_t<double> bad = {};
@@ -63,8 +63,8 @@ struct locator {
         first[j][l] = static_cast<double>(axis.first);
         n_cells[j][l] = static_cast<double>(axis.n_cells);
         // Rounding may put a wrapped center just outside.
-        least[j][l] = axis.wraps ? -1.0 : 0.0;
-        most[j][l] = n_cells[j][l] + (axis.wraps ? 1.0 : 0.0);
+        lowest[j][l] = axis.wraps ? -1.0 : 0.0;
+        highest[j][l] = n_cells[j][l] + (axis.wraps ? 1.0 : 0.0);
         stride[j][l] = place[d];
         period[j][l] = axis.wraps ? axis.period : 0.0;
         inverse_period[j][l] = axis.wraps ? 1 / axis.period : 0.0;
@@ -83,7 +83,7 @@ struct locator {
           y -= period[j] * floored(turns);
         }
         const dvec position = (y - lower[j]) * inverse_width[j] - first[j];
-        const auto inside = (position >= least[j]) & (position < most[j]);
+        const auto inside = (position >= lowest[j]) & (position < highest[j]);
         dvec c = floored(select(inside, position, dvec{}));
         c = select(c < 0.0, dvec{}, c);
         c = select(c >= n_cells[j], n_cells[j] - 1.0, c);
@@ -251,11 +251,11 @@ inline void chebyshev(std::int64_t order, std::int64_t n, const double *v, const
   }
 }
 
-// tile[column][row] += sum over samples of left[row] right[column].
-inline void add_tile(std::int64_t n, std::int64_t columns, const double *left, const double *right,
-                     double *tile) {
+// panel[column][row] += sum over samples of left[row] right[column].
+inline void add_panel(std::int64_t n, std::int64_t columns, const double *left, const double *right,
+                      double *panel) {
   constexpr std::int64_t block = cyfes::moment_block;
-  for (std::int64_t c = 0; c < columns; c += 2, tile += 8) {
+  for (std::int64_t c = 0; c < columns; c += 2, panel += 8) {
     dvec sum[8] = {};
     for (std::int64_t i = 0; i < n; i += lanes) {
       const dvec r0 = load(right + c * block + i), r1 = load(right + (c + 1) * block + i);
@@ -265,14 +265,14 @@ inline void add_tile(std::int64_t n, std::int64_t columns, const double *left, c
         sum[4 + r] += l * r1;
       }
     }
-    add_sums(sum, tile);
+    add_sums(sum, panel);
   }
 }
 
 template <int D>
 void moments_of(const moment_shape &shape, const double *samples, std::int64_t n, double *moments,
                 double *buffer) {
-  static_assert(cyfes::moment_rows == 4 && cyfes::moment_columns == 2, "add_tile's form");
+  static_assert(cyfes::moment_rows == 4 && cyfes::moment_columns == 2, "add_panel's form");
   constexpr std::int64_t block = cyfes::moment_block;
   double *const right = buffer, *const left = buffer + shape.n_terms * block,
                 *const outer = left + moment_rows * block,
@@ -302,7 +302,7 @@ void moments_of(const moment_shape &shape, const double *samples, std::int64_t n
                                                     : load(outer + degree[0] * block + i) *
                                                           load(inner + degree[1] * block + i));
       }
-      add_tile(padded, shape.columns[t], rows, right, moments + shape.begin[t]);
+      add_panel(padded, shape.columns[t], rows, right, moments + shape.begin[t]);
     }
   }
 }
@@ -342,7 +342,7 @@ inline void for_each_cell(const moment_axis &axis, const double *table, std::int
 
 // sum[r][c] over cells and terms; left[k][r] and right[k][c].
 template <int groups>
-struct register_tile {
+struct register_panel {
   dvec sum[4][groups] = {};
 
   void add(std::int64_t n, const double *left, std::int64_t left_stride, const double *right,
@@ -364,12 +364,12 @@ struct register_tile {
 };
 
 template <int groups>
-inline void expand_row_tile(const moment_shape &shape, const moment_axis &axis, int derivative,
-                            const moment_row &row, std::int64_t tile, std::int64_t point,
-                            double *out, std::int64_t out_stride) {
-  register_tile<groups> sums;
-  const double *const left = row.moments + shape.begin[tile] - shape.size;
-  const std::int64_t n = shape.columns[tile];
+inline void expand_row_panel(const moment_shape &shape, const moment_axis &axis, int derivative,
+                             const moment_row &row, std::int64_t panel, std::int64_t point,
+                             double *out, std::int64_t out_stride) {
+  register_panel<groups> sums;
+  const double *const left = row.moments + shape.begin[panel] - shape.size;
+  const std::int64_t n = shape.columns[panel];
   for_each_cell(axis, axis.table[derivative], shape.n_terms, row.place, point,
                 point + groups * lanes, [&](std::int64_t cell, const double *right) {
                   sums.add(n, left + row.place[cell] * shape.size, 4, right, axis.stride);
@@ -380,20 +380,20 @@ inline void expand_row_tile(const moment_shape &shape, const moment_axis &axis, 
 inline void expand_row(const moment_shape &shape, const moment_axis &axis, int derivative,
                        const moment_row &row, std::int64_t begin, std::int64_t end, double *out,
                        std::int64_t out_stride) {
-  for (std::int64_t tile = 0; tile < shape.n_rows / moment_rows; ++tile) {
-    double *const to = out + tile * moment_rows * out_stride;
+  for (std::int64_t panel = 0; panel < shape.n_rows / moment_rows; ++panel) {
+    double *const to = out + panel * moment_rows * out_stride;
     std::int64_t g = begin;
     for (; g + 2 * lanes < end; g += 3 * lanes)
-      expand_row_tile<3>(shape, axis, derivative, row, tile, g, to + g - begin, out_stride);
+      expand_row_panel<3>(shape, axis, derivative, row, panel, g, to + g - begin, out_stride);
     for (; g < end; g += lanes)
-      expand_row_tile<1>(shape, axis, derivative, row, tile, g, to + g - begin, out_stride);
+      expand_row_panel<1>(shape, axis, derivative, row, panel, g, to + g - begin, out_stride);
   }
 }
 
 template <int groups>
-inline void expand_tile(const expansion &job, std::int64_t point, std::int64_t column, double *out,
-                        std::int64_t out_stride) {
-  register_tile<groups> sums;
+inline void expand_panel(const expansion &job, std::int64_t point, std::int64_t column, double *out,
+                         std::int64_t out_stride) {
+  register_panel<groups> sums;
   const moment_axis &axis = *job.axis;
   for_each_cell(axis, axis.table[job.derivative], job.n_in_table, job.present, point,
                 point + moment_rows, [&](std::int64_t cell, const double *left) {
@@ -407,8 +407,8 @@ inline void expand_tile(const expansion &job, std::int64_t point, std::int64_t c
 inline void expand(const expansion &job, std::int64_t point, std::int64_t columns, double *out,
                    std::int64_t out_stride) {
   std::int64_t c = 0;
-  for (; c + 2 * lanes < columns; c += 3 * lanes) expand_tile<3>(job, point, c, out, out_stride);
-  for (; c < columns; c += lanes) expand_tile<1>(job, point, c, out, out_stride);
+  for (; c + 2 * lanes < columns; c += 3 * lanes) expand_panel<3>(job, point, c, out, out_stride);
+  for (; c < columns; c += lanes) expand_panel<1>(job, point, c, out, out_stride);
 }
 
 inline bool count_any(const sample_job &job, std::int64_t first, std::int64_t last,

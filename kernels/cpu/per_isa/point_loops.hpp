@@ -38,7 +38,7 @@ struct point_summer {
   using vec = vec_t<double>;
   using ivec = ivec_t<double>;
   static constexpr int width = simd<double>::width, groups = 4, lanes = groups * width;
-  static constexpr std::int64_t chunk = 1024;
+  static constexpr std::int64_t batch = 1024;
 
   const point_job &job;
   vec x[D][groups];
@@ -109,9 +109,9 @@ struct point_summer {
   }
 
   void run() {
-    std::int32_t near[chunk + width];
-    for (std::int64_t from = 0; from < job.n_kernels; from += chunk) {
-      const std::int64_t to = from + chunk < job.n_kernels ? from + chunk : job.n_kernels;
+    std::int32_t near[batch + width];
+    for (std::int64_t from = 0; from < job.n_kernels; from += batch) {
+      const std::int64_t to = from + batch < job.n_kernels ? from + batch : job.n_kernels;
       int n_near = 0;
       for (std::int64_t k = from; k < to; k += width) {
         // More than what rounding may hide.

@@ -33,7 +33,7 @@ struct stamper {
   static constexpr int row_size = fields * width;
   static constexpr integer lowest = simd<real>::lowest;
 
-  // How a kernel reaches a vector of columns: in all rows, in some, or by pieces.
+  // How a kernel reaches a vector of columns: in all rows, in some, or folded.
   enum reach { inside, edge, folded };
 
   // A disc in a block.
@@ -55,7 +55,7 @@ struct stamper {
   const maker discs;
   const cyfes_grid &grid = *job.grid;
   const double reach2 = discs.profile.reach2;
-  real *block = nullptr;  // values of the block at hand
+  real *block = nullptr;  // values of the current block
   std::int64_t plane_index[CYFES_MAX_DIMS] = {};
   std::int64_t n_discs = 0;
 
@@ -114,7 +114,7 @@ struct stamper {
     e.outer_end = high < e.length ? high : e.length;
   }
 
-  // The pieces of the kernel's columns that the border of the last CV divides.
+  // The stretches of the kernel's columns between borders of the last CV.
   void add(const entry &e) const {
     const std::int64_t n = grid.shape[last];
     std::int64_t at = e.first;
@@ -131,7 +131,7 @@ struct stamper {
     }
   }
 
-  // Columns [low, high) of the grid, `shift` more than those of the kernel. A piece that ends at
+  // Columns [low, high) of the grid, `shift` more than those of the kernel. A stretch that ends at
   // the border may run on into the columns behind, which nobody reads.
   __attribute__((noinline)) void add_columns(const entry &e, std::int64_t shift, std::int64_t low,
                                              std::int64_t high) const {

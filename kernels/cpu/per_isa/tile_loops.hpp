@@ -98,7 +98,7 @@ struct tiler {
   double delta[D];  // spacing in bandwidths
   std::int64_t shared_reach[D], stride[D];
 
-  // Of the cell at hand:
+  // Of the current cell:
   index_range range[D] = {};  // grid indices of its block
   std::int64_t base[D] = {};  // grid index that powers count from: the cell's middle
   double middle[D] = {};      // the same, not rounded

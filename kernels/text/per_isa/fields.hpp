@@ -10,14 +10,14 @@ namespace {
 
 class text_fields {
  public:
-  static constexpr std::int64_t most_bytes = 8192;
+  static constexpr std::int64_t max_bytes = 8192;
 
   // Cuts [begin, end) from the start of a line up to the first block that is not regular.
   void cut(const char *begin, const char *end) {
     begin_ = begin;
     n_edges_ = n_newlines_ = 0;
     std::uint64_t last_field = 0;  // whether the byte before a block belongs to a field
-    const std::int64_t most = end - begin < most_bytes ? end - begin : most_bytes;
+    const std::int64_t most = end - begin < max_bytes ? end - begin : max_bytes;
     for (std::int64_t at = 0; at + block_bytes <= most; at += block_bytes) {
       const byte_masks masks = classify_block(begin + at);
       if (!masks.regular) break;
@@ -56,7 +56,7 @@ class text_fields {
 
   const char *begin_;
   std::int64_t n_edges_, n_newlines_;
-  std::uint16_t edges_[most_bytes + 16], newlines_[most_bytes + 16];
+  std::uint16_t edges_[max_bytes + 16], newlines_[max_bytes + 16];
 };
 
 }  // namespace
