@@ -374,7 +374,7 @@ class Density:
         if weights is None:
             return self._scaling_of_ones()
         given = weights
-        largest = max(given.max(initial=0.0), -given.min(initial=0.0))
+        largest = float(max(given.max(initial=0.0), -given.min(initial=0.0)))
         if n * largest > MAX_WEIGHT[self.values.itemsize]:
             raise InputError(
                 f"the sum of {n} kernels of weights up to {largest:g} may overflow: divide the "

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cyfes import FreeEnergySurface
 from cyfes.errors import CyfesWarning, GridTooLargeError, InputError
 from cyfes.grid import (
     Grid,
@@ -95,6 +96,15 @@ def test_there_must_be_hills_with_a_shape():
         hills_grid(hills_at([0.0], 0.1)[:0], NOTHING)
 
 
+def test_hills_of_any_size_end_in_a_surface_or_one_line():
+    request = GridRequest([-1], [1], [30])
+    wide = FreeEnergySurface.from_hills(hills_at([0, 1], 1e300), grid=request)
+    np.testing.assert_allclose(wide.values, -2)
+    high = replace(hills_at([0, 1], 0.2), heights=np.array([1.0, 1e308]))
+    with pytest.raises(InputError, match="may overflow"):
+        FreeEnergySurface.from_hills(high, grid=request)
+
+
 def test_automatic_grids_have_a_ceiling():
     with pytest.raises(GridTooLargeError, match=r"more than 20000000; give --bin.*fit: 19999999"):
         hills_grid(hills_at([0, 1000], 1e-5), NOTHING)
@@ -171,6 +181,13 @@ def test_samples_and_streams():
     assert fit_stream(["phi"], period, angle, np.array([0.1])) is angle
     with pytest.raises(InputError, match="cannot fit a grid to x, which has no period; give --min"):
         fit_stream(["x"], OPEN, NOTHING, np.array([0.1]))
+
+
+def test_samples_without_end_fit_no_grid():
+    with pytest.raises(InputError, match="no grid fits samples from"):
+        fit_samples(["x"], OPEN, NOTHING, extents((0, 1)), np.array([1e308]))
+    with pytest.raises(InputError, match="--min and --max of x must be finite, got 0"):
+        fit_grid(["x"], OPEN, GridRequest([0], [math.inf]), extents((0, 1)), np.ones(1))
 
 
 def test_kernels_narrower_than_the_steps_are_named():

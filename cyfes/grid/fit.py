@@ -106,7 +106,8 @@ def fit_samples(
 ) -> Grid:
     """Return the grid for samples that span ``extents``: automatic bounds lie MARGIN bandwidths
     outside, automatic bins are a part of a bandwidth, at most MOST_BINS per CV (see fit_grid)."""
-    low, high = extents[0] - MARGIN * bandwidth, extents[1] + MARGIN * bandwidth
+    with np.errstate(over="ignore"):  # bounds of inf are refused
+        low, high = extents[0] - MARGIN * bandwidth, extents[1] + MARGIN * bandwidth
     lengths = high - low
     for i, (name, period) in enumerate(zip(names, periods)):
         given = period
@@ -116,6 +117,8 @@ def fit_samples(
         if given is not None:
             start, end = _span(name, given)
             lengths[i] = end - start
+    if not np.all(np.isfinite(lengths)):
+        raise InputError(f"no grid fits samples from {extents[0]} to {extents[1]}; give its bounds")
     steps = np.maximum(bandwidth / POINTS_PER_BANDWIDTH, lengths / MOST_BINS[len(bandwidth)])
     if isinstance(request, GridRequest) and request.bins is None and request.spacing is None:
         request = replace(request, bins=[math.ceil(n - 1e-9) for n in lengths / steps])
@@ -185,6 +188,8 @@ def _span(
         parse_number(bound, what.format(which=which, name=name))
         for bound, which in zip(text, ("min", "max"))
     )
+    if not math.isfinite(low - high):
+        raise InputError(f"--min and --max of {name} must be finite, got {low} and {high}")
     if not low < high:
         raise InputError(f"--min must be less than --max for {name}, got {low} and {high}")
     return low, high
