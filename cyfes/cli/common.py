@@ -15,6 +15,7 @@ from cyfes.errors import InputError, shortened
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
 from cyfes.units import (
+    UNIT_LABELS,
     check_kbt,
     check_temperature,
     conversion,
@@ -27,6 +28,7 @@ __all__ = [
     "ProgressBar",
     "counts",
     "describe_minima",
+    "energy_unit",
     "files",
     "grid_request",
     "in_units",
@@ -151,6 +153,16 @@ def in_units(
         kbt=None if surface.kbt is None else surface.kbt * factor,
         units=units,
     )
+
+
+def energy_unit(
+    surface: FreeEnergySurface, arguments: argparse.Namespace
+) -> list[tuple[str, object]]:
+    """Return the report line of a unit that is not the one of the files."""
+    if arguments.to_units is None:
+        return []
+    converted = f"{UNIT_LABELS[surface.units]} (files: {UNIT_LABELS[arguments.units]})"
+    return [("energy unit", converted)]
 
 
 def where(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -9,13 +9,14 @@ from cyfes.cli.common import (
     ProgressBar,
     counts,
     describe_minima,
+    energy_unit,
     files,
     grid_request,
     in_units,
     integer,
     notes,
     number,
-    positive,
+    positives,
     report,
     share_or_count,
     split,
@@ -77,6 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
             "written": path,
         }
     )
+    report(energy_unit(surface, arguments))
     if arguments.explain:
         report(surface.explanation)
     report(describe_minima(surface))
@@ -138,7 +140,7 @@ def _bandwidth(
         return automatic_bandwidth(
             samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
         )
-    widths = [positive(s, "--sigma") for s in given]
+    widths = positives(given, "--sigma") or []
     if len(widths) != len(samples.names):
         raise InputError(
             f"--sigma has {len(widths)} values, expected {len(samples.names)} "

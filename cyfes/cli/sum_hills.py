@@ -11,12 +11,13 @@ from cyfes.cli.common import (
     ProgressBar,
     counts,
     describe_minima,
+    energy_unit,
     files,
     grid_request,
     in_units,
     integer,
     notes,
-    positive,
+    positives,
     report,
     split,
     thermal,
@@ -143,7 +144,7 @@ def _histogram(
     names = split(arguments.idw) or (list(grid.names) if isinstance(grid, Grid) else None)
     samples = read_unweighted(paths, names, on_bad=arguments.on_bad, n_threads=threads)
     notes(samples.notes)
-    sigma = [positive(s, "--sigma") for s in split(arguments.sigma) or []]
+    sigma = positives(arguments.sigma, "--sigma") or []
     if len(sigma) != len(samples.names):
         raise InputError(
             f"--histo needs --sigma with {len(samples.names)} values ({','.join(samples.names)}), "
@@ -181,6 +182,7 @@ def _write(
         report({"written": path})
     if surface.computed_on:
         report({"computed on": surface.computed_on})
+    report(energy_unit(surface, arguments))
     if arguments.explain:
         report(surface.explanation)
     report(describe_minima(surface))
