@@ -72,11 +72,14 @@ def sample_grid(
     else:
         missing = (request.lower is None or request.upper is None) and not np.all(wraps)
         lowest, highest = span(values) if missing else (np.zeros(d), np.zeros(d))
-        low = np.where(wraps, -periods / 2, lowest - 3 * bandwidth)
+        with np.errstate(over="ignore"):  # bounds of inf are refused
+            low = np.where(wraps, -periods / 2, lowest - 3 * bandwidth)
+            high = highest + 3 * bandwidth
         low = low if request.lower is None else _numbers("lower", request.lower, d)
-        high = highest + 3 * bandwidth
         high = high if request.upper is None else _numbers("upper", request.upper, d)
         high = np.where(wraps, low + periods, high)
+        if not (np.all(np.isfinite(low)) and np.all(np.isfinite(high))):
+            raise InputError(f"bounds must be finite, got {low} and {high}")
         request = replace(request, lower=low.tolist(), upper=high.tolist())
     bounds = [
         (repr(a), repr(b)) if wrapped else None

@@ -10,7 +10,7 @@ import numpy as np
 from cyfes import _kernels
 from cyfes.backend import Choice, choose
 from cyfes.errors import InputError
-from cyfes.grid import Grid
+from cyfes.grid import Grid, arrays_of_surface
 from cyfes.plans import Plans
 from cyfes.weights import kish
 
@@ -127,8 +127,8 @@ class Density:
         tail: float = TAIL,
         method: str = "auto",
     ) -> None:
-        # Twice: the work array of tiles, or the copy that becomes F.
-        grid.check_memory(2 * (1 + grid.n_dims * derivatives), np.dtype(dtype).itemsize)
+        n_arrays = arrays_of_surface(grid.n_dims * derivatives)
+        grid.check_memory(n_arrays, np.dtype(dtype).itemsize)
         if interval is not None and grid.n_dims != 1:
             raise InputError(f"an interval needs a grid of one CV, got {grid.n_dims}")
         self.grid = grid
@@ -374,7 +374,7 @@ class Density:
         if weights is None:
             return self._scaling_of_ones()
         given = weights
-        largest = max(given.max(initial=0.0), -given.min(initial=0.0))
+        largest = float(max(given.max(initial=0.0), -given.min(initial=0.0)))
         if n * largest > MAX_WEIGHT[self.values.itemsize]:
             raise InputError(
                 f"the sum of {n} kernels of weights up to {largest:g} may overflow: divide the "

@@ -15,6 +15,9 @@ from cyfes.hills import KERNELS, Hills
 #: of its height.
 HILL_CUTOFF = 8.6
 
+#: Steps beyond which a hill covers any grid.
+MOST_STEPS = 2**30
+
 DOUBLED_BIAS = "PLUMED doubles the bias of hills whose biasf is -1"
 
 
@@ -98,7 +101,7 @@ def hill_densities(
 def plumed_windows(hills: Hills, grid: Grid) -> np.ndarray:
     """Return the grid steps PLUMED visits on each side of a hill, int32[n, d]."""
     steps = np.ceil(hills.supports(plumed_compat=True) / grid.spacing)
-    return np.asarray(steps.astype(np.int32))
+    return np.asarray(np.minimum(steps, MOST_STEPS).astype(np.int32))
 
 
 def plumed_differences(hills: Hills, grid: Grid, negbias: bool) -> list[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cyfes.errors import InputError
 from cyfes.weights import WeightSums
 
 #: Samples looked at in one go.
@@ -142,13 +143,15 @@ def _empty(x: np.ndarray, period: float) -> Marginal:
     """The distribution before anything was counted."""
     some = np.sort(x[:: -(-len(x) // LOOK)])
     extremes = float(x.min()), float(x.max())
+    if not math.isfinite(10 * (extremes[1] - extremes[0])):
+        raise InputError(f"no automatic bandwidth for values from {extremes[0]} to {extremes[1]}")
     low, high = extremes if period else _near(x, some, extremes)
     some = some[np.searchsorted(some, low) : np.searchsorted(some, high, "right")]
     steps = _steps(*np.unique(some, return_counts=True))
     margin = 0.0 if period else 0.1 * (high - low)
     start, width, n, finer = low - margin, period or high - low + 2 * margin, BINS, FINER
     if steps.step and width:
-        multiple = math.ceil(width / BINS / steps.step - 1e-9)
+        multiple = max(1, math.ceil(width / BINS / steps.step - 1e-9))
         finer = -(-multiple // -(-multiple // FINER))
         cell = steps.step * finer * -(-multiple // FINER)
         anchor = float(some[len(some) // 2]) - steps.step / 2
@@ -219,9 +222,11 @@ def _count(marginal: Marginal, x: np.ndarray, weights: np.ndarray | None) -> Non
     """Add samples to the histogram, but for those astray."""
     n = len(marginal.fine)
     at = x - marginal.start
-    at *= n / (marginal.width or 1.0)
+    with np.errstate(over="ignore"):  # those astray
+        at *= n / max(marginal.width, 1e-300)
     if marginal.period:
-        cells = np.floor(at, out=at).astype(np.int64) % n + 1
+        np.floor(at, out=at)
+        cells = np.mod(at, n, out=at).astype(np.int64) + 1
     else:  # a cell on each side takes what lies beyond
         at += 1.0
         cells = np.clip(at, 0.0, n + 1.0, out=at).astype(np.int64)

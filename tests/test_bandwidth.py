@@ -142,6 +142,15 @@ def test_a_constant_cv_and_a_lonely_frame_have_none():
         bandwidth(x, log_weights)
 
 
+@pytest.mark.parametrize("values", [[-1e308, 1e308], [0, 1e-320], [1e15, 1e15 + 1, 1e15 + 2]])
+def test_extreme_values_have_a_width_or_none(values):
+    x = np.resize(np.array(values, float), 300)
+    with pytest.raises(InputError, match="no automatic bandwidth"):
+        bandwidth(x)
+    # A period far below the step of the values is no trouble, either.
+    assert 0 < bandwidth(np.round(np.random.default_rng(0).normal(size=300), 1), None, 1e-9) < 1
+
+
 def test_the_rule_tells_what_it_saw():
     x, _ = sample(KINDS["normal"], 2, False)
 

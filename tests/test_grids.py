@@ -2,14 +2,24 @@
 
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cyfes import FreeEnergySurface
 from cyfes.errors import CyfesWarning, GridTooLargeError, InputError
-from cyfes.grid import Grid, GridRequest, fit_grid, fit_samples, fit_stream, warn_if_coarse
+from cyfes.grid import (
+    Grid,
+    GridRequest,
+    arrays_of_surface,
+    fit_grid,
+    fit_samples,
+    fit_stream,
+    warn_if_coarse,
+)
 from cyfes.grid import grid as grid_room
 from cyfes.grid.memory import free_memory
 from cyfes.hills import Hills, hills_grid
@@ -77,13 +87,26 @@ def test_no_hill_falls_off_its_grid(center):
         assert compat.bounds_text[0] == (f"{center - reach:g}", f"{center + 7 + reach:g}")
 
 
-def test_there_must_be_hills():
+def test_there_must_be_hills_with_a_shape():
+    covariances = np.array([np.eye(2), [[1.0, 1.0], [1.0, 1.0]]])
+    sheared = replace(hills_at([0, 0], 1.0), covariances=covariances, names=("x", "y"))
+    with pytest.raises(InputError, match="the covariance of hill 1 is singular"):
+        _ = sheared.bandwidths
     with pytest.raises(InputError, match="there are no hills"):
         hills_grid(hills_at([0.0], 0.1)[:0], NOTHING)
 
 
+def test_hills_of_any_size_end_in_a_surface_or_one_line():
+    request = GridRequest([-1], [1], [30])
+    wide = FreeEnergySurface.from_hills(hills_at([0, 1], 1e300), grid=request)
+    np.testing.assert_allclose(wide.values, -2)
+    high = replace(hills_at([0, 1], 0.2), heights=np.array([1.0, 1e308]))
+    with pytest.raises(InputError, match="may overflow"):
+        FreeEnergySurface.from_hills(high, grid=request)
+
+
 def test_automatic_grids_have_a_ceiling():
-    with pytest.raises(GridTooLargeError, match=r"more than 20000000; give --bin, e\.g\. 19999999"):
+    with pytest.raises(GridTooLargeError, match=r"more than 20000000; give --bin.*fit: 19999999"):
         hills_grid(hills_at([0, 1000], 1e-5), NOTHING)
     wanted = GridRequest([0], [1000], [30_000_000])
     assert hills_grid(hills_at([0, 1000], 1e-5), wanted).bins == (30_000_000,)
@@ -117,7 +140,7 @@ def test_proposed_bins_of_a_grid_that_does_not_fit_can_be_had(monkeypatch):
     with pytest.raises(GridTooLargeError, match="bins that fit") as error:
         fit([400] * 4)
     proposed = [int(n) for n in str(error.value).rpartition(": ")[2].split(",")]
-    fit(proposed).check_memory(2 * 5)
+    fit(proposed).check_memory(arrays_of_surface(4))
 
 
 @pytest.mark.parametrize(
@@ -158,6 +181,13 @@ def test_samples_and_streams():
     assert fit_stream(["phi"], period, angle, np.array([0.1])) is angle
     with pytest.raises(InputError, match="cannot fit a grid to x, which has no period; give --min"):
         fit_stream(["x"], OPEN, NOTHING, np.array([0.1]))
+
+
+def test_samples_without_end_fit_no_grid():
+    with pytest.raises(InputError, match="no grid fits samples from"):
+        fit_samples(["x"], OPEN, NOTHING, extents((0, 1)), np.array([1e308]))
+    with pytest.raises(InputError, match="--min and --max of x must be finite, got 0"):
+        fit_grid(["x"], OPEN, GridRequest([0], [math.inf]), extents((0, 1)), np.ones(1))
 
 
 def test_kernels_narrower_than_the_steps_are_named():

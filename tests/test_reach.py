@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from plumed_files import run, write_colvar
 
-from cyfes import FreeEnergySurface, Grid
+from cyfes import Density, FreeEnergySurface, Grid
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import GridRequest
 
@@ -88,6 +88,18 @@ def test_grids_are_given_in_any_form():
         FreeEnergySurface.from_samples(x, grid=grid, lower=[0, 0], **options)
     with pytest.raises(InputError, match=r"the grid has the period 6\.28.* of b, expected 3"):
         FreeEnergySurface.from_samples(x, grid=grid, bandwidth=0.3, period=[0, 3], names=names)
+
+
+def test_samples_without_weights_are_those_of_weight_one():
+    x = np.random.default_rng(3).normal(size=(5000, 2))
+    options = {"bandwidth": 0.3, "lower": [-4, -4], "upper": [4, 4], "shape": [50, 50]}
+    one = FreeEnergySurface.from_samples(x, **options)
+    other = FreeEnergySurface.from_samples(x, log_weights=np.zeros(5000), **options)
+    np.testing.assert_array_equal(one.values, other.values)
+    density = Density(one.grid, derivatives=True).add(x, np.full((1, 2), 0.3))
+    shift = -density.log_sum_weights - math.log(2 * math.pi * 0.3**2)
+    np.testing.assert_array_equal(one.derivatives, -1.0 * (density.derivatives / density.values))
+    np.testing.assert_allclose(one.values, -np.log(density.values) - shift, rtol=1e-15, atol=1e-15)
 
 
 def test_masked_and_far_samples():

@@ -50,30 +50,18 @@ def fit_grid(
     if isinstance(request, Grid):
         return _checked(request, names, periods)
     request.check(names)
-    texts, bins = [], []
-    for i, (name, period) in enumerate(zip(names, periods)):
-        low, high, step = float(extents[0][i]), float(extents[1][i]), float(steps[i])
-        wanted = request.bounds_of(i, name)
-        if period is not None:
-            start, end = _span(name, period, "period of {name}")
-            low, high, length = max(low, start), min(high, end), end - start
-            texts.append(period)
-        elif wanted is not None:
-            low, high = _span(name, wanted)
-            length = high - low
-            texts.append(wanted)
-        else:
-            length = high - low
-            texts.append((_rounded(low, -1, step, cut), _rounded(high, 1, step, cut)))
-        count = request.bins_of(i, length)
-        bins.append(_automatic_bins(name, high - low, step) if count is None else count)
+    spans = zip(*extents, steps, strict=True)
+    axes = [
+        _axis(i, name, period, request, (float(low), float(high), float(step)), cut)
+        for i, (name, period, (low, high, step)) in enumerate(zip(names, periods, spans))
+    ]
     grid = Grid.from_bins(
         names,
-        [parse_number(low, f"lower bound of {name}") for name, (low, _) in zip(names, texts)],
-        [parse_number(high, f"upper bound of {name}") for name, (_, high) in zip(names, texts)],
-        bins,
+        [parse_number(low, f"lower bound of {n}") for n, ((low, _), _) in zip(names, axes)],
+        [parse_number(high, f"upper bound of {n}") for n, ((_, high), _) in zip(names, axes)],
+        [bins for _, bins in axes],
         [period is not None for period in periods],
-        texts,
+        [text for text, _ in axes],
     )
     if request.bins is None and request.spacing is None and grid.size > MOST_POINTS:
         raise GridTooLargeError(
@@ -85,6 +73,30 @@ def fit_grid(
     return grid
 
 
+def _axis(
+    i: int,
+    name: str,
+    period: tuple[str, str] | None,
+    request: GridRequest,
+    data: tuple[float, float, float],
+    cut: float,
+) -> tuple[tuple[str, str], int]:
+    """(bounds as text, bins) of CV number i, whose ``data`` span (lowest, highest) in steps of."""
+    low, high, step = data
+    wanted = request.bounds_of(i, name)
+    if period is not None:
+        text, (start, end) = period, _span(name, period, "period of {name}")
+        low, high, length = max(low, start), min(high, end), end - start
+    elif wanted is not None:
+        text, (low, high) = wanted, _span(name, wanted)
+        length = high - low
+    else:
+        text = _rounded(low, -1, step, cut), _rounded(high, 1, step, cut)
+        length = high - low
+    count = request.bins_of(i, length)
+    return text, _automatic_bins(name, high - low, step) if count is None else count
+
+
 def fit_samples(
     names: Sequence[str],
     periods: Periods,
@@ -94,7 +106,8 @@ def fit_samples(
 ) -> Grid:
     """Return the grid for samples that span ``extents``: automatic bounds lie MARGIN bandwidths
     outside, automatic bins are a part of a bandwidth, at most MOST_BINS per CV (see fit_grid)."""
-    low, high = extents[0] - MARGIN * bandwidth, extents[1] + MARGIN * bandwidth
+    with np.errstate(over="ignore"):  # bounds of inf are refused
+        low, high = extents[0] - MARGIN * bandwidth, extents[1] + MARGIN * bandwidth
     lengths = high - low
     for i, (name, period) in enumerate(zip(names, periods)):
         given = period
@@ -104,6 +117,8 @@ def fit_samples(
         if given is not None:
             start, end = _span(name, given)
             lengths[i] = end - start
+    if not np.all(np.isfinite(lengths)):
+        raise InputError(f"no grid fits samples from {extents[0]} to {extents[1]}; give its bounds")
     steps = np.maximum(bandwidth / POINTS_PER_BANDWIDTH, lengths / MOST_BINS[len(bandwidth)])
     if isinstance(request, GridRequest) and request.bins is None and request.spacing is None:
         request = replace(request, bins=[math.ceil(n - 1e-9) for n in lengths / steps])
@@ -173,6 +188,8 @@ def _span(
         parse_number(bound, what.format(which=which, name=name))
         for bound, which in zip(text, ("min", "max"))
     )
+    if not math.isfinite(low - high):
+        raise InputError(f"--min and --max of {name} must be finite, got {low} and {high}")
     if not low < high:
         raise InputError(f"--min must be less than --max for {name}, got {low} and {high}")
     return low, high

@@ -15,9 +15,12 @@ MAX_DIMS = 4
 SMALL = 1 << 24
 
 
-def arrays_of_surface(n_dims: int) -> int:
-    """Return the arrays that a surface with derivatives takes: a density and what comes of it."""
-    return 2 * (1 + n_dims)
+def arrays_of_surface(n_slopes: int) -> int:
+    """Return how many arrays a surface with so many derivatives takes while it is made.
+
+    A density, what comes of it, and two to work with (measured in three dimensions).
+    """
+    return 2 * (1 + n_slopes) + 2
 
 
 @dataclass(frozen=True)
