@@ -97,6 +97,7 @@ def test_a_bias_that_changes(write, second, message, one_file):
         (("min_d 0", "max_d 2pi"), "period of d is 0 to 2pi from here on, and was -pi to pi"),
         ((), "period of d is none from here on, and was -pi to pi before"),
         (("min_d -pi",), "SET min_d without SET max_d; a period needs both"),
+        (("min_d -pi -pi", "max_d pi"), "SET min_d has several values, '-pi -pi'; expected one"),
     ],
 )
 def test_a_period_that_changes(write, second, message, one_file):
@@ -142,6 +143,12 @@ def test_the_frame_that_a_restart_writes_again(write):
 def test_a_restart_in_another_file(write):
     one, other = write(frames([(0, 1), (1, 2)]), "a"), write(frames([(1, 2), (2, 3)]), "b")
     assert kept(one, other)[0] == [1, 2, 3]
+
+
+def test_other_header_lines_are_no_restart(write):
+    assert kept(write(frames([(0, 1), (1, 2)]) + "#! SET k 1\n#! by hand\n1 2\n2 3\n"))[0] == [
+        *(1, 2, 2, 3)
+    ]
 
 
 def test_walkers_that_start_alike(write):

@@ -21,7 +21,7 @@ SKIP = "; --on-bad skip leaves such rows out"
 COLVAR = """\
 #! FIELDS time phi psi bias
 #! SET min_phi -pi
-#! SET max_phi  2*pi / 2
+#! SET max_phi  2*pi/2
 0.0 1.5 nan 2
 # a comment, #! FIELDS too
 
@@ -52,7 +52,7 @@ def refused(path, wanted, kind=FileFormatError):
 def test_columns_constants_and_lines(write):
     path = write(COLVAR)
     table = read_table(path, ["bias", "phi"])
-    constants = {"min_phi": "-pi", "max_phi": "2*pi / 2"}
+    constants = {"min_phi": "-pi", "max_phi": "2*pi/2"}
     assert table.headers == (Header(("time", "phi", "psi", "bias"), constants, 1, 0),)
     assert list(table.columns) == ["bias", "phi"]
     assert table.columns["bias"].tolist() == [2, 3, 4]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from cyfes.errors import FileFormatError
+from cyfes.errors import FileFormatError, quoted
 from cyfes.tables.text import decode, fields_of
 from cyfes.units import parse_number
 
@@ -46,6 +46,11 @@ class Header:
             raise FileFormatError(
                 f"{where}: SET {given}_{name} without SET {missing}_{name}; a period needs both"
             )
+        for end, text in (("min", low), ("max", high)):
+            if len(text.split()) > 1:  # taken together they might be a number, too
+                raise FileFormatError(
+                    f"{where}: SET {end}_{name} has several values, {quoted(text)}; expected one"
+                )
         if not parse_number(low, f"{where}: min_{name}") < parse_number(
             high, f"{where}: max_{name}"
         ):

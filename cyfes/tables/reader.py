@@ -33,6 +33,7 @@ FIRST_BYTES = 1 << 16
 # Whole lines that are blank or comments. What was matched is not given back.
 _GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
 _HEADER_LINE = re.compile(rb"[ \t\r]*#!")
+_FIELDS_LINE = re.compile(rb"[ \t\r]*#!\s*FIELDS\b")
 _HEADER_IN_ROW = re.compile(rb"^[ \t\r]*[^#\s][^#\n]*(#!)", re.MULTILINE)
 _NTH = re.compile(r"(?P<name>.+):(?P<number>[1-9][0-9]?)")
 _NONE = np.empty(0, np.intp)
@@ -43,8 +44,8 @@ class Rows:
 
     ``columns``: float64[n] each, in the order they were asked for; ``left_out``: indices of the
     rows dropped, counted from ``first_row`` as those kept; ``first_row``: number of rows in the
-    file before these, ``n_read`` of these, dropped ones too. ``follows_header``: whether header
-    lines come right before the first of them.
+    file before these, ``n_read`` of these, dropped ones too. ``follows_header``: whether a FIELDS
+    line comes right before the first of them.
     """
 
     def __init__(
@@ -240,7 +241,7 @@ class TableReader:
             header = header_after(self.header_in_force, lines, self.path, skipped)
             if header is not self.header_in_force:
                 self.header_in_force, self._columns = header, None
-            self.passed_header = True
+            self.passed_header |= any(_FIELDS_LINE.match(line) for _, line in lines)
         return min(at, len(text))
 
     def _read_rows(
