@@ -58,6 +58,7 @@ class FreeEnergySurface(Surface):
         n_threads: int = 0,
         backend: str = "auto",
         devices: Sequence[int] = (0,),
+        progress: Progress | None = None,
     ) -> "FreeEnergySurface":
         """Return F(s) = -sum_t h_t K(s - s_t) of hills or HILLS files.
 
@@ -79,6 +80,7 @@ class FreeEnergySurface(Surface):
             n_threads=n_threads,
             backend=backend,
             devices=devices,
+            progress=progress,
         )
         return replace(next(blocks), kbt=kbt, units=units)
 

@@ -101,16 +101,17 @@ def _sum(
             "CVs": ", ".join(_describe(grid)),
         }
     )
-    blocks = hill_blocks(
-        hills,
-        grid,
-        stride=stride,
-        nohistory=arguments.nohistory,
-        negbias=arguments.negbias,
-        plumed_compat=arguments.plumed_compat,
-        derivatives=projection is None,
+    options = {
+        "negbias": arguments.negbias,
+        "plumed_compat": arguments.plumed_compat,
+        "derivatives": projection is None,
+        "progress": ProgressBar("hills"),
         **computing,
-        progress=ProgressBar("hills"),
+    }
+    blocks = (
+        hill_blocks(hills, grid, stride=stride, nohistory=arguments.nohistory, **options)
+        if stride
+        else iter([FreeEnergySurface.from_hills(hills, grid=grid, **options)])
     )
     default = "negativebias" if arguments.negbias else "fes"
     surfaces = (b if projection is None else b.marginal(projection, kbt) for b in blocks)
