@@ -377,8 +377,8 @@ class Density:
         largest = float(max(given.max(initial=0.0), -given.min(initial=0.0)))
         if n * largest > MAX_WEIGHT[self.values.itemsize]:
             raise InputError(
-                f"the sum of {n} kernels of weights up to {largest:g} may overflow: divide the "
-                "weights by a power of ten, or give log_weights"
+                f"the sum of {n} kernels of weights (heights of hills) up to {largest:g} may "
+                "overflow: give them in a larger unit, or as log_weights"
             )
         shift, n_threads = -self.exponent, self._options["n_threads"]
 
