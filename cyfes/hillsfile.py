@@ -262,7 +262,8 @@ def _widths(
     rows, columns = np.tril_indices(n_dims)
     lower = np.zeros((len(packed), n_dims, n_dims))
     lower[:, rows, columns] = packed
-    covariances = lower @ lower.transpose(0, 2, 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf is no covariance, which kernels say
+        covariances = lower @ lower.transpose(0, 2, 1)
     return covariances, np.sqrt(np.einsum("nii->ni", covariances))
 
 
