@@ -107,13 +107,14 @@ class RegionSeries:
 
         Of all borders between two regions, the slowest.
         """
-        before, squares = np.cumsum(self.sums, axis=1), np.cumsum(self.squares)
+        table = np.vstack([self.sums, self.squares])
+        before, beyond = np.cumsum(table, axis=1), np.cumsum(table[:, ::-1], axis=1)[:, ::-1]
         series = []
-        for k in range(len(squares) - 1):
-            sums = np.stack([before[:, k], before[:, -1] - before[:, k]], axis=1)
-            two = np.array([squares[k], squares[-1] - squares[k]])
-            if np.all(sums.sum(axis=0) ** 2 > FEW_FRAMES * np.maximum(two, 0.0)):
-                series.append(_influence(sums, two))
+        for k in range(table.shape[1] - 1):
+            both = np.stack([before[:, k], beyond[:, k + 1]], axis=1)
+            sums, squares = both[:-1], both[-1]
+            if np.all(sums.sum(axis=0) ** 2 > FEW_FRAMES * squares):
+                series.append(_influence(sums, squares))
         return _correlation(series, self.n_frames)
 
 
