@@ -67,7 +67,9 @@ class BlockDensity:
 
     def _noted(self, n: int, dtype: type, wanted: int) -> tuple[int, type]:
         if dtype is not np.float64 or n < wanted:
-            self.note = f"{n} blocks of {np.dtype(dtype).name} fit in memory, not {wanted} of float64"
+            self.note = (
+                f"{n} blocks of {np.dtype(dtype).name} fit in memory, not {wanted} of float64"
+            )
         return n, dtype
 
     def add(self, values: np.ndarray, bandwidth: np.ndarray, log_weights: np.ndarray) -> None:

@@ -155,7 +155,9 @@ class BlockSums:
         Each draws B blocks with replacement, one matrix product for all; points count along the
         flattened grid. The same seed draws the same blocks.
         """
-        draws = np.random.default_rng(seed).multinomial(len(self), np.full(len(self), 1 / len(self)), n)
+        draws = np.random.default_rng(seed).multinomial(
+            len(self), np.full(len(self), 1 / len(self)), n
+        )
         flat = self.values.reshape(len(self), -1)
         mean = self.mean().ravel()
         factors = (draws / (draws @ self.weights)[:, None]).astype(flat.dtype)

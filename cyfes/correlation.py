@@ -60,6 +60,11 @@ class RegionSeries:
         """Sums of the weights of each block in each region, float64[B, n_regions]."""
         return self._sums[: self._ledger.n]
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of frames of each block, int64[B]."""
+        return self._ledger.counts[: self._ledger.n]
+
     def add(self, log_weights: np.ndarray, labels: np.ndarray) -> None:
         """Add frames: ln w float64[n] and the region of each, int64[n]."""
         weights = self._scaled(log_weights)
@@ -131,7 +136,9 @@ def _influence(sums: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float
 def slowest(correlations: Sequence[Correlation]) -> Correlation:
     """Return what serves several series: the longest time, any of their problems."""
     first = max(correlations, key=lambda c: (bool(c.problem), c.time))
-    return Correlation(first.time, max(c.least for c in correlations), first.n_frames, first.problem)
+    return Correlation(
+        first.time, max(c.least for c in correlations), first.n_frames, first.problem
+    )
 
 
 def integrated_time(x: np.ndarray) -> float:
@@ -155,9 +162,7 @@ def _correlation(influences: list[tuple[np.ndarray, float]], n_frames: int) -> C
     if not influences:
         problem = "too few effective frames to tell how long they remember"
         return Correlation(math.nan, math.inf, n_frames, problem)
-    times = [
-        max(1.0, float((x**2).sum()) / alone) * integrated_time(x) for x, alone in influences
-    ]
+    times = [max(1.0, float((x**2).sum()) / alone) * integrated_time(x) for x, alone in influences]
     time = max(times)
     curve = _variances([x for x, _ in influences])
     least, is_settled = _plateau(curve, n_frames, INDEPENDENT * time)
@@ -187,9 +192,7 @@ def _variances(series: list[np.ndarray]) -> list[tuple[int, float]]:
     return curve
 
 
-def _plateau(
-    curve: list[tuple[int, float]], n_frames: int, least: float
-) -> tuple[float, bool]:
+def _plateau(curve: list[tuple[int, float]], n_frames: int, least: float) -> tuple[float, bool]:
     """(frames of a block from which on the variance does not grow, whether there is such a length).
 
     Flyvbjerg and Petersen 1989: joined blocks tell the same variance once they are independent.

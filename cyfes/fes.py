@@ -348,7 +348,9 @@ class FreeEnergySurface(Surface):
                 if progress is not None:
                     progress(part.stop, len(samples))
             blocks.end_file()
-        surface = cls._of(density, samples.values, samples.log_weights, bandwidth, kbt, units, explain)
+        surface = cls._of(
+            density, samples.values, samples.log_weights, bandwidth, kbt, units, explain
+        )
         return surface._with_errors(blocks, errors)
 
     def _with_errors(

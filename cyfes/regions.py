@@ -68,11 +68,11 @@ class TwoRegions:
 
     def __post_init__(self) -> None:
         if self.a is None and self.b is None:
-            raise InputError("give a region, --a or --b, as in --b 'phi=0:2.3'; the other is the rest")
-        if len(self.names) > MAX_DIMS:
             raise InputError(
-                f"regions take at most {MAX_DIMS} CVs, got {', '.join(self.names)}"
+                "give a region, --a or --b, as in --b 'phi=0:2.3'; the other is the rest"
             )
+        if len(self.names) > MAX_DIMS:
+            raise InputError(f"regions take at most {MAX_DIMS} CVs, got {', '.join(self.names)}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -121,9 +121,7 @@ def _box(text: str, option: str) -> dict[str, tuple[float, float]]:
     return box
 
 
-def _between(
-    name: str, values: np.ndarray, low: float, high: float, period: float
-) -> np.ndarray:
+def _between(name: str, values: np.ndarray, low: float, high: float, period: float) -> np.ndarray:
     """Mask of low <= value < high, modulo the period of a CV that has one."""
     if period and math.isfinite(low) and math.isfinite(high):
         width = high - low

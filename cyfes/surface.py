@@ -94,6 +94,7 @@ class Surface:
         free = np.empty((n, self.grid.size))
         for points, logs in blocks.replicas(n, seed):
             free[:, points] = self.values.ravel()[points] - kbt * logs
+        free[np.isnan(free)] = np.inf
         return free.reshape(n, *self.grid.shape)
 
     def _part(self, rows: slice) -> np.ndarray:

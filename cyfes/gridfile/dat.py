@@ -143,9 +143,7 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     layout = _layout(path, _grid_of_header(path, names, header.constants), columns)
     values, *rest = (layout.on_grid(path, name, columns[name]) for name in [value_name, *others])
     extra = {ERROR: rest.pop()} if ERROR in others else {}
-    return GridData(
-        layout.grid, values, np.stack(rest) if rest else None, value_name, extra=extra
-    )
+    return GridData(layout.grid, values, np.stack(rest) if rest else None, value_name, extra=extra)
 
 
 def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:
