@@ -43,7 +43,7 @@ class BlockDensity:
             capacity = min(capacity, -(-n_frames // length) + n_files)
         self._ledger = Ledger(max(2, capacity), length)
         n = len(self._ledger.counts)
-        self._values = np.zeros((n, *grid.shape), dtype)
+        self._values: np.ndarray = np.zeros((n, *grid.shape), dtype)
         self._exponents = np.zeros(n, np.int64)
         self._sums = np.zeros((n, 2))
         self._slices = [RegionSeries(SLICES) for _ in grid.names]
@@ -67,9 +67,8 @@ class BlockDensity:
 
     def _noted(self, n: int, dtype: type, wanted: int) -> tuple[int, type]:
         if dtype is not np.float64 or n < wanted:
-            self.note = (
-                f"{n} blocks of {np.dtype(dtype).name} fit in memory, not {wanted} of float64"
-            )
+            kind = np.dtype(dtype).name
+            self.note = f"{n} blocks of {kind} fit in memory, not {wanted} of float64"
         return n, dtype
 
     def add(self, values: np.ndarray, bandwidth: np.ndarray, log_weights: np.ndarray) -> None:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,9 +136,7 @@ def _influence(sums: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float
 def slowest(correlations: Sequence[Correlation]) -> Correlation:
     """Return what serves several series: the longest time, any of their problems."""
     first = max(correlations, key=lambda c: (bool(c.problem), c.time))
-    return Correlation(
-        first.time, max(c.least for c in correlations), first.n_frames, first.problem
-    )
+    return replace(first, least=max(c.least for c in correlations))
 
 
 def integrated_time(x: np.ndarray) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,12 +32,14 @@ STANDARD_VOLUME = 1.6605390671738466
 class FreeEnergyDifference:
     """dG = F(B) - F(A) = -kBT ln(sum of w in B / sum of w in A) of frames, in the unit of ``kbt``.
 
-    ``blocks`` hold the sums of w in A, in B and in neither, values float64[n, 3].
+    ``blocks``, for the error, and ``parts``, as short or shorter, hold the sums of w in A, in B and
+    in neither, values float64[n, 3]. ``problem`` says why the error is a lower bound, or is empty.
     """
 
     regions: TwoRegions
     kbt: float
     blocks: BlockSums
+    parts: BlockSums
     correlation: Correlation
     problem: str = ""
 
@@ -62,27 +64,27 @@ class FreeEnergyDifference:
         return self.kbt * math.sqrt(n / (n - 1) * float((d**2).sum()) / (1 - shared))
 
     def interval(self, level: float = 0.95) -> float:
-        """Half the width of the interval that holds the truth in a share ``level`` (Student's t)."""
+        """Half the width of the interval that holds the truth in a share ``level``: Student's t."""
         return self.error * t_quantile(level, len(self.blocks) - 1)
 
     def halves(self) -> tuple[float, float]:
-        """The difference in the first and in the second half of the blocks; inf or nan if unseen."""
-        n = len(self.blocks) // 2
+        """The difference in the first and the second half of the run; inf or nan if unseen."""
+        n = (len(self.parts) + 1) // 2
         return self._of(slice(0, n)), self._of(slice(n, None))
 
     def forwards(self, n: int = 10) -> list[float]:
-        """The difference in the first 1/n of the blocks, the first 2/n, ... all of them."""
+        """The difference in the first 1/n of the run, the first 2/n, ... all of them."""
         return [self._of(slice(0, k)) for k in self._cuts(n)]
 
     def backwards(self, n: int = 10) -> list[float]:
         """The same from the end of the run."""
-        return [self._of(slice(len(self.blocks) - k, None)) for k in self._cuts(n)]
+        return [self._of(slice(len(self.parts) - k, None)) for k in self._cuts(n)]
 
     def _cuts(self, n: int) -> Iterator[int]:
-        return (max(1, round(len(self.blocks) * k / n)) for k in range(1, n + 1))
+        return (max(1, round(len(self.parts) * k / n)) for k in range(1, n + 1))
 
     def _of(self, rows: slice) -> float:
-        a, b = self.blocks.values[rows].sum(axis=0)[[A, B]].tolist()
+        a, b = self.parts.values[rows].sum(axis=0)[[A, B]].tolist()
         if a > 0 and b > 0:
             return -self.kbt * math.log(b / a)
         return math.nan if a == b else math.copysign(math.inf, a - b)
@@ -105,13 +107,15 @@ def difference_of_frames(
         series.add(log_weights, regions.labels(columns, samples.periods.tolist()))
     _check_seen(regions, series.sums.sum(axis=0), "frame")
     correlation = series.of_difference(A, B)
-    blocks = _cut(series, request.blocks or BLOCKS)
+    parts = _cut(series, BLOCKS)
     if request.blocks is None:
-        blocks = blocks.joined(joined_blocks(len(blocks), blocks.length, correlation))
+        blocks = parts.joined(joined_blocks(len(parts), parts.length, correlation))
+    else:
+        blocks = _cut(series, request.blocks)
     if len(blocks) < 2:
         raise InputError(f"an error needs at least 2 frames, got {series.n_frames}")
     problem = _few_frames(series) or problem_of(blocks, correlation)
-    found = FreeEnergyDifference(regions, kbt, blocks, correlation, problem)
+    found = FreeEnergyDifference(regions, kbt, blocks, parts, correlation, problem)
     return found if problem else _compared(found)
 
 
@@ -195,4 +199,4 @@ def _compared(found: FreeEnergyDifference) -> FreeEnergyDifference:
     if apart <= APART:
         return found
     problem = f"its halves, {first:.4g} and {second:.4g}, differ by {apart:.1f} standard errors"
-    return FreeEnergyDifference(found.regions, found.kbt, found.blocks, found.correlation, problem)
+    return replace(found, problem=problem)

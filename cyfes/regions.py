@@ -85,18 +85,18 @@ class TwoRegions:
 
         Raises InputError if a point is in both.
         """
-        inside = [
+        in_a, in_b = (
             None if region is None else region.contains(self.names, columns, periods)
             for region in (self.a, self.b)
-        ]
-        in_a, in_b = inside
-        if in_a is not None and in_b is not None and np.any(in_a & in_b):
+        )
+        if in_a is None or in_b is None:
+            inside = in_a if in_a is not None else ~np.asarray(in_b)
+            return np.where(inside, A, B)
+        if np.any(in_a & in_b):
             at = int(np.argmax(in_a & in_b))
             where = ", ".join(f"{n}={c[at]:.6g}" for n, c in zip(self.names, columns))
             raise InputError(f"the regions --a and --b overlap: {where} is in both")
-        if in_a is None:
-            return np.where(in_b, B, A)
-        return np.where(in_a, A, np.where(True if in_b is None else in_b, B, NEITHER))
+        return np.where(in_a, A, np.where(in_b, B, NEITHER))
 
     def __str__(self) -> str:
         return f"A: {self.a or 'all that is not in B'}; B: {self.b or 'all that is not in A'}"

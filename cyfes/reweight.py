@@ -26,8 +26,8 @@ class Samples:
 
     ``names``: CVs. ``bounds``: per CV None or the period's bounds as written. ``values``
     float64[n, d]; ``log_weights`` float64[n], ln w = V / kBT; ``sums`` of the weights. ``n_read``
-    rows read, of which ``len(samples)`` are used; ``dropped`` counts the others by reason. ``ends``:
-    number of frames up to the end of each file; none where all are one run.
+    rows read, of which ``len(samples)`` are used; ``dropped`` counts the others by reason.
+    ``ends``: number of frames up to the end of each file; none where all are one run.
     """
 
     names: tuple[str, ...]

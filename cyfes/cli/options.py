@@ -150,7 +150,7 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
     parser.usage = "cyfes deltag [OPTION ...] COLVAR ..."
     parser.epilog = (
         "dG = F(B) - F(A) = -kBT ln(sum of w in B / sum of w in A), w = exp(V / kBT): no kernel.\n"
-        "Of a surface on a grid (one file): exp(-F / kBT) summed over its points, without an error.\n"
+        "Of a surface on a grid: exp(-F / kBT) summed over its points, without an error.\n"
         "Example: cyfes deltag COLVAR --temp 300 --b phi=0:2.3,psi=-pi:pi"
     )
     files = parser.add_argument_group("input")

@@ -121,10 +121,11 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     """Read a function on a grid of 1 to 4 CVs in PLUMED's format.
 
     The values are the first column after the CVs, whatever its name; derivatives are read where
-    every ``der_CV`` column is there, and a column ``error`` as ``extra``. Infinite values are kept. ``nbins`` may count points, as
-    ``sum_hills`` writes it, or bins, as DUMPGRID does, and a periodic CV may repeat its first point
-    at the end: the rows decide. Of several grids, each with its header, the last is read, with a
-    CyfesWarning, or that of ``index`` (from 0, negative from the end).
+    every ``der_CV`` column is there, and a column ``error`` as ``extra``. Infinite values are kept.
+    ``nbins`` may count points, as ``sum_hills`` writes it, or bins, as DUMPGRID does, and a
+    periodic CV may repeat its first point at the end: the rows decide. Of several grids, each with
+    its header, the last is read, with a CyfesWarning, or that of ``index`` (from 0, negative from
+    the end).
     Raises FileMissingError, or FileFormatError if the header is incomplete or the rows are not
     the points of the grid it describes; InputError for a grid that is not there.
     """
@@ -147,7 +148,7 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
 
 
 def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:
-    """Names of the CVs, which have SET lines, of the values, and of derivatives and error if any."""
+    """Names of the CVs, which have SET lines, of the values, and of derivatives and error."""
     if not header.line:
         raise FileFormatError(f"{path}: no '#! FIELDS' header, expected that of a grid of PLUMED")
     fields, constants = list(header.fields), header.constants
