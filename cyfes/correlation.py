@@ -167,11 +167,11 @@ def _correlation(influences: list[tuple[np.ndarray, float]], n_frames: int) -> C
     problem = ""
     if n_frames < LEAST_TIMES * time:
         problem = (
-            f"the run is {n_frames / time:.0f} correlation times of {time:.3g} frames long, "
-            f"{LEAST_TIMES:.0f} are needed"
+            f"not converged: the run is {n_frames / time:.0f} correlation times of {time:.3g} "
+            f"frames long, {LEAST_TIMES:.0f} are needed"
         )
     elif not is_settled:
-        problem = "the error grows with the length of the blocks, without a plateau"
+        problem = "not converged: the error grows with the length of the blocks, without a plateau"
     return Correlation(time, least, n_frames, problem)
 
 

@@ -198,5 +198,8 @@ def _compared(found: FreeEnergyDifference) -> FreeEnergyDifference:
     apart = abs(first - second) / (2 * found.error)
     if apart <= APART:
         return found
-    problem = f"its halves, {first:.4g} and {second:.4g}, differ by {apart:.1f} standard errors"
+    problem = (
+        f"not converged: the halves, {first:.4g} and {second:.4g}, differ by {apart:.1f} "
+        "standard errors"
+    )
     return replace(found, problem=problem)

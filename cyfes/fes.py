@@ -362,7 +362,7 @@ class FreeEnergySurface(Surface):
         )
         if found.problem:
             warnings.warn(
-                f"the errors are lower bounds, the run has not converged: {found.problem}",
+                f"the errors are lower bounds: {found.problem}",
                 CyfesWarning,
                 stacklevel=4,
             )

@@ -123,7 +123,11 @@ def _box(text: str, option: str) -> dict[str, tuple[float, float]]:
 
 def _between(name: str, values: np.ndarray, low: float, high: float, period: float) -> np.ndarray:
     """Mask of low <= value < high, modulo the period of a CV that has one."""
-    if period and math.isfinite(low) and math.isfinite(high):
+    if period:
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise InputError(
+                f"region {name}={low:g}:{high:g}: {name} is periodic and has no end; give LOW:HIGH"
+            )
         width = high - low
         if width < 0:
             width += period * math.ceil(-width / period)

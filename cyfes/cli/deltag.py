@@ -94,7 +94,7 @@ def _of_frames(
     notes(samples.notes)
     if found.problem:
         warnings.warn(
-            f"the error is a lower bound, the run has not converged: {found.problem}",
+            f"the error is a lower bound: {found.problem}",
             CyfesWarning,
             stacklevel=2,
         )
@@ -111,7 +111,7 @@ def _report(
 ) -> None:
     value, error, half = (factor * x for x in (found.value, found.error, found.interval()))
     shares = found.blocks.values.sum(axis=0) / found.blocks.weights.sum()
-    bound = ", a lower bound: not converged" if found.problem else ""
+    bound = f", a lower bound: {found.problem}" if found.problem else ""
     interval = f"{value - half:.6g} to {value + half:.6g} {unit}"
     report(
         {
