@@ -126,19 +126,18 @@ class BlockSums:
     def relative_error(self) -> np.ndarray:
         """Return the standard error of P = sum w K / sum w, relative to P; inf where P is zero.
 
-        sqrt(<(P_b / P - 1)^2>_W / (n_eff - 1)), <>_W the mean over blocks weighted by W_b = sum w,
-        n_eff their effective number (Invernizzi, Piaggi and Parrinello 2020). This is also the
-        error of ln P: P is averaged, never its logarithm.
+        sqrt(n / (n - 1) sum_b (W_b / W)^2 (P_b / P - 1)^2), W_b = sum w in block b of n: what each
+        block does to ln P. P is averaged, never its logarithm. (Invernizzi, Piaggi and Parrinello
+        2020 weigh by W_b / W / (n_eff - 1) instead of (W_b / W)^2 n / (n - 1), which is the same
+        for equal W_b, and up to twice as much where they follow the visits of a basin.)
         """
-        mean = self.mean()
-        total, n = self.weights.sum(), self.effective_number
-        squares = np.zeros(mean.shape)
+        n, shares = len(self), self.weights / self.weights.sum()
+        total = self.values.sum(axis=0, dtype=np.float64)
+        squares = np.zeros(total.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
-            for values, weight in zip(self.values, self.weights):
-                if weight > 0:
-                    squares += weight / total * (values / weight / mean - 1) ** 2
-            error = np.sqrt(squares / (n - 1)) if n > 1 else np.full(mean.shape, np.inf)
-        return np.where(mean > 0, error, np.inf)
+            for values, share in zip(self.values, shares):
+                squares += (values / total - share) ** 2
+        return np.where(total > 0, np.sqrt(n / max(n - 1, 1) * squares), np.inf)
 
     def contributing(self) -> np.ndarray:
         """Return how many blocks each point is made of, (sum_b D_b)^2 / sum_b D_b^2."""

@@ -12,7 +12,7 @@ from cyfes.errors import InputError
 from cyfes.regions import A, B, TwoRegions
 from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
-from cyfes.uncertainty import ErrorRequest, joined_blocks, problem_of
+from cyfes.uncertainty import ErrorRequest, inflation, joined_blocks, problem_of
 from cyfes.weights import kish
 
 #: Blocks that an error is taken from, where no number is asked for.
@@ -52,16 +52,13 @@ class FreeEnergyDifference:
     def error(self) -> float:
         """Its standard error, from the influence d_b = W_b(B) / W(B) - W_b(A) / W(A) of each block.
 
-        kBT sqrt(n / (n - 1) sum_b d_b^2 / (1 - tau / (2 L))): neighbouring blocks of L frames, of
-        correlation time tau, share so much of the variance. Twice as much at most.
+        kBT sqrt(n / (n - 1) sum_b d_b^2), times ``uncertainty.inflation``.
         """
         total = self.blocks.values.sum(axis=0)
         d = self.blocks.values[:, B] / total[B] - self.blocks.values[:, A] / total[A]
         n = len(d)
-        shared = min(0.5, self.correlation.time / (2 * self.blocks.length))
-        if not shared >= 0:
-            shared = 0.0
-        return self.kbt * math.sqrt(n / (n - 1) * float((d**2).sum()) / (1 - shared))
+        raised = inflation(self.blocks.length, self.correlation.time)
+        return self.kbt * raised * math.sqrt(n / (n - 1) * float((d**2).sum()))
 
     def interval(self, level: float = 0.95) -> float:
         """Half the width of the interval that holds the truth in a share ``level``: Student's t."""

@@ -1,5 +1,6 @@
 """What errors of a surface rest on: which blocks, whether these are long and many enough."""
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,10 +54,14 @@ class Uncertainty:
         return cls(blocks, correlation, problem_of(blocks, correlation), note, request)
 
     def relative_error(self) -> np.ndarray:
-        """Return the standard error of ln P, which is that of F / kBT (see BlockSums)."""
-        if self.request.bootstrap:
-            return self.blocks.bootstrap_error(self.request.bootstrap)
-        return self.blocks.relative_error()
+        """Return the standard error of ln P, which is that of F / kBT.
+
+        That of the blocks (see BlockSums) or of their replicas, and what neighbours share.
+        """
+        replicas = self.request.bootstrap
+        blocks = self.blocks
+        error = blocks.bootstrap_error(replicas) if replicas else blocks.relative_error()
+        return error * inflation(blocks.length, self.correlation.time)
 
     def quantile(self, level: float) -> float:
         """Return how many standard errors an interval of a level has on each side (Student's t)."""
@@ -77,6 +82,16 @@ class Uncertainty:
                 ("error too small", f"perhaps, at {few} points that fewer than 4 blocks reach")
             )
         return lines
+
+
+def inflation(length: float, time: float) -> float:
+    """Return 1 / sqrt(1 - tau / (2 L)): the errors of blocks of L frames are too small by it.
+
+    Blocks of frames with the correlation time tau, which decays exponentially, share so much of
+    their variance with their neighbours. At most sqrt(2).
+    """
+    shared = min(0.5, time / (2 * length)) if time > 0 else 0.0
+    return 1 / math.sqrt(1 - shared)
 
 
 def joined_blocks(n: int, length: float, correlation: Correlation) -> int:
