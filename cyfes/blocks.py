@@ -66,11 +66,11 @@ class Ledger:
         return starts
 
     def _pairs(self, files: np.ndarray) -> np.ndarray:
-        starts, at = [], 0
-        while at < self.n:
-            starts.append(at)
-            at += 1 + (at + 1 < self.n and files[at] == files[at + 1])
-        return np.array(starts)
+        """The first blocks of pairs of the same file, and those without a partner."""
+        place = np.arange(self.n)
+        begins = np.diff(files[: self.n], prepend=-1) != 0
+        first = np.maximum.accumulate(np.where(begins, place, 0))
+        return np.flatnonzero((place - first) % 2 == 0)
 
     def _apply(self, starts: np.ndarray) -> None:
         counts, files = np.add.reduceat(self.counts[: self.n], starts), self.files[starts]
@@ -151,19 +151,20 @@ class BlockSums:
     def replicas(self, n: int, seed: int = 0) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield (points, ln(P* / P) float64[n, points]) of ``n`` bootstrap replicas.
 
-        Each draws B blocks with replacement, one matrix product for all; points count along the
-        flattened grid. The same seed draws the same blocks.
+        Each draws B blocks with replacement, one matrix product for all, to single precision;
+        points count along the flattened grid. The same seed draws the same blocks.
         """
         draws = np.random.default_rng(seed).multinomial(
             len(self), np.full(len(self), 1 / len(self)), n
         )
         flat = self.values.reshape(len(self), -1)
-        mean = self.mean().ravel()
-        factors = (draws / (draws @ self.weights)[:, None]).astype(flat.dtype)
+        total = flat.sum(axis=0, dtype=np.float64)
+        factors = (draws / (draws @ (self.weights / self.weights.sum()))[:, None]).astype("f4")
         for start in range(0, flat.shape[1], POINTS):
             points = slice(start, min(start + POINTS, flat.shape[1]))
             with np.errstate(divide="ignore", invalid="ignore"):
-                yield points, np.log((factors @ flat[:, points]) / mean[points])
+                shares = (flat[:, points] / total[points]).astype("f4")
+                yield points, np.log(factors @ shares)
 
     def bootstrap_error(self, n: int, seed: int = 0) -> np.ndarray:
         """Return the standard deviation of ln P over ``n`` replicas; inf where P can be zero."""
