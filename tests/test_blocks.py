@@ -1,6 +1,7 @@
 """Sums over blocks: laws of joining, errors against plain NumPy, and what they need."""
 
 import math
+from itertools import chain, pairwise
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def frames(n, seed=0, memory=0.0):
     values = rng.normal(0, 0.8, (n, 2))
     for t in range(1, n):
         values[t] = memory * values[t - 1] + math.sqrt(1 - memory**2) * values[t]
-    return values, rng.normal(2000, 2, n)
+    return values, rng.normal(2000, 0.7, n)
 
 
 def samples(n, ends=(), **kwargs):
@@ -57,15 +58,14 @@ def test_blocks_hold_successive_frames_of_one_file(files, most, chunk):
                 left -= len(index)
                 if left:
                     starts = ledger.join().tolist()
-                    cuts = [*starts, len(blocks)]
-                    blocks = [sum(blocks[a:b], []) for a, b in zip(cuts, cuts[1:])]
+                    cuts = pairwise([*starts, len(blocks)])
+                    blocks = [list(chain(*blocks[a:b])) for a, b in cuts]
         ledger.end_file()
     assert ledger.counts[: ledger.n].tolist() == [len(block) for block in blocks]
     assert sum(map(len, blocks)) == sum(files)
     assert ledger.n <= 2 * most
-    assert [frame for block in blocks for frame in block] == sorted(
-        sum(blocks, []), key=lambda f: f[0]
-    )
+    order = list(chain(*blocks))
+    assert order == sorted(order, key=lambda frame: frame[0])
     if len([n for n in files if n]) <= most / 4:
         assert all(len({file for file, _ in block}) == 1 for block in blocks)
 
@@ -178,7 +178,7 @@ def test_errors_come_with_every_way_to_a_surface(tmp_path):
     assert plain.error is None
     np.testing.assert_allclose(surface.values, plain.values, atol=1e-7)
     blocks = surface.uncertainty.blocks
-    assert len(blocks) == 64
+    assert 60 <= len(blocks) <= 64
     assert 0 < surface.error.min() < 0.5
     np.testing.assert_allclose(
         surface.interval(0.95), surface.error * surface.uncertainty.quantile(0.95)
@@ -186,7 +186,12 @@ def test_errors_come_with_every_way_to_a_surface(tmp_path):
     np.testing.assert_allclose(list(surface.running())[-1], surface.values)
     first, second = surface.halves()
     expected = FreeEnergySurface.from_samples(
-        given.values[:1000], log_weights=given.log_weights[:1000], grid=GRID, bandwidth=H, kbt=2.5
+        given.values[:1000],
+        log_weights=given.log_weights[:1000],
+        grid=GRID,
+        period=[0, 4],
+        bandwidth=H,
+        kbt=2.5,
     )
     assert blocks.counts[:32].sum() in range(990, 1025)
     near = plain.values < plain.minimum + 5
