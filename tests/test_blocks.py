@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cyfes import FreeEnergySurface
+from cyfes import FreeEnergySurface, gridfile
 from cyfes.blockdensity import BlockDensity
 from cyfes.blocks import BlockSums, Ledger, t_quantile
 from cyfes.correlation import RegionSeries, integrated_time
 from cyfes.density import Density
-from cyfes.errors import CyfesWarning, GridTooLargeError, InputError
+from cyfes.errors import CyfesWarning, FileFormatError, GridTooLargeError, InputError
 from cyfes.grid import Grid
 from cyfes.reweight import Samples
 from cyfes.weights import WeightSums
@@ -249,6 +249,13 @@ def test_blocks_that_do_not_fit_are_fewer_or_refused(monkeypatch):
     monkeypatch.setattr("cyfes.blockdensity.free_memory", lambda: size)
     with pytest.raises(GridTooLargeError, match="coarser grid"):
         BlockDensity(density, None, 6400)
+
+
+@pytest.mark.parametrize("error", [np.ones(3), np.full(GRID.shape, "a")])
+def test_errors_of_a_file_that_do_not_fit_it_are_refused(tmp_path, error):
+    gridfile.write_npz(tmp_path / "a.npz", GRID, np.zeros(GRID.shape), extra={"error": error})
+    with pytest.raises(FileFormatError, match="error"):
+        FreeEnergySurface.read(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize(("name", "value"), [("blocks", 1), ("bootstrap", 1), ("bootstrap", -2)])
