@@ -184,6 +184,12 @@ class Density:
         return math.log(self._sum_weights) + self.log_scale if self._sum_weights else -math.inf
 
     @property
+    def sums(self) -> tuple[float, float]:
+        """(sum w, sum w^2) of weights divided by 2^exponent."""
+        self._check_whole()
+        return self._sum_weights, self._sum_squares
+
+    @property
     def effective_sample_size(self) -> float:
         """Kish's (sum w)^2 / sum w^2."""
         self._check_whole()
@@ -339,6 +345,18 @@ class Density:
             plan["reason"] = "negative weights"
         return plan
 
+    def part(self) -> "Density":
+        """Return an empty density with the settings and the plans of this one, to be merged."""
+        with self._lock:
+            state = self.__getstate__()
+        new = object.__new__(Density)
+        new.__setstate__(state)
+        new.values = np.zeros_like(self.values)
+        new.derivatives = None if self.derivatives is None else np.zeros_like(self.derivatives)
+        new.exponent = new.n_kernels = 0
+        new._sum_weights = new._sum_squares = 0.0
+        return new
+
     def merge(self, other: "Density") -> "Density":
         """Add another sum on the same grid; returns itself. Raises InputError if grids differ."""
         if other.grid != self.grid or (other.derivatives is None) != (self.derivatives is None):
@@ -363,8 +381,9 @@ class Density:
         self._sum_weights += math.ldexp(other._sum_weights, shift)
         self._sum_squares += math.ldexp(other._sum_squares, 2 * shift)
         self.n_kernels += other.n_kernels
-        self.plan = self.plan or other.plan
-        self._plans.merge(other._plans)
+        self.plan, self.choice = self.plan or other.plan, other.choice
+        if other._plans is not self._plans:
+            self._plans.merge(other._plans)
 
     def _scaling(
         self, n: int, weights: np.ndarray | None, log_weights: np.ndarray | None

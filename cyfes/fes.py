@@ -19,6 +19,7 @@ from cyfes.arrays import (
     span,
 )
 from cyfes.bandwidth import automatic_bandwidth
+from cyfes.blockdensity import BlockDensity
 from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid, GridRequest, fit_samples, fit_stream, warn_if_coarse
@@ -29,9 +30,13 @@ from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
+from cyfes.uncertainty import ErrorRequest, Uncertainty
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
 FEW_SAMPLES = 10
+
+#: Frames summed in blocks between updates of the progress.
+FRAMES = 1 << 20
 
 #: A surface of which more is out of reach is worth a warning.
 MOSTLY_UNREACHED = 0.9
@@ -106,6 +111,9 @@ class FreeEnergySurface(Surface):
         tol: float = TOLERANCE,
         tail: float = TAIL,
         explain: bool = False,
+        error: bool = False,
+        blocks: int | None = None,
+        bootstrap: int = 0,
         progress: Progress | None = None,
         **choices: Any,
     ) -> "FreeEnergySurface":
@@ -117,7 +125,9 @@ class FreeEnergySurface(Surface):
         of ``reweight.Selection`` (cv=..., bias=..., start=...). ``stream`` sums the frames as they
         are read, however many; it needs a bandwidth and, unless all CVs are periodic,
         bounds and bins. ``tol``, ``tail`` and ``explain``, which cannot be had with ``stream``, as
-        in from_samples.
+        in from_samples. ``error`` also gives the standard error of F from ``blocks`` of successive
+        frames (None: as many as are independent; with ``stream`` up to twice as many), with
+        ``bootstrap`` from so many replicas of them; a warning where it is but a lower bound.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         if selection is None:
@@ -151,8 +161,11 @@ class FreeEnergySurface(Surface):
             tol=tol,
             tail=tail,
         )
+        errors = ErrorRequest(blocks, bootstrap) if error or blocks or bootstrap else None
         if isinstance(samples, SampleStream):
-            return cls._streamed(density, samples, h, kbt, units)
+            return cls._streamed(density, samples, h, kbt, units, errors)
+        if errors is not None:
+            return cls._in_blocks(density, samples, h, kbt, units, errors, explain, progress)
         values, log_w = samples.values, samples.log_weights
         return cls._summed(density, values, log_w, h, kbt, units, explain, progress)
 
@@ -292,16 +305,69 @@ class FreeEnergySurface(Surface):
         bandwidth: np.ndarray,
         kbt: float,
         units: str,
+        errors: ErrorRequest | None,
     ) -> "FreeEnergySurface":
         """Return the surface of frames that are summed as they are read."""
-        warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
-        spans = []
+        h = bandwidth[None, :]
+        warn_if_coarse(density.grid, h, "kernels")
+        blocks = None if errors is None else BlockDensity(density, errors.blocks)
+        spans, n_files = [], 0
         for values, log_w in samples.chunks(density.grid):
-            density.add(values, bandwidth[None, :], log_weights=log_w)
+            if blocks is None:
+                density.add(values, h, log_weights=log_w)
+            else:
+                if len(samples.ends) > n_files:
+                    n_files = len(samples.ends)
+                    blocks.end_file()
+                blocks.add(values, h, log_w)
             spans.append(span(values))
         surface = cls.from_density(density, bandwidth, kbt, units)
         lows, highs = zip(*spans)
-        return surface._reached(lambda: (np.min(lows, axis=0), np.max(highs, axis=0)))
+        surface = surface._reached(lambda: (np.min(lows, axis=0), np.max(highs, axis=0)))
+        return surface if blocks is None else surface._with_errors(blocks, errors)
+
+    @classmethod
+    def _in_blocks(
+        cls,
+        density: Density,
+        samples: Samples,
+        bandwidth: np.ndarray,
+        kbt: float,
+        units: str,
+        errors: ErrorRequest,
+        explain: bool,
+        progress: Progress | None,
+    ) -> "FreeEnergySurface":
+        """Return the surface of all samples, summed in blocks, with its errors."""
+        warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
+        blocks = BlockDensity(density, errors.blocks, len(samples), len(samples.ends) or 1)
+        for rows in samples.files():
+            for start in range(rows.start, rows.stop, FRAMES):
+                part = slice(start, min(start + FRAMES, rows.stop))
+                blocks.add(samples.values[part], bandwidth[None, :], samples.log_weights[part])
+                if progress is not None:
+                    progress(part.stop, len(samples))
+            blocks.end_file()
+        surface = cls._of(
+            density, samples.values, samples.log_weights, bandwidth, kbt, units, explain
+        )
+        return surface._with_errors(blocks, errors)
+
+    def _with_errors(
+        self, blocks: BlockDensity, errors: ErrorRequest | None
+    ) -> "FreeEnergySurface":
+        """Return itself with the errors that its blocks tell; warn where these are too small."""
+        found = Uncertainty.of(
+            blocks.blocks(), blocks.correlation(), errors or ErrorRequest(), blocks.note
+        )
+        if found.problem:
+            warnings.warn(
+                f"the errors are lower bounds: {found.problem}",
+                CyfesWarning,
+                stacklevel=4,
+            )
+        error = (self.kbt or 1.0) * found.relative_error()
+        return replace(self, error=error, uncertainty=found)
 
     @classmethod
     def _summed(
@@ -319,10 +385,26 @@ class FreeEnergySurface(Surface):
         h = bandwidth[None, :]
         warn_if_coarse(density.grid, h, "kernels")
         density.add(samples, h, log_weights=log_weights, progress=progress)
+        return cls._of(density, samples, log_weights, bandwidth, kbt, units, explain)
+
+    @classmethod
+    def _of(
+        cls,
+        density: Density,
+        samples: np.ndarray,
+        log_weights: np.ndarray | None,
+        bandwidth: np.ndarray,
+        kbt: float,
+        units: str,
+        explain: bool,
+    ) -> "FreeEnergySurface":
+        """Return the surface of a density to which all samples were added."""
         surface = cls.from_density(density, bandwidth, kbt, units)._reached(lambda: span(samples))
         if not explain:
             return surface
-        n, error, tail = density.measured_error(samples, h, log_weights=log_weights)
+        n, error, tail = density.measured_error(
+            samples, bandwidth[None, :], log_weights=log_weights
+        )
         text = f"{error:.1e} of the density's peak; |dF| {tail:.1e} kBT (at {n} points)"
         return replace(surface, explanation=(*surface.explanation, ("error measured", text)))
 

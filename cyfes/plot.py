@@ -32,7 +32,10 @@ _PLAIN: dict[str, Any] = {"parse_math": False, "usetex": False}
 
 
 class Surface(Protocol):
-    """What can be drawn: ``values`` float64[grid.shape] in ``units``, inf where not known."""
+    """What can be drawn: ``values`` float64[grid.shape] in ``units``, inf where not known.
+
+    Where it also has an ``error`` of that shape, standard errors are drawn.
+    """
 
     @property
     def grid(self) -> Grid: ...
@@ -56,15 +59,16 @@ def plot_surface(
 ) -> Any:
     """Draw a free energy surface relative to its minimum and return the Axes.
 
-    1 CV: a line. 2 CVs: filled contours. 3 CVs: slices evenly spaced along the last CV, one of
-    them through the minimum: as many as ``ax`` holds Axes, four where it is None. Without ``ax``
-    a new pyplot figure is made. Points that are not finite stay blank; periodic CVs are closed
-    across their boundary.
+    1 CV: a line, with a band of one standard error where these are known. 2 CVs: filled contours;
+    errors, where known, on a second Axes, if ``ax`` is None or holds two. 3 CVs: slices evenly
+    spaced along the last CV, one of them through the minimum: as many as ``ax`` holds Axes, four
+    where it is None. Without ``ax`` a new pyplot figure is made. Points that are not finite stay
+    blank; periodic CVs are closed across their boundary.
 
     ``levels``: contour levels, or about how many; ``vmax``: top of the range, by default the
     highest value but at most MAX_KT kT (kT of 300 K where ``fes.kbt`` is None); both in
     ``fes.units``. ``cbar``: draw a colour bar. ``kwargs`` go to Axes.plot or Axes.contourf.
-    Returns ``ax`` or the new Axes, an array of them for 3 CVs.
+    Returns ``ax`` or the new Axes, an array of them for 3 CVs and for 2 CVs with errors.
     Raises InputError for 4 CVs or a surface without finite values, BackendError without
     matplotlib.
     """
@@ -79,10 +83,15 @@ def plot_surface(
     style = {"levels": _levels(levels, top), "cmap": cmap, **kwargs}
     if heights.max() > style["levels"][-1]:
         style.setdefault("extend", "max")
+    errors = _errors(fes)
+    beside = axes[1:] if fes.grid.n_dims == 2 and errors is not None else axes[:0]
+    axes = axes[: len(axes) - len(beside)]
     filled = _draw_slices(fes.grid, heights, axes, style)
     if cbar:
-        bar = axes[0].figure.colorbar(filled, ax=list(axes), label=_energy_label(fes))
-        bar.ax.tick_params(length=2)
+        _add_bar(filled, axes, _energy_label(fes))
+    if errors is not None and len(beside):
+        errors.mask |= np.ma.getmaskarray(heights) | (heights > style["levels"][-1]).filled(True)
+        _draw_errors(fes, errors, beside[0], cbar)
     return ax
 
 
@@ -124,6 +133,30 @@ def _heights(fes: Surface) -> np.ma.MaskedArray:
     return heights
 
 
+def _add_bar(filled: Any, axes: np.ndarray, label: str) -> None:
+    bar = axes[0].figure.colorbar(filled, ax=list(axes), label=label)
+    bar.ax.tick_params(length=2)
+
+
+def _errors(fes: Surface) -> np.ma.MaskedArray | None:
+    """Standard errors, masked where not finite; None where they are not known."""
+    errors = getattr(fes, "error", None)
+    if errors is None:
+        return None
+    finite = np.isfinite(errors)
+    return np.ma.MaskedArray(errors, ~finite)
+
+
+def _draw_errors(fes: Surface, errors: np.ma.MaskedArray, ax: Axes, cbar: bool) -> None:
+    """Draw the errors of 2 CVs beside F."""
+    if not errors.count():
+        return
+    style = {"levels": _levels(10, float(errors.max())), "cmap": "magma_r"}
+    filled = _draw_slices(fes.grid, errors, np.array([ax]), style)
+    if cbar:
+        _add_bar(filled, np.array([ax]), f"error of {_energy_label(fes)}")
+
+
 def _top(fes: Surface, heights: np.ma.MaskedArray) -> float:
     kbt = thermal_energy(300.0, fes.units) if fes.kbt is None else fes.kbt
     return min(float(heights.max()), MAX_KT * kbt)
@@ -132,6 +165,8 @@ def _top(fes: Surface, heights: np.ma.MaskedArray) -> float:
 def _new_axes(fes: Surface, *, pyplot: bool) -> Any:
     """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs."""
     n_slices = min(_N_SLICES, fes.grid.shape[-1]) if fes.grid.n_dims == 3 else 1
+    if fes.grid.n_dims == 2 and _errors(fes) is not None:
+        return _new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
     size = _FIGURE_SIZE if n_slices == 1 else (1.2 + 1.9 * n_slices, 2.6)
     figure = _new_figure(size, pyplot)
     if fes.grid.n_dims < 3:
@@ -170,7 +205,12 @@ def _draw_line(
     fes: Surface, heights: np.ma.MaskedArray, ax: Axes, top: float, kwargs: dict[str, Any]
 ) -> None:
     (coordinates,), closed = _closed(fes.grid, heights)
-    ax.plot(coordinates, closed, **{"linewidth": 1.5, **kwargs})
+    (line,) = ax.plot(coordinates, closed, **{"linewidth": 1.5, **kwargs})
+    errors = _errors(fes)
+    if errors is not None:
+        _, errors = _closed(fes.grid, errors)
+        low, high = closed - errors, closed + errors
+        ax.fill_between(coordinates, low, high, color=line.get_color(), alpha=0.3, linewidth=0)
     if heights.max() > top:
         ax.set_ylim(-0.03 * top, 1.03 * top)
     ax.margins(x=0)

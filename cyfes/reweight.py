@@ -27,6 +27,7 @@ class Samples:
     ``names``: CVs. ``bounds``: per CV None or the period's bounds as written. ``values``
     float64[n, d]; ``log_weights`` float64[n], ln w = V / kBT; ``sums`` of the weights. ``n_read``
     rows read, of which ``len(samples)`` are used; ``dropped`` counts the others by reason.
+    ``ends``: number of frames up to the end of each file; none where all are one run.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class Samples:
     n_read: int
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    ends: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.values)
@@ -50,6 +52,11 @@ class Samples:
     def n_used(self) -> int:
         """Number of frames, as ``len``."""
         return len(self)
+
+    def files(self) -> Iterator[slice]:
+        """Yield the rows of each file."""
+        for start, stop in pairwise((0, *(self.ends or (len(self),)))):
+            yield slice(start, stop)
 
     def n_outside(self, grid: Grid) -> int:
         """Return how many frames lie outside the bounds of a grid of the same CVs."""
@@ -238,6 +245,7 @@ def read_samples(
         n_read=stream.n_read,
         dropped=stream.dropped,
         notes=tuple(stream.notes),
+        ends=tuple(stream.ends),
     )
 
 

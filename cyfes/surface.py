@@ -1,6 +1,6 @@
 """A free energy surface: what it is, what can be read off it, and its files."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -12,6 +12,7 @@ from cyfes import gridfile
 from cyfes.errors import InputError
 from cyfes.grid import Grid
 from cyfes.landscape import local_minima, log_sum_exp
+from cyfes.uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,9 @@ class Surface:
     ``grid``; ``values`` float64[grid.shape], inf where no sample is within reach; ``derivatives``
     None or dF/ds, float64[d, *grid.shape]; ``kbt`` None if it was not needed; ``units``
     "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own. ``computed_on`` tells
-    where the sum was computed and why there, ``explanation`` how (see ``explain``).
+    where the sum was computed and why there, ``explanation`` how (see ``explain``). ``error`` None
+    or the standard error of F, float64[grid.shape], inf where F is; ``uncertainty`` what it rests
+    on, None for a surface that was read.
     """
 
     grid: Grid
@@ -38,10 +41,14 @@ class Surface:
     value_name: str = "file.free"
     computed_on: str = ""
     explanation: tuple[tuple[str, str], ...] = ()
+    error: np.ndarray | None = None
+    uncertainty: Uncertainty | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != self.grid.shape:
             raise InputError(f"values have shape {self.values.shape}, expected {self.grid.shape}")
+        if self.error is not None and self.error.shape != self.grid.shape:
+            raise InputError(f"errors have shape {self.error.shape}, expected {self.grid.shape}")
 
     # Using it
 
@@ -59,6 +66,47 @@ class Surface:
     def minimum(self) -> float:
         """Lowest finite value of F; inf if there is none."""
         return float(np.min(self.values, where=np.isfinite(self.values), initial=np.inf))
+
+    def interval(self, level: float = 0.95) -> np.ndarray:
+        """Return half the width of the interval of F that holds the truth in a share ``level``.
+
+        Standard errors times Student's t. Raises InputError for a surface without blocks.
+        """
+        uncertainty = self._blocks("an interval")
+        return np.asarray(self.error) * uncertainty.quantile(level)
+
+    def halves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return F of the first and of the second half of the blocks; errors as ``interval``."""
+        n = len(self._blocks("halves").blocks) // 2
+        return self._part(slice(0, n)), self._part(slice(n, None))
+
+    def running(self) -> Iterator[np.ndarray]:
+        """Yield F of the first block, of the first two, ... of all; errors as ``interval``."""
+        for k in range(len(self._blocks("a running estimate").blocks)):
+            yield self._part(slice(0, k + 1))
+
+    def replicas(self, n: int, seed: int = 0) -> np.ndarray:
+        """Return F of ``n`` bootstrap replicas of the blocks, float64[n, *grid.shape].
+
+        Errors as ``interval``.
+        """
+        blocks, kbt = self._blocks("replicas").blocks, self.kbt or 1.0
+        free = np.empty((n, self.grid.size))
+        for points, logs in blocks.replicas(n, seed):
+            free[:, points] = self.values.ravel()[points] - kbt * logs
+        free[np.isnan(free)] = np.inf
+        return free.reshape(n, *self.grid.shape)
+
+    def _part(self, rows: slice) -> np.ndarray:
+        blocks, kbt = self._blocks("a part").blocks, self.kbt or 1.0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            free = self.values - kbt * np.log(blocks.mean(rows) / blocks.mean())
+        return np.where(np.isnan(free), np.inf, free)
+
+    def _blocks(self, what: str) -> Uncertainty:
+        if self.uncertainty is None:
+            raise InputError(f"{what} needs a surface made with error=True")
+        return self.uncertainty
 
     def shifted(self) -> Self:
         """Return the surface with its minimum at zero (``--mintozero``).
@@ -109,6 +157,7 @@ class Surface:
             self.grid,
             self.values,
             self.derivatives,
+            error=self.error,
             value_name=self.value_name,
             fmt=fmt,
             n_threads=n_threads,
@@ -120,6 +169,9 @@ class Surface:
 
     def to_npz(self, path: str | PathLike) -> None:
         """Write everything exactly (see gridfile)."""
+        extra: dict[str, Any] = {"value_name": self.value_name}
+        if self.error is not None:
+            extra["error"] = self.error
         gridfile.write_npz(
             path,
             self.grid,
@@ -127,7 +179,7 @@ class Surface:
             self.derivatives,
             kbt=self.kbt,
             units=self.units,
-            extra={"value_name": self.value_name},
+            extra=extra,
         )
 
     @classmethod
@@ -152,7 +204,8 @@ class Surface:
     ) -> Self:
         """Read a file of ``to_dat`` or of PLUMED; such files tell neither kBT nor units."""
         data = gridfile.read_dat(path)
-        return cls(data.grid, data.values, kbt, data.derivatives, units, data.value_name)
+        name, error = data.value_name, data.extra.get("error")
+        return cls(data.grid, data.values, kbt, data.derivatives, units, name, error=error)
 
     @classmethod
     def from_cube(cls, path: str | PathLike, *, kbt: float | None = None) -> Self:
@@ -165,7 +218,8 @@ class Surface:
         """Read a file of ``to_npz``."""
         data = gridfile.read_npz(path)
         name = str(data.extra.get("value_name", "file.free"))
-        return cls(data.grid, data.values, data.kbt, data.derivatives, data.units or "kj/mol", name)
+        units, error = data.units or "kj/mol", data.extra.get("error")
+        return cls(data.grid, data.values, data.kbt, data.derivatives, units, name, error=error)
 
     def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
         """Draw the surface on matplotlib Axes and return them (see plot.plot_surface)."""

@@ -19,6 +19,7 @@ from cyfes.errors import CyfesError
 COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "reweight": "free energy surface from biased frames in COLVAR files",
+    "deltag": "free energy difference of two regions, straight from biased frames",
     "plot": "picture of a surface in a .dat, .cube or .npz file",
     "info": "version, instruction set, threads, libraries and where they were found",
 }

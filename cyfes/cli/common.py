@@ -14,6 +14,7 @@ from cyfes.cli.console import ProgressBar, notes, report
 from cyfes.errors import InputError, shortened
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
+from cyfes.selection import Selection
 from cyfes.units import (
     UNIT_LABELS,
     check_kbt,
@@ -35,12 +36,15 @@ __all__ = [
     "integer",
     "notes",
     "number",
+    "number_of_blocks",
     "positive",
     "positives",
     "report",
+    "selection",
     "share_or_count",
     "split",
     "thermal",
+    "to_units",
     "where",
 ]
 
@@ -106,6 +110,45 @@ def share_or_count(text: str, option: str) -> int | float:
     return share
 
 
+def selection(arguments: argparse.Namespace, cv: list[str] | None) -> Selection:
+    """Return the rows and columns that the options choose; ``cv`` None: as the header tells."""
+    return Selection(
+        cv=cv,
+        bias=split(arguments.bias),
+        rbias=arguments.rbias,
+        no_bias=arguments.no_bias,
+        logweights=arguments.logweights,
+        start=number(arguments.start, "--start"),
+        stop=number(arguments.stop, "--stop"),
+        skip=share_or_count(arguments.skip, "--skip"),
+        every=integer(arguments.every, "--every", 1),
+        on_bad=arguments.on_bad,
+        period=_periods(split(arguments.period), cv),
+    )
+
+
+def _periods(entries: list[str] | None, cv: list[str] | None) -> dict[str, tuple[str, str]]:
+    """--period of the CVs in --cv."""
+    if entries is None:
+        return {}
+    if cv is None or len(entries) != len(cv):
+        raise InputError("--period needs --cv and one entry for each of its CVs")
+    periods = {}
+    for name, entry in zip(cv, entries):
+        if entry == "-":
+            continue
+        low, colon, high = entry.partition(":")
+        if not colon:
+            raise InputError(f"--period: {entry!r} for {name} is not MIN:MAX or '-'")
+        periods[name] = (low, high)
+    return periods
+
+
+def number_of_blocks(arguments: argparse.Namespace) -> int | None:
+    """Return --blocks, None if it was not given."""
+    return None if arguments.blocks is None else integer(arguments.blocks, "--blocks", 2)
+
+
 def grid_request(arguments: argparse.Namespace) -> GridRequest:
     """Return the grid that --min, --max, --bin and --spacing ask for."""
     bins = split(arguments.bin)
@@ -141,18 +184,25 @@ def in_units(
     units = arguments.to_units
     if units is None or units == surface.units:
         return surface
-    if surface.units == "kt":
-        temperature = positive(arguments.temp, "--temp")
-        kbt = None if temperature is None else thermal_energy(temperature, units)
-    factor = conversion(surface.units, units, kbt)
+    factor = to_units(surface.units, arguments, kbt)
     slopes = surface.derivatives
     return replace(
         surface,
         values=surface.values * factor,
         derivatives=None if slopes is None else slopes * factor,
+        error=None if surface.error is None else surface.error * factor,
         kbt=None if surface.kbt is None else surface.kbt * factor,
         units=units,
     )
+
+
+def to_units(units: str, arguments: argparse.Namespace, kbt: float | None) -> float:
+    """Return the factor from ``units``, which ``kbt`` is in, to --to-units; 1 if not given."""
+    wanted = arguments.to_units or units
+    if units == "kt" and wanted != "kt":
+        temperature = positive(arguments.temp, "--temp")
+        kbt = None if temperature is None else thermal_energy(temperature, wanted)
+    return conversion(units, wanted, kbt)
 
 
 def energy_unit(

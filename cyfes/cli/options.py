@@ -2,7 +2,7 @@
 
 import argparse
 
-from cyfes.cli.words import Files, List
+from cyfes.cli.words import Box, Files, List
 
 #: What an output file is called that is none.
 STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
@@ -103,16 +103,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         help="period of each CV, '-' for none (default: from the header)",
     )
     _add_on_bad(files)
-    weights = parser.add_argument_group("weights").add_mutually_exclusive_group()
-    weights.add_argument(
-        "--bias",
-        action=List,
-        metavar="NAME,...",
-        help="bias columns, summed (default: the only *.bias)",
-    )
-    weights.add_argument("--rbias", action="store_true", help="use the only *.rbias column")
-    weights.add_argument("--no-bias", action="store_true", help="all weights are 1")
-    weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
+    _add_weights(parser)
     _add_energy(parser, "of the bias", "")
     kernel = parser.add_argument_group("kernel")
     kernel.add_argument(
@@ -136,26 +127,67 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "(default 30)",
     )
     _add_grid(parser)
-    rows = parser.add_argument_group("rows")
-    rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
-    rows.add_argument("--stop", metavar="T", help="last time used (time column; default: all)")
-    rows.add_argument(
-        "--skip",
-        metavar="N",
-        default="0",
-        help="rows left out at the beginning of each file, a number or a share such as 50%% of "
-        "its rows (default 0)",
-    )
-    rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
-    rows.add_argument(
-        "--stream",
-        action="store_true",
-        help="sum the frames as they are read, whatever the size of the files; needs --sigma and, "
+    _add_rows(
+        parser,
+        "sum the frames as they are read, whatever the size of the files; needs --sigma and, "
         "unless all CVs are periodic, --min, --max and --bin",
     )
+    errors = parser.add_argument_group("errors")
+    errors.add_argument(
+        "--error",
+        action="store_true",
+        help="also the standard error of F, from blocks of successive frames: a column of the "
+        "output, a band or a panel of --plot",
+    )
+    _add_blocks(errors)
     output = _add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     _add_running(parser)
+
+
+def add_deltag(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cyfes deltag``."""
+    parser.usage = "cyfes deltag [OPTION ...] COLVAR ..."
+    parser.epilog = (
+        "dG = F(B) - F(A) = -kBT ln(sum of w in B / sum of w in A), w = exp(V / kBT): no kernel.\n"
+        "Of a surface on a grid: exp(-F / kBT) summed over its points, without an error.\n"
+        "Example: cyfes deltag COLVAR --temp 300 --b phi=0:2.3,psi=-pi:pi"
+    )
+    files = parser.add_argument_group("input")
+    files.add_argument(
+        "files", nargs="+", metavar="COLVAR", help="COLVAR files, or one surface on a grid"
+    )
+    files.add_argument(
+        "--period",
+        action=List,
+        metavar="MIN:MAX,...",
+        help="period of each CV in the order the regions name them, '-' for none (default: from "
+        "the header)",
+    )
+    _add_on_bad(files)
+    regions = parser.add_argument_group("regions")
+    for name, other in (("--a", "B"), ("--b", "A")):
+        regions.add_argument(
+            name,
+            action=Box,
+            metavar="CV=LOW:HIGH,...",
+            help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
+            f"> HIGH; repeated, the boxes are joined (default: all that is not in {other})",
+        )
+    _add_weights(parser)
+    _add_energy(parser, "of the bias", "")
+    _add_rows(parser, "read the frames in chunks, whatever the size of the files")
+    _add_blocks(parser.add_argument_group("errors"))
+    corrections = parser.add_argument_group("corrections")
+    corrections.add_argument(
+        "--standard-state",
+        metavar="V",
+        help="volume of A in nm^3: also dG - kBT ln(V / 1.6605 nm^3), from A at 1 mol/l",
+    )
+    running = parser.add_argument_group("running")
+    running.add_argument(
+        "--threads", metavar="N", default="0", help="threads that read (default 0: all cores)"
+    )
 
 
 def add_plot(parser: argparse.ArgumentParser) -> None:
@@ -186,6 +218,46 @@ def _add_on_bad(group: argparse._ArgumentGroup) -> None:
         choices=("raise", "skip"),
         default="raise",
         help="bad rows: stop at the first (raise, default) or count and leave out (skip)",
+    )
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    weights = parser.add_argument_group("weights").add_mutually_exclusive_group()
+    weights.add_argument(
+        "--bias",
+        action=List,
+        metavar="NAME,...",
+        help="bias columns, summed (default: the only *.bias)",
+    )
+    weights.add_argument("--rbias", action="store_true", help="use the only *.rbias column")
+    weights.add_argument("--no-bias", action="store_true", help="all weights are 1")
+    weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
+
+
+def _add_rows(parser: argparse.ArgumentParser, stream: str) -> None:
+    rows = parser.add_argument_group("rows")
+    rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
+    rows.add_argument("--stop", metavar="T", help="last time used (time column; default: all)")
+    rows.add_argument(
+        "--skip",
+        metavar="N",
+        default="0",
+        help="rows left out at the beginning of each file, a number or a share such as 50%% of "
+        "its rows (default 0)",
+    )
+    rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
+    rows.add_argument(
+        "--stream",
+        action="store_true",
+        help=stream,
+    )
+
+
+def _add_blocks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--blocks",
+        metavar="N",
+        help="number of blocks (default: at most 64, each of five correlation times or more)",
     )
 
 

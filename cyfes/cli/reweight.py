@@ -13,12 +13,12 @@ from cyfes.cli.common import (
     files,
     grid_request,
     in_units,
-    integer,
     notes,
     number,
+    number_of_blocks,
     positives,
     report,
-    share_or_count,
+    selection,
     split,
     thermal,
     where,
@@ -26,7 +26,6 @@ from cyfes.cli.common import (
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.reweight import Samples, SampleStream, read_samples
-from cyfes.selection import Selection
 from cyfes.units import UNIT_LABELS
 
 
@@ -41,10 +40,10 @@ def run(arguments: argparse.Namespace) -> None:
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
-    request = grid_request(arguments)
+    request, blocks = grid_request(arguments), number_of_blocks(arguments)
     arguments.files = files((), arguments.files)
     read = SampleStream if arguments.stream else read_samples
-    samples = read(arguments.files, kbt, _selection(arguments), threads)
+    samples = read(arguments.files, kbt, selection(arguments, split(arguments.cv)), threads)
     if isinstance(samples, Samples):
         notes(samples.notes)
     bandwidth, rule = _bandwidth(arguments, samples)
@@ -57,6 +56,8 @@ def run(arguments: argparse.Namespace) -> None:
         tol=_at_least_zero(arguments.tol, "--tol"),
         tail=_at_least_zero(arguments.tail, "--tail"),
         explain=arguments.explain,
+        error=arguments.error,
+        blocks=blocks,
         **computing,
         progress=ProgressBar("samples"),
     )
@@ -79,6 +80,9 @@ def run(arguments: argparse.Namespace) -> None:
         }
     )
     report(energy_unit(surface, arguments))
+    if surface.uncertainty is not None:
+        report(surface.uncertainty.lines())
+        notes([surface.uncertainty.note] if surface.uncertainty.note else [])
     if arguments.explain:
         report(surface.explanation)
     report(describe_minima(surface))
@@ -94,40 +98,6 @@ def _at_least_zero(text: str, option: str) -> float:
     if value is None or not 0 <= value < float("inf"):
         raise InputError(f"{option} must be at least 0, got {text}")
     return value
-
-
-def _selection(arguments: argparse.Namespace) -> Selection:
-    cv = split(arguments.cv)
-    return Selection(
-        cv=cv,
-        bias=split(arguments.bias),
-        rbias=arguments.rbias,
-        no_bias=arguments.no_bias,
-        logweights=arguments.logweights,
-        start=number(arguments.start, "--start"),
-        stop=number(arguments.stop, "--stop"),
-        skip=share_or_count(arguments.skip, "--skip"),
-        every=integer(arguments.every, "--every", 1),
-        on_bad=arguments.on_bad,
-        period=_periods(split(arguments.period), cv),
-    )
-
-
-def _periods(entries: list[str] | None, cv: list[str] | None) -> dict[str, tuple[str, str]]:
-    """--period of the CVs in --cv."""
-    if entries is None:
-        return {}
-    if cv is None or len(entries) != len(cv):
-        raise InputError("--period needs --cv and one entry for each of its CVs")
-    periods = {}
-    for name, entry in zip(cv, entries):
-        if entry == "-":
-            continue
-        low, colon, high = entry.partition(":")
-        if not colon:
-            raise InputError(f"--period: {entry!r} for {name} is not MIN:MAX or '-'")
-        periods[name] = (low, high)
-    return periods
 
 
 def _bandwidth(

@@ -42,6 +42,15 @@ class Files(List):
         return word == "-" or not word.startswith("-")
 
 
+class Box(List):
+    """A region, whose words are separated by commas only: given again, it adds one."""
+
+    def takes(self, word: str) -> bool:
+        """No further word belongs to it."""
+        del word
+        return False
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors a terminal can show."""
 

@@ -2,6 +2,7 @@
 
 from cyfes.grid.fit import fit_grid, fit_samples, fit_stream, warn_if_coarse
 from cyfes.grid.grid import MAX_DIMS, Grid, arrays_of_surface
+from cyfes.grid.memory import free_memory
 from cyfes.grid.request import GridRequest
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "fit_grid",
     "fit_samples",
     "fit_stream",
+    "free_memory",
     "warn_if_coarse",
 ]

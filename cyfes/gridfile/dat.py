@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 #: Points formatted at a time: large enough to keep every thread busy, a few MB of text.
 CHUNK = 1 << 16
 
+#: The column of standard errors, the last one.
+ERROR = "error"
+
 #: What a header tells of each CV.
 _SET = ("min", "max", "nbins", "periodic")
 
@@ -39,6 +42,7 @@ def write_dat(
     values: npt.ArrayLike,
     derivatives: npt.ArrayLike | None = None,
     *,
+    error: npt.ArrayLike | None = None,
     value_name: str = "file.free",
     fmt: str = "%14.9f",
     backup: bool = True,
@@ -47,6 +51,7 @@ def write_dat(
     """Write a function on a grid as ``plumed sum_hills`` does.
 
     values float64[grid.shape]; derivatives float64[n_dims, *grid.shape] by each CV, or None;
+    ``error`` None or a last column of that name, which PLUMED does not write, float64[grid.shape];
     ``fmt`` one printf conversion for every number; n_threads 0 = all. The order of points, the
     blank lines and the header are those of PLUMED 2.10 (Grid::writeToFile).
     Raises InputError for a wrong shape or ``fmt`` or a name with blanks, OutputError if the file
@@ -59,8 +64,12 @@ def write_dat(
     fields = [as_field("values", values, grid.shape)]
     if derivatives is not None:
         fields.extend(as_field("derivatives", derivatives, (grid.n_dims, *grid.shape)))
+    names = [f"der_{name}" for name in grid.names] if derivatives is not None else []
+    if error is not None:
+        fields.append(as_field("error", error, grid.shape))
+        names.append(ERROR)
     with atomic_write(path, backup=backup) as file:
-        file.write(_header(grid, value_name, derivatives is not None).encode())
+        file.write(_header(grid, [value_name, *names]).encode())
         for first in range(0, grid.size, CHUNK):
             n_points = min(CHUNK, grid.size - first)
             if plain:
@@ -70,11 +79,8 @@ def write_dat(
             file.write(text)
 
 
-def _header(grid: Grid, value_name: str, with_derivatives: bool) -> str:
-    columns = [*grid.names, value_name]
-    if with_derivatives:
-        columns += [f"der_{name}" for name in grid.names]
-    lines = [f"#! FIELDS {' '.join(columns)}"]
+def _header(grid: Grid, columns: Sequence[str]) -> str:
+    lines = [f"#! FIELDS {' '.join([*grid.names, *columns])}"]
     for name, (low, high), n_points, wraps in zip(
         grid.names, exact_bounds(grid), grid.shape, grid.periodic
     ):
@@ -115,32 +121,34 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     """Read a function on a grid of 1 to 4 CVs in PLUMED's format.
 
     The values are the first column after the CVs, whatever its name; derivatives are read where
-    every ``der_CV`` column is there. Infinite values are kept. ``nbins`` may count points, as
-    ``sum_hills`` writes it, or bins, as DUMPGRID does, and a periodic CV may repeat its first point
-    at the end: the rows decide. Of several grids, each with its header, the last is read, with a
-    CyfesWarning, or that of ``index`` (from 0, negative from the end).
+    every ``der_CV`` column is there, and a column ``error`` as ``extra``. Infinite values are kept.
+    ``nbins`` may count points, as ``sum_hills`` writes it, or bins, as DUMPGRID does, and a
+    periodic CV may repeat its first point at the end: the rows decide. Of several grids, each with
+    its header, the last is read, with a CyfesWarning, or that of ``index`` (from 0, negative from
+    the end).
     Raises FileMissingError, or FileFormatError if the header is incomplete or the rows are not
     the points of the grid it describes; InputError for a grid that is not there.
     """
     reader = TableReader(os.fspath(path), allow_nonfinite=True)
     try:
-        names, value_name, slopes = _columns(path, reader.header)
-        table = table_of(reader, [*names, value_name, *slopes])
+        names, value_name, others = _columns(path, reader.header)
+        table = table_of(reader, [*names, value_name, *others])
     finally:
         reader.close()
     header, rows = _chosen(path, table.headers, table.n_rows, index)
-    if _columns(path, header) != (names, value_name, slopes):
+    if _columns(path, header) != (names, value_name, others):
         raise FileFormatError(f"{path}: the grids of the file have different columns")
     if table.notes:
         warnings.warn(f"{path}: {'; '.join(table.notes)}", CyfesWarning, stacklevel=2)
     columns = {name: column[rows] for name, column in table.columns.items()}
     layout = _layout(path, _grid_of_header(path, names, header.constants), columns)
-    values, *rest = (layout.on_grid(path, name, columns[name]) for name in [value_name, *slopes])
-    return GridData(layout.grid, values, np.stack(rest) if rest else None, value_name)
+    values, *rest = (layout.on_grid(path, name, columns[name]) for name in [value_name, *others])
+    extra = {ERROR: rest.pop()} if ERROR in others else {}
+    return GridData(layout.grid, values, np.stack(rest) if rest else None, value_name, extra=extra)
 
 
 def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:
-    """Names of the CVs, which have SET lines, of the values, and of all derivatives if any."""
+    """Names of the CVs, which have SET lines, of the values, and of derivatives and error."""
     if not header.line:
         raise FileFormatError(f"{path}: no '#! FIELDS' header, expected that of a grid of PLUMED")
     fields, constants = list(header.fields), header.constants
@@ -152,7 +160,8 @@ def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], s
     if len(fields) == len(names):
         raise FileFormatError(f"{path}: no column of values after {' '.join(names)}")
     slopes = [f"der_{name}" for name in names]
-    return names, fields[len(names)], slopes if set(slopes) <= set(fields) else []
+    others = slopes if set(slopes) <= set(fields) else []
+    return names, fields[len(names)], others + [ERROR] * (ERROR in fields[len(names) + 1 :])
 
 
 def _chosen(

@@ -23,7 +23,7 @@ class GridData:
 
     ``values`` float64[grid.shape] and ``derivatives`` float64[n_dims, *grid.shape] by each CV, in
     ``units`` (a key of units.UNIT_LABELS); ``kbt`` in the same units; ``value_name`` the column in
-    a .dat; ``extra`` any further arrays of an .npz.
+    a .dat; ``extra`` any further arrays of an .npz, and ``error`` of a .dat.
     """
 
     grid: Grid

@@ -37,8 +37,9 @@ _MEMBERS = {
     "values": ("fiu", range(1, MAX_DIMS + 1), "numbers on a grid"),
     "derivatives": ("fiu", range(2, MAX_DIMS + 2), "numbers on a grid"),
     "kbt": ("fiu", (0,), "a number"),
+    "extra_error": ("fiu", range(1, MAX_DIMS + 1), "numbers on a grid"),
 }
-_OPTIONAL = {"derivatives", "kbt"}
+_OPTIONAL = {"derivatives", "kbt", "extra_error"}
 
 
 def write_npz(
@@ -55,7 +56,7 @@ def write_npz(
     """Write a surface to an .npz that ``read_npz`` restores to the last bit.
 
     values float64[grid.shape] and kbt in ``units``; derivatives float64[n_dims, *grid.shape] or
-    None; ``extra`` any arrays of numbers or text.
+    None; ``extra`` any arrays of numbers or text, ``error`` float64[grid.shape].
     Raises InputError for a wrong shape or an array of objects, OutputError as atomic_write.
     """
     arrays: dict[str, npt.ArrayLike] = {
@@ -170,6 +171,8 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> GridData:
     derivatives = arrays.get("derivatives")
     if derivatives is not None:
         derivatives = as_field("derivatives", derivatives, (grid.n_dims, *grid.shape))
+    if "extra_error" in arrays:
+        arrays["extra_error"] = as_field("error", arrays["extra_error"], grid.shape)
     units, kbt = str(arrays["units"]), arrays.get("kbt")
     if units not in UNIT_LABELS or (kbt is not None and not 0 < kbt < math.inf):
         raise InputError(f"unknown units {quoted(units)}, or a kbt that is not positive: {kbt}")

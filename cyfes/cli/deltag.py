@@ -1,0 +1,137 @@
+"""``cyfes deltag``: the free energy difference of two regions."""
+
+import argparse
+import os
+import warnings
+from collections.abc import Sequence
+
+from cyfes.cli.common import (
+    counts,
+    files,
+    integer,
+    notes,
+    number_of_blocks,
+    positive,
+    report,
+    selection,
+    thermal,
+    to_units,
+)
+from cyfes.deltag import (
+    STANDARD_VOLUME,
+    FreeEnergyDifference,
+    difference_of_frames,
+    difference_on_grid,
+    standard_state,
+)
+from cyfes.errors import CyfesWarning, InputError
+from cyfes.regions import Region, TwoRegions
+from cyfes.reweight import Samples, SampleStream, read_samples
+from cyfes.surface import Surface
+from cyfes.tables import TableReader, kind_of
+from cyfes.uncertainty import ErrorRequest
+from cyfes.units import UNIT_LABELS
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Report the difference as the options say."""
+    regions = TwoRegions(_region(arguments.a, "--a"), _region(arguments.b, "--b"))
+    kbt = thermal(arguments)
+    if kbt is None:
+        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    factor = to_units(arguments.units, arguments, kbt)
+    request = ErrorRequest(number_of_blocks(arguments))
+    volume = positive(arguments.standard_state, "--standard-state")
+    threads = integer(arguments.threads, "--threads")
+    arguments.files = files((), arguments.files)
+    unit = UNIT_LABELS[arguments.to_units or arguments.units]
+    if any(_is_surface(path) for path in arguments.files):
+        value = _on_grid(arguments.files, regions, kbt)
+        report({"A, B": regions, "dG = F(B) - F(A)": f"{factor * value:.6g} {unit}"})
+        report({"how": "exp(-F / kBT) summed over the points of the grid; no error is known"})
+    else:
+        value = _of_frames(arguments, regions, kbt, request, threads, factor, unit)
+    if volume is not None:
+        corrected = factor * (value + standard_state(kbt, volume))
+        formula = f"dG - kBT ln({volume:g} nm^3 / {STANDARD_VOLUME:.5g} nm^3), A at 1 mol/l"
+        report({"standard state": f"{corrected:.6g} {unit} = {formula}"})
+
+
+def _region(texts: list[str] | None, option: str) -> Region | None:
+    return None if texts is None else Region.parse(texts, option)
+
+
+def _is_surface(path: str) -> bool:
+    """Whether a file holds a surface; a pipe, which would lose what is looked at, does not."""
+    if not os.path.isfile(path):
+        return False
+    if path.lower().endswith((".npz", ".cube", ".cub")):
+        return True
+    reader = TableReader(path, allow_nonfinite=True)
+    reader.close()
+    return kind_of(reader.header) == "grid"
+
+
+def _on_grid(paths: Sequence[str], regions: TwoRegions, kbt: float) -> float:
+    if len(paths) > 1:
+        raise InputError(f"expected one surface on a grid, or COLVAR files, got {', '.join(paths)}")
+    return difference_on_grid(Surface.read(paths[0]), regions, kbt)
+
+
+def _of_frames(
+    arguments: argparse.Namespace,
+    regions: TwoRegions,
+    kbt: float,
+    request: ErrorRequest,
+    threads: int,
+    factor: float,
+    unit: str,
+) -> float:
+    read = SampleStream if arguments.stream else read_samples
+    chosen = selection(arguments, list(regions.names))
+    samples = read(arguments.files, kbt, chosen, threads)
+    found = difference_of_frames(samples, regions, kbt, request)
+    notes(samples.notes)
+    if found.problem:
+        warnings.warn(
+            f"the error is a lower bound: {found.problem}",
+            CyfesWarning,
+            stacklevel=2,
+        )
+    _report(samples, arguments.files, found, factor, unit)
+    return found.value
+
+
+def _report(
+    samples: Samples | SampleStream,
+    paths: Sequence[str],
+    found: FreeEnergyDifference,
+    factor: float,
+    unit: str,
+) -> None:
+    value, error, half = (factor * x for x in (found.value, found.error, found.interval()))
+    shares = found.blocks.values.sum(axis=0) / found.blocks.weights.sum()
+    bound = f", a lower bound: {found.problem}" if found.problem else ""
+    interval = f"{value - half:.6g} to {value + half:.6g} {unit}"
+    report(
+        {
+            "samples read": f"{samples.n_read} from {','.join(paths)}",
+            "samples used": samples.n_used,
+            "rows dropped": counts(samples.dropped),
+            "ln sum of weights": f"{samples.sums.log_sum:.6g}",
+            "effective samples": f"{samples.sums.effective_sample_size:.1f}",
+            "A, B": found.regions,
+            "weight of A, B": f"{shares[0]:.4g}, {shares[1]:.4g} of all",
+            "correlation time": f"{found.correlation.time:.3g} frames",
+            "blocks": f"{len(found.blocks)} of {found.blocks.length:.4g} frames",
+            "forwards": _row(found.forwards(), factor),
+            "backwards": _row(found.backwards(), factor),
+            "halves": _row(found.halves(), factor),
+            "dG = F(B) - F(A)": f"{value:.6g} +- {error:.3g} {unit}{bound}",
+            "95 % interval": f"at least {interval}" if found.problem else interval,
+        }
+    )
+
+
+def _row(values: Sequence[float], factor: float) -> str:
+    return " ".join(f"{factor * value:.4g}" for value in values)
