@@ -8,6 +8,7 @@ import subprocess
 
 import archive
 import grafting
+import licensing
 import pytest
 import rpath
 import sbom
@@ -61,6 +62,7 @@ def raw(compiler, runtime, tmp_path):
 
 def test_a_private_library_finds_a_bundled_runtime(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(sbom, "runtime_version", lambda: "13.0.0")
+    monkeypatch.setattr(licensing, "text_of", lambda name: licensing.TEXTS / "gcc" / "SOURCES.txt")
     repaired = grafting.repair(raw, tmp_path / "out", "bundled")
     site = toy.installed(repaired, tmp_path / "an environment")
     for name in (rpath.EXTENSION, rpath.CUDA_LIBRARY):
