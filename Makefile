@@ -126,6 +126,8 @@ export requirements
 
 environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	"cyfes needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=...")' \
+	&& $(PYTHON) -c 'import sys; from importlib.util import find_spec; sys.exit(not find_spec("ensurepip") and \
+	"this Python cannot make environments: install python3-venv (Debian, Ubuntu)")' \
 	&& { test -x $(1)/bin/python || $(PYTHON) -m venv $(1); }
 
 toolkit = { test -x .venv-cuda-$(2)/bin/python || $(PYTHON) -m venv .venv-cuda-$(2); } && \
