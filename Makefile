@@ -29,12 +29,13 @@ test: .venv-test/installed  ## install into a clean environment and run the test
 fuzz: .venv-test/installed  ## mutated files and options for a minute (ARGS="--inputs 1000000")
 	PYTHONSAFEPATH= .venv-test/bin/python tests/fuzz/run.py $(or $(ARGS),--seconds 60)
 
-lint: .venv-lint/installed  ## style, types, layers; changes nothing
+lint: .venv-lint/installed  ## style, types, layers, workflows; changes nothing
 	.venv-lint/bin/ruff check .
 	.venv-lint/bin/ruff format --check .
 	.venv-lint/bin/clang-format --dry-run -Werror $(CXX_FILES)
 	.venv-lint/bin/mypy
 	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache --no-logo
+	.venv-lint/bin/zizmor --offline --quiet .github
 
 # Not part of lint, as it takes a minute and needs the commands that a build notes.
 tidy: .venv-test/installed  ## clang-tidy over the kernels (ARGS=kernels/cpu/plan.cpp)

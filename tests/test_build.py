@@ -45,7 +45,7 @@ def test_the_version_has_one_source():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert "version" not in project["project"]
     assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "cyfes.__version__"}
-    for recipe in (ROOT / "recipe").glob("*.yaml"):
+    for recipe in (ROOT / "recipe").rglob("*.yaml"):
         # set version = "1" of Jinja; version: "1" of a v1 recipe's context
         told = re.findall(r'^(?:{% set version =|  version:) "([^"]+)"', recipe.read_text(), re.M)
         assert set(told) <= {cyfes.__version__}, recipe
