@@ -49,7 +49,10 @@ def named_apart(tree: Path, name: str, cudart: str) -> str:
     wheel = archive.dist_info(tree) / "WHEEL"
     wheel.write_text(wheel.read_text(encoding="utf-8").rstrip("\n") + f"\nBuild: {tag}\n")
     distribution, version, *rest = name.split("-")
-    return "-".join([distribution, version, tag, *rest])
+    tagged = "-".join([distribution, version, tag, *rest])
+    for file in archive.dist_info(tree).glob("sboms/*.json"):  # auditwheel's names the file
+        file.write_text(file.read_text(encoding="utf-8").replace(name, tagged), encoding="utf-8")
+    return tagged
 
 
 def build_tag(tree: Path, cudart: str) -> str:

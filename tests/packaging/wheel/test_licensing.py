@@ -128,7 +128,11 @@ def test_files_that_differ_have_names_that_differ(make, with_cuda, cudart, tag):
     tree = make("libgomp-0123.so.1")
     if with_cuda:
         (tree / rpath.CUDA_LIBRARY).touch()
-    name = grafting.named_apart(tree, "cyfes-5.0-cp311-abi3-manylinux_2_28_x86_64.whl", cudart)
+    old = "cyfes-5.0-cp311-abi3-manylinux_2_28_x86_64.whl"
+    (file,) = archive.dist_info(tree).glob("sboms/*.json")
+    file.write_text(json.dumps(AUDITWHEEL | {"purl": f"pkg:pypi/cyfes@5.0?file_name={old}"}))
+    name = grafting.named_apart(tree, old, cudart)
+    assert json.loads(file.read_text())["purl"].endswith(f"={name}")
     middle = f"-{tag}-" if tag else "-"
     assert name == f"cyfes-5.0{middle}cp311-abi3-manylinux_2_28_x86_64.whl"
     told = email.message_from_string((archive.dist_info(tree) / "WHEEL").read_text())
