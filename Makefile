@@ -29,12 +29,13 @@ test: .venv-test/installed  ## install into a clean environment and run the test
 fuzz: .venv-test/installed  ## mutated files and options for a minute (ARGS="--inputs 1000000")
 	PYTHONSAFEPATH= .venv-test/bin/python tests/fuzz/run.py $(or $(ARGS),--seconds 60)
 
-lint: .venv-lint/installed  ## style, types, layers; changes nothing
+lint: .venv-lint/installed  ## style, types, layers, workflows; changes nothing
 	.venv-lint/bin/ruff check .
 	.venv-lint/bin/ruff format --check .
 	.venv-lint/bin/clang-format --dry-run -Werror $(CXX_FILES)
 	.venv-lint/bin/mypy
 	PYTHONPATH=. .venv-lint/bin/lint-imports --no-cache --no-logo
+	.venv-lint/bin/zizmor --offline --quiet .github
 
 # Not part of lint, as it takes a minute and needs the commands that a build notes.
 tidy: .venv-test/installed  ## clang-tidy over the kernels (ARGS=kernels/cpu/plan.cpp)
@@ -126,6 +127,8 @@ export requirements
 
 environment = $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 	"cyfes needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=...")' \
+	&& $(PYTHON) -c 'import sys; from importlib.util import find_spec; sys.exit(not find_spec("ensurepip") and \
+	"this Python cannot make environments: install python3-venv (Debian, Ubuntu)")' \
 	&& { test -x $(1)/bin/python || $(PYTHON) -m venv $(1); }
 
 toolkit = { test -x .venv-cuda-$(2)/bin/python || $(PYTHON) -m venv .venv-cuda-$(2); } && \

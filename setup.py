@@ -14,6 +14,7 @@ from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
+import build_compiler
 import build_cuda
 from build_kernels import CXX_FLAGS, KERNELS, IncrementalCompiler, kernel_objects
 
@@ -51,12 +52,20 @@ class BuildKernels(build_ext):
         if extension.name == CUDA:
             self.build_cuda_library()
             return
+        self.check_compiler(extension)
         compiler = IncrementalCompiler(self.compiler)
         extension.extra_objects = self.compile_kernels()
         # Objects that were compiled again are newer than the extension, which then is linked.
         extension.depends = [*extension.depends, *extension.extra_objects]
         super().build_extension(extension)
         compiler.write_commands(Path("build", "compile_commands.json"))
+
+    def check_compiler(self, extension: Extension) -> None:
+        folders = [*self.compiler.include_dirs, *extension.include_dirs]
+        try:
+            build_compiler.check(self.compiler.compiler_so_cxx, folders)
+        except build_compiler.CompilerError as error:
+            raise CompileError(str(error)) from error
 
     def compile_kernels(self) -> list[str]:
         def compile_one(job: tuple[str, str, list[str]]) -> list[str]:

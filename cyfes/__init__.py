@@ -6,7 +6,8 @@ The names below are loaded when first used, so that importing the package stays 
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+#: The only place of the version. Above 4.5, the last CyFES of the same name.
+__version__ = "5.0.0.dev0"
 
 _EXPORTS = {
     "FreeEnergySurface": "cyfes.fes",

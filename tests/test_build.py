@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,21 @@ def included(path):
             names = re.findall(r'^#include "(.+)"$', file.read_text(), re.MULTILINE)
             waiting += [KERNELS / name for name in names]
     return found
+
+
+def test_the_version_has_one_source():
+    import cyfes
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert "version" not in project["project"]
+    assert project["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "cyfes.__version__"}
+    for recipe in (ROOT / "recipe").rglob("*.yaml"):
+        # set version = "1" of Jinja; version: "1" of a v1 recipe's context
+        told = re.findall(r'^(?:{% set version =|  version:) "([^"]+)"', recipe.read_text(), re.M)
+        assert set(told) <= {cyfes.__version__}, recipe
+        assert told or recipe.name != "meta.yaml"
+    # An upgrade from the last CyFES of this name must be one.
+    assert int(cyfes.__version__.split(".")[0]) >= 5
 
 
 def test_per_isa_holds_what_is_compiled_per_instruction_set():

@@ -6,11 +6,19 @@ import numpy as np
 import pytest
 
 import cyfes
-from cyfes import backend
-from cyfes.cli import main
+from cyfes import backend, utils, wrapper, wrapper_f32
+from cyfes.cli import OLD_FLAGS, main
 from cyfes.compat import BOHR_PER_ANGSTROM, KBT
-from cyfes.errors import FileFormatError, FileMissingError, InputError, LibraryMissingError
-from cyfes.gridfile import read_cube, read_dat
+from cyfes.compat.commandline import FLAGS
+from cyfes.errors import (
+    CyfesWarning,
+    FileFormatError,
+    FileMissingError,
+    InputError,
+    LibraryMissingError,
+)
+from cyfes.grid import Grid
+from cyfes.gridfile import read_cube
 
 #: Small inputs: a few frames may have all the weight.
 pytestmark = pytest.mark.filterwarnings(
@@ -166,7 +174,8 @@ def test_save_fes(tmp_path):
 
 def test_save_dat(tmp_path):
     cyfes.save_dat(tmp_path / "d", [[0.0, 0.1], [-1.0, 2.0]], [3.5, 0.0])
-    assert (tmp_path / "d").read_text() == "0.0 0.1 3.5\n-1.0 2.0 0.0\n"
+    rows = "#! FIELDS x y fes\n0.0\t0.1\t3.5\n-1.0\t2.0\t0.0\n"
+    assert (tmp_path / "d").read_text() == rows
     with pytest.raises(InputError, match="path must be"):
         cyfes.save_dat(tmp_path / "d2", [[0.0, 0.1]], [3.5, 0.0])
     assert not (tmp_path / "d2").exists()
@@ -175,7 +184,8 @@ def test_save_dat(tmp_path):
 def test_save_cube(tmp_path):
     values = np.arange(28.0).reshape(2, 2, 7)
     values[0, 0, 0], values[0, 0, 1], values[1, 1, 6] = -1e9, 451, math.inf
-    cyfes.save_cube(tmp_path / "f.cub", [1, 2, -3], 2, 1.0, 2, 0.5, 7, 2.0, values)
+    with pytest.warns(CyfesWarning, match="2 grid points lie beyond"):
+        cyfes.save_cube(tmp_path / "f.cub", [1, 2, -3], 2, 1.0, 2, 0.5, 7, 2.0, values)
     lines = (tmp_path / "f.cub").read_text().splitlines()
     assert lines[0] == "free energy in kcal/mol over x y z"
     assert lines[2:7] == [
@@ -200,6 +210,40 @@ def test_save_cube_without_bohr(tmp_path):
     assert "    2  1.000000000000e+00" in (tmp_path / "f").read_text()
     with pytest.raises(InputError, match="expected an origin of 3 numbers and 2 x 2 x 3 values"):
         cyfes.save_cube(tmp_path / "g", [0, 0, 0], 2, 1, 2, 1, 3, 1, np.zeros(8))
+
+
+def test_cube2xyz_and_save2dat(tmp_path):
+    values = np.arange(24.0).reshape(2, 3, 4)
+    cyfes.save_cube(tmp_path / "f.cub", [1, 2, -3], 2, 1.0, 3, 0.5, 4, 2.0, values)
+    origin, numbers, axes = utils.cube2xyz(tmp_path / "f.cub")
+    np.testing.assert_allclose(origin, BOHR_PER_ANGSTROM * np.array([1, 2, -3]), rtol=1e-12)
+    assert numbers == list(range(24))
+    assert [int(axis[0]) for axis in axes] == [2, 3, 4]
+    assert float(axes[1][2]) == pytest.approx(0.5 * BOHR_PER_ANGSTROM, rel=1e-12)
+    assert utils.save2dat(tmp_path / "f.dat", axes, origin, numbers) == 1
+    assert (tmp_path / "f.dat").read_text().startswith("#! \tX\tY\tZ\tFES\n")
+    rows = np.loadtxt(tmp_path / "f.dat")
+    points = np.stack(np.meshgrid([1, 2], [2, 2.5, 3], [-3, -1, 1, 3], indexing="ij"), axis=-1)
+    np.testing.assert_allclose(rows[:, :3], points.reshape(-1, 3), rtol=0, atol=1e-11)
+    assert rows[:, 3].tolist() == numbers
+
+
+def test_cube2xyz_and_save2dat_errors(tmp_path):
+    with pytest.raises(FileMissingError):
+        utils.cube2xyz(tmp_path / "none.cub")
+    (tmp_path / "bad.cub").write_text("title\nwords\n1 0 0\n")
+    with pytest.raises(FileFormatError, match=r"bad\.cub:3"):
+        utils.cube2xyz(tmp_path / "bad.cub")
+    axes = [["2", "1", "0", "0"], ["1", "0", "1", "0"], ["1", "0", "0", "1"]]
+    with pytest.raises(InputError, match="3 values for a grid of 2 points"):
+        utils.save2dat(tmp_path / "f.dat", axes, [0, 0, 0], [1, 2, 3])
+    assert not (tmp_path / "f.dat").exists()
+
+
+def test_old_names_of_modules():
+    assert wrapper.FastBias is cyfes.FastBias
+    assert wrapper_f32.PathFES is cyfes.PathFES_f32
+    assert utils.read_out is cyfes.read_out
 
 
 # Command line
@@ -254,14 +298,29 @@ def test_cube_of_unequal_axes(run, source):
     assert float(counts[1][1]) == pytest.approx(6.5 / 5 * BOHR_PER_ANGSTROM, rel=1e-12)
 
 
+def read_rows(file):
+    """Grid and values of rows in the order of CyFES: the first CV slowest."""
+    with open(file) as lines:
+        header = lines.readline()
+    rows = np.loadtxt(file)
+    d = rows.shape[1] - 1
+    assert header == "#! \t" + "\t".join(["X", "Y", "Z", "W"][:d]) + "\tFES\n"
+    axes = [np.unique(column) for column in rows.T[:d]]
+    shape = tuple(map(len, axes))
+    lower, upper = zip(*((float(axis[0]), float(axis[-1])) for axis in axes))
+    grid = Grid(tuple("xyzw"[:d]), lower, upper, shape, (False,) * d)
+    np.testing.assert_allclose(rows[:, :d], grid_points(grid), rtol=0, atol=1e-12)
+    return grid, rows[:, d].reshape(shape)
+
+
 def test_dat_has_all_its_digits(run):
     assert run(f"-i in.txt -odat fes.dat -oV v.dat -oF f.dat {BOX}") == 0
-    fes, potential, free = read_dat("fes.dat"), read_dat("v.dat"), read_dat("f.dat")
-    np.testing.assert_allclose(fes.values, expected_fes(fes.grid, BIAS, 0.8), atol=1e-8, rtol=0)
-    expected = gaussians(fes.grid, np.full(60, KBT), 0.8)
-    assert potential.value_name == "bias"
-    np.testing.assert_allclose(potential.values, expected, rtol=0, atol=1e-9)
-    np.testing.assert_allclose(free.values, expected.max() - expected, rtol=0, atol=1e-9)
+    grid, fes = read_rows("fes.dat")
+    np.testing.assert_allclose(fes, expected_fes(grid, BIAS, 0.8), atol=1e-8, rtol=0)
+    expected = gaussians(grid, np.full(60, KBT), 0.8)
+    np.testing.assert_allclose(read_rows("v.dat")[1], expected, rtol=0, atol=1e-9)
+    negative = expected.max() - expected
+    np.testing.assert_allclose(read_rows("f.dat")[1], negative, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -269,60 +328,95 @@ def test_dat_has_all_its_digits(run):
     [
         ("-no_bias true", 0 * BIAS),
         ("-no_bias true -no_rbias false", RBIAS),
-        ("-no_rbias false", BIAS + RBIAS),
+        ("-no_rbias false", RBIAS),
+        ("-no_bias false -no_rbias false", RBIAS),
         ("-ib 4", RBIAS),
-        ("-a 0.2390057 -b -7", 0.2390057 * BIAS),
+        ("-no_rbias false -ir 3", BIAS),
         ("-device 0,1", BIAS),
     ],
 )
 def test_choice_of_bias(run, flags, bias):
     assert run(f"-i in.txt -odat out.dat {flags}") == 0
-    data = read_dat("out.dat")
-    assert data.grid.shape == (11, 11, 11)
-    np.testing.assert_allclose(data.values, expected_fes(data.grid, bias), rtol=0, atol=1e-8)
+    grid, values = read_rows("out.dat")
+    assert grid.shape == (11, 11, 11)
+    np.testing.assert_allclose(values, expected_fes(grid, bias), rtol=0, atol=1e-8)
 
 
-def test_sink(run):
-    assert run("-i in.txt -oV v.dat -oF f.dat -sink true -a 2 -b 1 -g 3,4,5") == 0
-    potential, free = read_dat("v.dat"), read_dat("f.dat")
-    expected = gaussians(potential.grid, (2 * BIAS + 1) / math.sqrt(60))
-    np.testing.assert_allclose(potential.values, expected, rtol=0, atol=1e-8)
-    np.testing.assert_allclose(free.values, expected.max() - expected, rtol=0, atol=1e-8)
+def test_the_bias_is_not_read_beside_the_rbias(run):
+    np.savetxt("three.csv", ROWS[:, [0, 1, 2, 4]], "%.17g", ",")
+    assert run("-i three.csv -odat out.dat -no_rbias false -ir 3 -ib 9") == 0
+    grid, values = read_rows("out.dat")
+    np.testing.assert_allclose(values, expected_fes(grid, RBIAS), rtol=0, atol=1e-8)
 
 
-def test_factor_and_shift_of_the_sum_of_gaussians(run):
-    assert run("-i in.txt -oV v.dat -a -2 -b 0.5 -g 3,4,5") == 0
-    data = read_dat("v.dat")
-    expected = 0.5 - 2 * gaussians(data.grid, np.full(60, KBT))
-    np.testing.assert_allclose(data.values, expected, rtol=0, atol=1e-8)
+@pytest.mark.parametrize(("a", "b"), [(4.184, 0), (1, 3), (-2, -7.5)])
+def test_factor_and_shift_act_on_the_free_energy_and_nowhere_else(run, a, b):
+    assert run("-i in.txt -oV v.dat -oF f.dat -g 3,4,5") == 0
+    line = f"-i in.txt -o out.cub -odat out.dat -oV v2.dat -oF f2.dat -g 3,4,5 -a {a} -b {b}"
+    assert run(line) == 0
+    cube = read_cube("out.cub")
+    expected = np.clip(a * expected_fes(cube.grid, BIAS) + b, -450, 450)
+    np.testing.assert_allclose(cube.values, expected, rtol=0, atol=1e-8)
+    np.testing.assert_array_equal(read_rows("out.dat")[1], cube.values)
+    assert cube.units == ("kj/mol" if a == 4.184 else "kcal/mol")
+    for first, second in (("v.dat", "v2.dat"), ("f.dat", "f2.dat")):
+        np.testing.assert_array_equal(read_rows(first)[1], read_rows(second)[1])
+
+
+def test_points_that_no_sample_reaches_are_450(run):
+    assert run("-i in.txt -o out.cub -odat out.dat -e 90 -g 4,4,4") == 0
+    values = read_rows("out.dat")[1]
+    np.testing.assert_array_equal(values, read_cube("out.cub").values)
+    assert values.max() == 450
+    assert run("-i in.txt -odat out2.dat -e 90 -g 4,4,4 -a -1") == 0
+    assert read_rows("out2.dat")[1].min() == -450
+
+
+@pytest.mark.filterwarnings("default::cyfes.errors.CyfesWarning")
+def test_finite_values_that_are_cut_are_told(run, capsys):
+    assert run("-i in.txt -odat out.dat -g 2,2,2 -a 1000") == 0
+    assert "grid points lie beyond +-450" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default::cyfes.errors.CyfesWarning")
+def test_sink(run, capsys):
+    assert run("-i in.txt -oV v.dat -oF f.dat -sink true -g 3,4,5") == 0
+    assert "CyFES 4.5 took the flag and wrote the sum of equal" in capsys.readouterr().err
+    grid, potential = read_rows("v.dat")
+    expected = gaussians(grid, BIAS / math.sqrt(60))
+    np.testing.assert_allclose(potential, expected, rtol=0, atol=1e-8)
+    free = read_rows("f.dat")[1]
+    np.testing.assert_allclose(free, expected.max() - expected, rtol=0, atol=1e-8)
+    assert run("-i in.txt -odat x.dat -sink true -g 3,4,5") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_bounds(run):
     assert run("-i in.txt -odat out.dat -s 20 -e 0.25 -intg true -cmax 4.5,2,8") == 0
-    data = read_dat("out.dat")
-    assert data.grid.lower == tuple(np.floor(SAMPLES[:20].min(axis=0) - 0.25))
-    assert data.grid.upper == (5, 3, 9)
-    expected = expected_fes(data.grid, BIAS[:20], samples=SAMPLES[:20])
-    np.testing.assert_allclose(data.values, expected, rtol=0, atol=1e-8)
+    grid, values = read_rows("out.dat")
+    assert grid.lower == tuple(np.floor(SAMPLES[:20].min(axis=0) - 0.25))
+    assert grid.upper == (5, 3, 9)
+    expected = expected_fes(grid, BIAS[:20], samples=SAMPLES[:20])
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("columns", ["1", "0,2", "0,1,2,4"])
 def test_other_numbers_of_cvs(run, columns):
     assert run(f"-i in.txt -ic {columns} -odat out.dat -e 0.5") == 0
-    data = read_dat("out.dat")
+    grid, values = read_rows("out.dat")
     samples = ROWS[:, [int(c) for c in columns.split(",")]]
-    expected = expected_fes(data.grid, BIAS, samples=samples)
-    np.testing.assert_allclose(data.values, expected, rtol=0, atol=1e-8)
+    expected = expected_fes(grid, BIAS, samples=samples)
+    np.testing.assert_allclose(values, expected, rtol=0, atol=1e-8)
 
 
 def test_single_precision_and_clipping(run):
     line = "-i in.txt -f32 true -no_bias true -g 4,4,4 -sigma 0.5 -e"
     assert run(f"{line} 0.1 -odat out.dat") == 0
-    data = read_dat("out.dat")
-    finite = np.isfinite(data.values)
-    expected = expected_fes(data.grid, 0 * BIAS, 0.5)
-    assert finite.any()
-    np.testing.assert_allclose(data.values[finite], expected[finite], rtol=0, atol=1e-5)
+    grid, values = read_rows("out.dat")
+    reached = values < 450
+    expected = expected_fes(grid, 0 * BIAS, 0.5)
+    assert reached.any()
+    np.testing.assert_allclose(values[reached], expected[reached], rtol=0, atol=1e-5)
     assert run(f"{line} 30 -o out.cub") == 0
     assert read_cube("out.cub").values.max() == 450
 
@@ -346,6 +440,7 @@ def test_single_precision_and_clipping(run):
         ("-i in.txt -o out -sigma 0", "-sigma must be positive"),
         ("-i in.txt -o out -e nan", "expected a number, got 'nan'"),
         ("-i in.txt -o out -device gpu", "-device: expected whole numbers"),
+        ("-i in.txt -o out -a 0", "-a must not be 0"),
         ("-i in.txt -o out -sink true -no_bias true", "-sink needs a bias"),
         ("-i in.txt -o out -sigm 1", "unknown flag '-sigm'"),
         ("-i in.txt -o", "-o needs a value"),
@@ -377,6 +472,10 @@ def test_help(run, capsys):
     text = capsys.readouterr().out
     assert "-no_rbias BOOL" in text
     assert "(default: 0,1,2)" in text
+    assert OLD_FLAGS.split() == list(FLAGS)
+    with pytest.raises(SystemExit, match="0"):
+        run("-h")
+    assert OLD_FLAGS in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_flag_given_twice_is_refused(tmp_path, monkeypatch, capsys):

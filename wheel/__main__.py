@@ -38,7 +38,7 @@ def build(arguments: argparse.Namespace) -> None:
 
 
 def default_output(cudart: str) -> Path:
-    """Return where a variant goes: all have the same name."""
+    """Return the folder of a variant: pip would prefer a build tag to none."""
     if os.environ.get("CYFES_CUDA") == "0":
         return ROOT / "dist" / "cpu"
     return ROOT / "dist" if cudart == "package" else ROOT / "dist" / cudart

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import archive
+import licensing
 import rpath
 import sbom
 from commands import WheelError, run
@@ -28,10 +29,36 @@ def repair(raw: Path, output: Path, cudart: str) -> Path:
         show("patchelf set", tree)
         if cudart == "package":
             require_runtime(tree)
+        licensing.write(tree)
         sbom.write(tree, cudart)
+        name = named_apart(tree, grafted.name, cudart)
         archive.write_record(tree)
-        archive.pack(tree, output / grafted.name)
-    return output / grafted.name
+        archive.pack(tree, output / name)
+    return output / name
+
+
+def named_apart(tree: Path, name: str, cudart: str) -> str:
+    """Return the name of a variant's wheel: but for the one of PyPI it has a build tag.
+
+    Two files of one name, but with other contents, would be taken for each other by caches and
+    lock files. The tag is also noted in the wheel itself.
+    """
+    tag = build_tag(tree, cudart)
+    if not tag:
+        return name
+    wheel = archive.dist_info(tree) / "WHEEL"
+    wheel.write_text(wheel.read_text(encoding="utf-8").rstrip("\n") + f"\nBuild: {tag}\n")
+    distribution, version, *rest = name.split("-")
+    tagged = "-".join([distribution, version, tag, *rest])
+    for file in archive.dist_info(tree).glob("sboms/*.json"):  # auditwheel's names the file
+        file.write_text(file.read_text(encoding="utf-8").replace(name, tagged), encoding="utf-8")
+    return tagged
+
+
+def build_tag(tree: Path, cudart: str) -> str:
+    if not (tree / rpath.CUDA_LIBRARY).exists():
+        return "0cpu"
+    return "" if cudart == "package" else f"1{cudart}"
 
 
 def graft(raw: Path, output: Path, cudart: str) -> Path:

@@ -14,6 +14,7 @@ import archive
 import checks
 import environments
 import hiding
+import licensing
 import rpath
 import sizes
 import source
@@ -62,6 +63,7 @@ def verify(wheel: Path, sdist: Path, arguments: Namespace) -> None:
     if unknown := set(chosen) - set(names()):
         raise WheelError(f"no environment {', '.join(sorted(unknown))}; expected {names()}")
     problems = [*sizes.problems(wheel), *archive.record_problems(wheel)]
+    problems += licensing.problems(wheel)
     problems += [*abi3_problems(wheel), *artifact_problems(wheel, sdist)]
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:

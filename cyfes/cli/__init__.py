@@ -25,7 +25,15 @@ COMMANDS = {
 }
 
 DESCRIPTION = "Free energy surfaces from enhanced-sampling data (PLUMED HILLS and COLVAR files)."
-EPILOG = "The flags of CyFES 2-4 still work: python -m cyfes -i IN -o OUT.cub ..."
+#: Those of cyfes.compat, which would load NumPy for a line of help.
+OLD_FLAGS = (
+    "-i -ic -ib -ir -s -no_bias -no_rbias -a -b -sigma -cmin -cmax -e -intg -g -o -odat -oV -oF "
+    "-sink -f32 -device"
+)
+EPILOG = (
+    f"The flags of CyFES 2 to 4 still work: python -m cyfes -i IN -o OUT.cub ({OLD_FLAGS}); "
+    "python -m cyfes -i IN -h explains each."
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -1,8 +1,16 @@
 """The names and flags of CyFES 2 to 4, nothing else: energies in kcal/mol, kT that of 300 K."""
 
 from cyfes.compat.commandline import main
-from cyfes.compat.functions import (
+from cyfes.compat.files import (
     BOHR_PER_ANGSTROM,
+    cube2xyz,
+    read_out,
+    save2dat,
+    save_cube,
+    save_dat,
+    save_fes,
+)
+from cyfes.compat.functions import (
     KBT,
     DevicePathFES,
     FastBias,
@@ -11,10 +19,6 @@ from cyfes.compat.functions import (
     PathFES,
     PathFES_f32,
     StreamPathFES,
-    read_out,
-    save_cube,
-    save_dat,
-    save_fes,
 )
 
 __all__ = [
@@ -27,8 +31,10 @@ __all__ = [
     "PathFES",
     "PathFES_f32",
     "StreamPathFES",
+    "cube2xyz",
     "main",
     "read_out",
+    "save2dat",
     "save_cube",
     "save_dat",
     "save_fes",

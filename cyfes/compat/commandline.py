@@ -2,19 +2,20 @@
 
 import argparse
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 
-from cyfes.compat.functions import DOUBLE, KBT, REACH, SINGLE, Array, read_out, write_clipped_cube
+from cyfes.compat.files import clipped, read_out, save_rows_of_grid, write_clipped_cube
+from cyfes.compat.functions import DOUBLE, KBT, REACH, SINGLE, Array
 from cyfes.density import Density
-from cyfes.errors import FileFormatError, InputError
+from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import MAX_DIMS, Grid
-from cyfes.gridfile import write_dat
 from cyfes.tables import read_header, read_table
-from cyfes.units import parse_integer, parse_number
+from cyfes.units import ENERGY_UNITS, parse_integer, parse_number
 
 #: Flag -> (kind of its value, default, help).
 FLAGS: dict[str, tuple[str, str | None, str]] = {
@@ -24,12 +25,11 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
     "-ib": ("COUNT", "3", "column of the bias, kcal/mol"),
     "-ir": ("COUNT", "4", "column of the rbias, kcal/mol"),
     "-s": ("COUNT", "0", "use only so many rows, the first; 0: all"),
-    "-no_bias": ("BOOL", "false", "leave the bias column out of V"),
-    "-no_rbias": ("BOOL", "true", "leave the rbias column out of V; with neither left out V is "
-                  "their sum (metad.rbias of PLUMED contains metad.bias: -no_bias true)"),
-    "-a": ("NUMBER", "1.0", "factor: V becomes a V + b, both the V read (0.2390057 if it is in "
-           "kJ/mol) and the sum of Gaussians of -oV and -oF"),
-    "-b": ("NUMBER", "0.0", "shift, see -a, kcal/mol"),
+    "-no_bias": ("BOOL", "false", "V is 0 instead of the bias"),
+    "-no_rbias": ("BOOL", "true", "false: V is the rbias, and the bias is not read"),
+    "-a": ("NUMBER", "1.0", "factor: -o and -odat hold a F + b (4.184: kJ/mol); nothing else is "
+           "changed by -a and -b"),
+    "-b": ("NUMBER", "0.0", "shift, see -a, in the unit of a F"),
     "-sigma": ("NUMBER", "1.0", "bandwidth (standard deviation) of the Gaussians along every CV, "
                "CV units"),
     "-cmin": ("NUMBERS", None, "lower bounds of the grid, one a CV, CV units (default: of the "
@@ -39,15 +39,17 @@ FLAGS: dict[str, tuple[str, str | None, str]] = {
     "-intg": ("BOOL", "false", "round the bounds outwards to integers, after -e"),
     "-g": ("COUNTS", None, "intervals of the grid, one a CV; N gives N+1 points (default: 10 a "
            "CV)"),
-    "-o": ("FILE", None, "write the free energy as Gaussian cube: 3 CVs, angstrom to bohr, clipped "
-           "to +-450 kcal/mol"),
-    "-odat": ("FILE", None, "write the free energy -kT ln sum_j exp(V_j / kT) K(x - x_j), minimum "
-              "0, as PLUMED grid, kcal/mol; inf where no sample reaches"),
-    "-oV": ("FILE", None, "write the bias V(x) = kT sum_j exp(-(x - x_j)^2 / 2 sigma^2) as PLUMED "
-            "grid, kcal/mol"),
-    "-oF": ("FILE", None, "write -V(x), minimum 0, as PLUMED grid, kcal/mol"),
+    "-o": ("FILE", None, "write the free energy F = -kT ln sum_j exp(V_j / kT) K(x - x_j), minimum "
+           "0, as a F + b into a Gaussian cube: 3 CVs, angstrom to bohr, clipped to +-450, which "
+           "is also what points that no sample reaches get"),
+    "-odat": ("FILE", None, "write the values of -o as rows X Y Z FES, the first CV slowest; 1 to "
+              "4 CVs"),
+    "-oV": ("FILE", None, "write the bias V(x) = kT sum_j exp(-(x - x_j)^2 / 2 sigma^2) as such "
+            "rows, kcal/mol"),
+    "-oF": ("FILE", None, "write -V(x), minimum 0, as such rows, kcal/mol"),
     "-sink": ("BOOL", "false", "SinkMeta: V(x) of -oV and -oF is N^(-1/2) sum_j V_j "
-              "exp(-(x - x_j)^2 / 2 sigma^2), V_j the V read"),
+              "exp(-(x - x_j)^2 / 2 sigma^2), V_j the V read; CyFES 4.5 took the flag and did "
+              "nothing"),
     "-f32": ("BOOL", "false", "sum in single precision: F is inf 13 sigma from every sample or "
              "some 50 kcal/mol above the minimum"),
     "-device": ("COUNTS", "0", "GPUs that share the sum, if there are any and it is worth it"),
@@ -67,17 +69,17 @@ def main(arguments: Sequence[str]) -> None:
     names, samples, bias = _samples(flags)
     grid = _grid(flags, names, samples)
     if flags.o or flags.odat:
-        values = _fes(flags, grid, samples, bias)
+        values = clipped(flags.a * _fes(flags, grid, samples, bias) + flags.b)
         if flags.o:
-            write_clipped_cube(flags.o, grid, values)
+            write_clipped_cube(flags.o, grid, values, units=_units(flags.a))
         if flags.odat:
-            write_dat(flags.odat, grid, values)
+            save_rows_of_grid(flags.odat, grid.axes, values)
     if flags.oV or flags.oF:
         potential = _potential(flags, grid, samples, bias)
         if flags.oV:
-            write_dat(flags.oV, grid, potential, value_name="bias")
+            save_rows_of_grid(flags.oV, grid.axes, potential)
         if flags.oF:
-            write_dat(flags.oF, grid, potential.max() - potential)
+            save_rows_of_grid(flags.oF, grid.axes, potential.max() - potential)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -168,17 +170,45 @@ def _check(flags: argparse.Namespace) -> None:
         raise InputError(f"-o: a cube file needs 3 CVs, got {d}; -odat takes any number")
     if flags.sigma <= 0:
         raise InputError(f"-sigma must be positive, got {flags.sigma}")
-    if flags.sink and flags.no_bias and flags.no_rbias:
+    if flags.a == 0:
+        raise InputError("-a must not be 0: every value would be that of -b")
+    if flags.sink:
+        _check_sink(flags)
+
+
+def _check_sink(flags: argparse.Namespace) -> None:
+    if flags.no_bias and flags.no_rbias:
         raise InputError("-sink needs a bias; -no_bias and -no_rbias leave none")
+    if flags.oV or flags.oF:
+        warnings.warn(
+            "-sink: V is SinkMeta's sum of biases; CyFES 4.5 took the flag and wrote the sum of "
+            "equal Gaussians, as -sink false does",
+            CyfesWarning,
+            stacklevel=2,
+        )
 
 
 def _samples(flags: argparse.Namespace) -> tuple[list[str], Array, Array]:
     """Names of the CVs, samples float64[N, d] and their V float64[N]."""
     d = len(flags.ic)
-    columns = flags.ic + [flags.ib] * (not flags.no_bias) + [flags.ir] * (not flags.no_rbias)
-    names, table = _read(flags.i, columns, flags.s or None)
+    names, table = _read(flags.i, flags.ic + _bias_columns(flags), flags.s or None)
     labels = [f"s{i + 1}" if name.isdecimal() else name for i, name in enumerate(names[:d])]
-    return labels, table[:, :d], flags.a * table[:, d:].sum(axis=1) + flags.b
+    return labels, table[:, :d], table[:, d:].sum(axis=1)
+
+
+def _bias_columns(flags: argparse.Namespace) -> list[int]:
+    """The column of V: none for V = 0. The rbias of PLUMED contains the bias: never both."""
+    if not flags.no_rbias:
+        return [flags.ir]
+    return [] if flags.no_bias else [flags.ib]
+
+
+def _units(factor: float) -> str:
+    """What a cube calls the unit of a F: that which the factor converts to, else that of F."""
+    for units, known in (("kj/mol", ENERGY_UNITS["kcal/mol"]), ("kt", 1 / KBT)):
+        if math.isclose(factor, known, rel_tol=1e-4):
+            return units
+    return "kcal/mol"
 
 
 def _read(path: str, columns: list[int], n_rows: int | None) -> tuple[list[str], Array]:
@@ -226,5 +256,4 @@ def _potential(flags: argparse.Namespace, grid: Grid, samples: Array, bias: Arra
     weights = bias / math.sqrt(len(bias)) if flags.sink else np.full(len(bias), KBT)
     bandwidths = np.full((1, grid.n_dims), flags.sigma)
     density = _density(flags, grid).add(samples, bandwidths, weights=weights)
-    values = density.values.astype(np.float64)
-    return values if flags.sink else np.asarray(flags.a * values + flags.b)
+    return density.values.astype(np.float64)

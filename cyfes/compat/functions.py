@@ -1,10 +1,7 @@
 """The functions of CyFES 2 to 4: energies in kcal/mol, kT that of 300 K."""
 
 import math
-import warnings
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -12,16 +9,11 @@ import numpy.typing as npt
 
 from cyfes import _kernels
 from cyfes.backend import Choice, choose
-from cyfes.errors import FileFormatError, InputError
-from cyfes.grid import MAX_DIMS, Grid
-from cyfes.gridfile import atomic_write, write_cube
-from cyfes.gridfile.data import missing_file
+from cyfes.errors import InputError
+from cyfes.grid import MAX_DIMS
 
 #: kB T at 300 K in kcal/mol, with the digits that CyFES used.
 KBT = 0.596128107
-BOHR_PER_ANGSTROM = 1.889716164632
-#: What a cube file may hold, kcal/mol.
-LARGEST = 450.0
 
 #: Samples a call of the kernel: between two calls Ctrl-C is answered, and single precision is
 #: added up in double.
@@ -35,7 +27,6 @@ SMALLEST = {SINGLE: 1e-30, DOUBLE: 1e-286}
 
 ON_CPU = Choice(_kernels.CPU, (), "asked for")
 
-Path = str | PathLike[str]
 Array = npt.NDArray[Any]
 Values = npt.ArrayLike
 DType = np.dtype[Any]
@@ -196,105 +187,3 @@ def _exact_log_sums(points: Array, samples: Array, log_weights: Array) -> Array:
         peak = exponents.max()
         result[i] = peak + np.log(np.exp(exponents - peak).sum())
     return result
-
-
-# Files
-
-
-def read_out(
-    file: Path,
-    idx: int | Sequence[int] = 0,
-    hat_lines: int = 1,
-    max_size: int | None = None,
-    dlm: str | None = None,
-) -> Array:
-    """Return columns of a text file, float64[n] for one ``idx`` (from 0) and [n, k] for several.
-
-    The first ``hat_lines`` lines and what follows a ``#`` are skipped; at most ``max_size`` rows
-    are read; ``dlm`` separates columns (None: blanks).
-    Raises FileMissingError, or FileFormatError for a row that lacks a column or holds no number.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*input contained no data")
-            values = np.loadtxt(
-                file,
-                skiprows=hat_lines,
-                usecols=idx,
-                max_rows=max_size,
-                delimiter=dlm,
-                ndmin=1 if np.ndim(idx) == 0 else 2,
-            )
-    except OSError as error:
-        raise missing_file(file, error) from error
-    except ValueError as error:
-        raise FileFormatError(f"{file}: {error}".splitlines()[0]) from error
-    if not values.size:
-        raise FileFormatError(f"{file}: no data rows after the first {hat_lines} lines")
-    return np.asarray(values)
-
-
-def save_fes(file: Path, Z: Values) -> None:
-    """Write values as CSV, every digit of them: one a line, or lines along the last axis of Z.
-
-    Raises OutputError if the file cannot be written.
-    """
-    values = np.atleast_1d(np.asarray(Z, np.float64))
-    _save_rows(file, values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1), ",")
-
-
-def save_dat(file: Path, path: Values, Z: Values) -> None:
-    """Write a line for each point: its coordinates and its value, every digit of them.
-
-    ``path`` [M, d] points in CV units (or [M] for one CV), ``Z`` M values.
-    Raises InputError if they disagree in number, OutputError if the file cannot be written.
-    """
-    points, values = np.asarray(path, np.float64), np.asarray(Z, np.float64).ravel()
-    points = points[:, None] if points.ndim == 1 else points
-    if points.ndim != 2 or len(points) != len(values):
-        raise InputError(f"path must be [M, d] for M = {len(values)} values, got {points.shape}")
-    _save_rows(file, np.column_stack([points, values]), " ")
-
-
-def _save_rows(file: Path, values: Array, separator: str) -> None:
-    with atomic_write(file) as stream:
-        for row in values.tolist():
-            stream.write((separator.join(map(repr, row)) + "\n").encode())
-
-
-def save_cube(
-    file: Path,
-    origin: Sequence[float],
-    nx: int,
-    dx: float,
-    ny: int,
-    dy: float,
-    nz: int,
-    dz: float,
-    Z: Values,
-    use_bohr: bool = True,
-) -> None:
-    """Write a surface over three CVs as a Gaussian cube file, clipped to +-450 kcal/mol.
-
-    ``origin`` [3] the first point, ``nx ny nz`` points (two or more) ``dx dy dz`` apart, in
-    angstrom if ``use_bohr`` (written as bohr) and else written as they are; ``Z`` nx ny nz values
-    in kcal/mol, the first CV slowest.
-    Raises InputError if they disagree, OutputError if the file cannot be written.
-    """
-    shape, steps = (nx, ny, nz), np.array([dx, dy, dz], np.float64)
-    lower, values = np.asarray(origin, np.float64), np.asarray(Z, np.float64)
-    if lower.shape != (3,) or values.size != math.prod(shape):
-        raise InputError(
-            f"expected an origin of 3 numbers and {nx} x {ny} x {nz} values, "
-            f"got {lower.shape} and {values.shape}"
-        )
-    upper = lower + steps * (np.array(shape) - 1)
-    grid = Grid(("x", "y", "z"), tuple(lower), tuple(upper), shape, (False,) * 3)
-    write_clipped_cube(file, grid, values.reshape(shape), BOHR_PER_ANGSTROM if use_bohr else 1.0)
-
-
-def write_clipped_cube(
-    file: Path, grid: Grid, values: Array, scale: float = BOHR_PER_ANGSTROM
-) -> None:
-    """Write a cube labelled kcal/mol with values clipped to +-450; ``scale`` in bohr a CV unit."""
-    write_cube(file, grid, np.clip(values, -LARGEST, LARGEST), units="kcal/mol", scale=scale)

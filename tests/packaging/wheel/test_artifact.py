@@ -16,6 +16,7 @@ import check_cuda_library as check
 import checks
 import environments
 import hiding
+import licensing
 import pytest
 import rpath
 import verification
@@ -49,11 +50,20 @@ def with_cuda(wheel):
         pytest.skip("a wheel without CUDA")
 
 
-def test_one_wheel_for_every_python(wheel):
-    name, version, python, abi, platform = wheel.stem.split("-")
+def test_one_wheel_for_every_python(wheel, tree):
+    name, version, *build, python, abi, platform = wheel.stem.split("-")
     assert (name, python, abi) == ("cyfes", "cp311", "abi3")
     assert version
     assert platform.startswith("manylinux_2_")
+    bundled = any((tree / rpath.GRAFTED).glob("libcudart*"))
+    expected = ["1bundled"] if bundled else [] if (tree / rpath.CUDA_LIBRARY).exists() else ["0cpu"]
+    assert build == expected
+    told = email.message_from_string((archive.dist_info(tree) / "WHEEL").read_text())
+    assert told.get_all("Build", []) == expected
+
+
+def test_every_grafted_library_has_its_licence(wheel):
+    assert list(licensing.problems(wheel)) == []
 
 
 def test_libraries_look_in_the_wheel_and_beside_it(tree):

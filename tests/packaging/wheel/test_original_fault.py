@@ -4,10 +4,13 @@ CyFES put libcufes.so outside its package. auditwheel gives such a file a path t
 unpacked wheel, and pip then moves it elsewhere.
 """
 
+import json
 import subprocess
+import sys
 
 import archive
 import grafting
+import licensing
 import pytest
 import rpath
 import sbom
@@ -44,6 +47,37 @@ def test_data_files_lose_the_runtime(compiler, runtime, tmp_path):
     assert [line.split()[1:] for line in told.splitlines() if "libcudart" in line] == [
         ["=>", "not", "found"]
     ]
+    found = lddtree(tmp_path / "environment" / "cyfes" / "libcufes.so")
+    assert [path for name, path in found.items() if "libcudart" in name] == [None]
+
+
+def lddtree(library):
+    """What ``auditwheel lddtree`` tells: each library that is needed, and where it is or None."""
+    command = ["auditwheel", "lddtree", library]
+    # It is logged, behind the name of the logger.
+    words = subprocess.run(command, check=True, capture_output=True, text=True).stderr
+    told = json.loads(words[words.index("{") :])
+    return {name: found["realpath"] for name, found in told["libraries"].items()}
+
+
+@pytest.mark.parametrize("version", [(3, 7), sys.version_info[:2]])
+def test_a_path_for_one_python_is_lost_with_another(compiler, runtime, tmp_path, version):
+    """The old cure: a first entry for auditwheel, then one for each Python that was thought of.
+
+    auditwheel drops what lies outside the wheel, the first or not, keeps what lies inside as text,
+    and appends its own.
+    """
+    tree, placed = tmp_path / "tree", f"cyfes-{toy.VERSION}.data/data/cyfes/libcufes.so"
+    library = toy.library(compiler, tree / placed, runtime)
+    named = "$ORIGIN/../lib/python{}.{}/site-packages/cyfes.libs".format(*version)
+    entries = f"/dropped:$ORIGIN:{named}:{runtime.parent}"
+    subprocess.run(["patchelf", "--force-rpath", "--set-rpath", entries, library], check=True)
+    repaired = auditwheel(toy.wheel(tree, tmp_path), tmp_path / "repaired")
+    toy.installed(repaired, tmp_path / "environment")
+    installed = tmp_path / "environment" / "cyfes" / "libcufes.so"
+    assert rpaths(installed) == [f"$ORIGIN:{named}:$ORIGIN/../../../cyfes.libs"]
+    (place,) = [path for name, path in lddtree(installed).items() if "libcudart" in name]
+    assert (place is not None) == (version == sys.version_info[:2])
 
 
 def rpaths(library):
@@ -61,6 +95,7 @@ def raw(compiler, runtime, tmp_path):
 
 def test_a_private_library_finds_a_bundled_runtime(raw, tmp_path, monkeypatch):
     monkeypatch.setattr(sbom, "runtime_version", lambda: "13.0.0")
+    monkeypatch.setattr(licensing, "text_of", lambda name: licensing.TEXTS / "gcc" / "SOURCES.txt")
     repaired = grafting.repair(raw, tmp_path / "out", "bundled")
     site = toy.installed(repaired, tmp_path / "an environment")
     for name in (rpath.EXTENSION, rpath.CUDA_LIBRARY):

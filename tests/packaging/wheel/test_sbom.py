@@ -1,6 +1,7 @@
 """The list of what else is in the wheel names CUDA."""
 
 import json
+import subprocess
 
 import pytest
 import rpath
@@ -15,6 +16,8 @@ def tree(compiler, tmp_path):
     tree = tmp_path / "tree"
     runtime = toy.library(compiler, tree / rpath.GRAFTED / "libcudart-0123abcd.so.13")
     toy.library(compiler, tree / rpath.CUDA_LIBRARY, runtime)
+    toy.library(compiler, tree / rpath.GRAFTED / "libgomp-0123abcd.so.1")
+    toy.library(compiler, tree / rpath.EXTENSION)
     (tree / f"cyfes-{toy.VERSION}.dist-info").mkdir()
     return tree
 
@@ -52,6 +55,10 @@ def test_a_required_runtime_has_no_version_and_a_bundled_one_its_digest(tree, mo
     assert len(part["hashes"][0]["content"]) == 64
 
 
-def test_without_cuda_there_is_none(tree):
+def test_without_cuda_there_are_parts_of_gcc_alone(tree, compiler):
     (tree / rpath.CUDA_LIBRARY).unlink()
-    assert parts_of(tree, "package") == {}
+    parts = parts_of(tree, "package")
+    assert list(parts) == ["libgomp", "libstdc++"]
+    told = subprocess.check_output([compiler, "-dumpfullversion"], text=True)
+    for part in parts.values():
+        assert part["version"] == told.strip()

@@ -9,7 +9,7 @@ from pathlib import Path
 import archive
 
 TAG = f"py3-none-linux_{platform.machine()}"
-VERSION = "0.1.0"
+VERSION = "9.9"
 
 
 def library(compiler: str, path: Path, *needed: Path, options: tuple[str, ...] = ()) -> Path:
