@@ -3,7 +3,7 @@
     python tools/conda/build_packages.py FOLDER [--channel standin|conda-forge|URL] [--croot FOLDER]
         [--variants CUDA ...]
 
-conda-build does it where it is on PATH, else rattler-build. `standin` is the channel that
+conda-build does it from meta.yaml where it is on PATH, else rattler-build from recipe.yaml. `standin` is the channel that
 channel.py makes beside FOLDER.
 """
 
@@ -20,16 +20,17 @@ from pathlib import Path
 
 import yaml
 from channel import ARCHITECTURES, make_channel
-from meta import PLATFORM, render
 from rattler.index import index_fs
-from rattler_tool import BuildFailed, build
+from rattler_tool import PLATFORM, BuildFailed, Variant, build, configuration
 from standin_python import VERSION
-from translation import translate
-from variants import UnsupportedRecipe, read_variants, zipped_keys
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPE = ROOT / "recipe"
+#: The same recipe for rattler-build.
+RECIPE_V1 = RECIPE / "v1" / "recipe.yaml"
 CONFIG = ROOT / "conda_build_config.yaml"
+#: The configuration of the variant that must be asked for.
+CONFIG_118 = RECIPE / "cuda118.yaml"
 CONDA_BUILD = shutil.which("conda-build")
 #: What can be built against stand-ins: PyPI has nvcc from CUDA 13 on.
 STANDIN_VARIANTS = ["None", "13.0"]
@@ -58,30 +59,36 @@ def standin_channel(folder: Path) -> str:
     return folder.as_uri()
 
 
-def chosen_variants(names: list[str] | None, *, standin: bool) -> list[dict[str, str]]:
+def every_variant() -> dict[str, Variant]:
+    """Return the variants by their CUDA version, those included that must be asked for."""
+    variants = [*configuration(CONFIG).combinations()]
+    variants += configuration(CONFIG, CONFIG_118).combinations()
+    return {variant["cuda_compiler_version"]: variant for variant in variants}
+
+
+def chosen_variants(names: list[str] | None, *, standin: bool) -> list[Variant]:
     """The variants with these CUDA versions; stand-ins have the Python that runs here only."""
-    every = {variant["cuda_compiler_version"]: variant for variant in read_variants(CONFIG)}
-    names = names or (STANDIN_VARIANTS if standin else list(every))
+    every = every_variant()
+    usual = configuration(CONFIG).get_values("cuda_compiler_version")
+    names = names or (STANDIN_VARIANTS if standin else usual)
     if unknown := set(names) - set(every):
         raise SystemExit(f"no variant {', '.join(unknown)} in {CONFIG.name}: {', '.join(every)}")
     found = [every[name] for name in names]
     return [v | {"python": f"{VERSION}.* *_cpython"} for v in found] if standin else found
 
 
-def rattler_build(variant: dict[str, str], channel: str, target: Path, croot: Path) -> Path:
-    recipe = translate(render(RECIPE / "meta.yaml", variant), RECIPE, variant)
-    package, log = build(recipe, channel, target, croot)
+def rattler_build(variant: Variant, channel: str, target: Path, croot: Path) -> Path:
+    package, log = build(RECIPE_V1, variant, channel, target, croot)
     package.with_suffix(".log").write_text(log)
     for line in re.findall(r"^(?:.* no problems|=+ .* passed.*)$", log, re.MULTILINE):
         print(line, flush=True)
     return package
 
 
-def conda_build(variant: dict[str, str], channel: str, target: Path, croot: Path) -> Path:
+def conda_build(variant: Variant, channel: str, target: Path, croot: Path) -> Path:
     """Run conda-build where it finds the configuration by itself: in the root of the repository."""
     chosen = croot / "variant.yaml"
-    keys = ["python", *zipped_keys(CONFIG)]
-    chosen.write_text(yaml.safe_dump({key: [variant[key]] for key in keys}))
+    chosen.write_text(yaml.safe_dump({key: [value] for key, value in variant.items()}))
     options = ["-m", chosen, "-c", channel, "--override-channels", "--croot", croot]
     subprocess.run([CONDA_BUILD, "recipe", *options], cwd=ROOT, check=True)
     [package] = (croot / PLATFORM).glob("cyfes-*.conda")
@@ -89,7 +96,7 @@ def conda_build(variant: dict[str, str], channel: str, target: Path, croot: Path
     return Path(shutil.copy2(package, target / PLATFORM))
 
 
-def build_all(variants: list[dict[str, str]], channel: str, target: Path, croot: Path) -> None:
+def build_all(variants: list[Variant], channel: str, target: Path, croot: Path) -> None:
     """Build each variant in a folder of its own and collect the packages into a new channel."""
     shutil.rmtree(target, ignore_errors=True)
     (target / "noarch").mkdir(parents=True)
@@ -122,7 +129,7 @@ def main() -> int:
         channel = standin_channel(target.with_name("conda-channel"))
     try:
         build_all(variants, channel, target, arguments.croot)
-    except (BuildFailed, UnsupportedRecipe, subprocess.CalledProcessError) as error:
+    except (BuildFailed, subprocess.CalledProcessError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
