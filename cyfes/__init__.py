@@ -6,6 +6,8 @@ The names below are loaded when first used, so that importing the package stays 
 from importlib import import_module
 from typing import Any
 
+from cyfes.errors import extension_error
+
 __version__ = "0.1.0"
 
 _EXPORTS = {
@@ -34,7 +36,10 @@ __all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604
 def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module 'cyfes' has no attribute {name!r}")
-    return getattr(import_module(_EXPORTS[name]), name)
+    try:
+        return getattr(import_module(_EXPORTS[name]), name)
+    except ImportError as error:
+        raise extension_error(error) or error from None
 
 
 def __dir__() -> list[str]:

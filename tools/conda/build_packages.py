@@ -3,8 +3,8 @@
     python tools/conda/build_packages.py FOLDER [--channel standin|conda-forge|URL] [--croot FOLDER]
         [--variants CUDA ...]
 
-conda-build does it from meta.yaml where it is on PATH, else rattler-build from recipe.yaml. `standin` is the channel that
-channel.py makes beside FOLDER.
+conda-build does it from meta.yaml where it is on PATH, else rattler-build from recipe.yaml.
+`standin` is the channel that channel.py makes beside FOLDER.
 """
 
 import argparse
