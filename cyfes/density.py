@@ -1,6 +1,7 @@
 """Sums of weighted kernels on a grid: everything a free energy surface is made of."""
 
 import math
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -57,7 +58,8 @@ def _moment_chunk(n: int) -> int:
 
 def unmasked(what: str, values: Any) -> np.ndarray:
     """Return values as float64. Raises InputError for masked entries, whose mask would be lost."""
-    if np.ma.is_masked(values):
+    # Without numpy.ma, which takes long to import, there are no masked arrays.
+    if "numpy.ma" in sys.modules and np.ma.is_masked(values):
         raise InputError(f"{what} has masked entries: leave those rows out before they are summed")
     return np.asarray(values, np.float64)
 
@@ -377,8 +379,8 @@ class Density:
         largest = float(max(given.max(initial=0.0), -given.min(initial=0.0)))
         if n * largest > MAX_WEIGHT[self.values.itemsize]:
             raise InputError(
-                f"the sum of {n} kernels of weights up to {largest:g} may overflow: divide the "
-                "weights by a power of ten, or give log_weights"
+                f"the sum of {n} kernels of weights (heights of hills) up to {largest:g} may "
+                "overflow: give them in a larger unit, or as log_weights"
             )
         shift, n_threads = -self.exponent, self._options["n_threads"]
 

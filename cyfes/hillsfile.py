@@ -262,7 +262,8 @@ def _widths(
     rows, columns = np.tril_indices(n_dims)
     lower = np.zeros((len(packed), n_dims, n_dims))
     lower[:, rows, columns] = packed
-    covariances = lower @ lower.transpose(0, 2, 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # inf is no covariance, which kernels say
+        covariances = lower @ lower.transpose(0, 2, 1)
     return covariances, np.sqrt(np.einsum("nii->ni", covariances))
 
 
@@ -306,7 +307,9 @@ def _check_copies(paths: Sequence[str], parts: Sequence[Hills]) -> None:
 def _spikes(hills: Hills) -> list[str]:
     """A remark if one hill towers above the others."""
     heights = np.abs(hills.heights)
-    typical, highest = float(np.median(heights)), int(np.argmax(heights))
+    # The median, but np.median would import numpy.ma, which takes as long as a small sum.
+    middle = len(heights) // 2
+    typical, highest = float(np.partition(heights, middle)[middle]), int(np.argmax(heights))
     if not 0 < SPIKE * typical < heights[highest]:
         return []
     time = "" if np.isnan(hills.times[highest]) else f" at time {hills.times[highest]:g}"

@@ -100,7 +100,8 @@ def hill_densities(
 
 def plumed_windows(hills: Hills, grid: Grid) -> np.ndarray:
     """Return the grid steps PLUMED visits on each side of a hill, int32[n, d]."""
-    steps = np.ceil(hills.supports(plumed_compat=True) / grid.spacing)
+    with np.errstate(over="ignore"):  # inf is more than all steps, too
+        steps = np.ceil(hills.supports(plumed_compat=True) / grid.spacing)
     return np.asarray(np.minimum(steps, MOST_STEPS).astype(np.int32))
 
 

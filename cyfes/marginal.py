@@ -148,35 +148,42 @@ def _empty(x: np.ndarray, period: float) -> Marginal:
     low, high = extremes if period else _near(x, some, extremes)
     some = some[np.searchsorted(some, low) : np.searchsorted(some, high, "right")]
     steps = _steps(*np.unique(some, return_counts=True))
-    margin = 0.0 if period else 0.1 * (high - low)
-    start, width, n, finer = low - margin, period or high - low + 2 * margin, BINS, FINER
-    if steps.step and width:
-        multiple = max(1, math.ceil(width / BINS / steps.step - 1e-9))
-        finer = -(-multiple // -(-multiple // FINER))
-        cell = steps.step * finer * -(-multiple // FINER)
-        anchor = float(some[len(some) // 2]) - steps.step / 2
-        n = max(2, round(width / cell)) if period else math.ceil(width / cell) + 1
-        width = period or n * cell
-        start = anchor if period else anchor - cell * math.ceil((anchor - start) / cell)
+    start, width, n, finer = _cells(low, high, period, steps.step, float(some[len(some) // 2]))
     return Marginal(extremes, (low, high), period, steps, start, width, np.zeros(n * finer), finer)
+
+
+def _cells(
+    low: float, high: float, period: float, step: float, anchor: float
+) -> tuple[float, float, int, int]:
+    """(start, width, cells, finer cells of each) of a histogram; ``anchor``: one of the values."""
+    margin = 0.0 if period else 0.1 * (high - low)
+    start, width = low - margin, period or high - low + 2 * margin
+    if not (step and width):
+        return start, width, BINS, FINER
+    multiple = max(1, math.ceil(width / BINS / step - 1e-9))
+    finer = -(-multiple // -(-multiple // FINER))
+    cell = step * finer * -(-multiple // FINER)
+    edge = anchor - step / 2
+    if period:
+        return edge, period, max(2, round(period / cell)), finer
+    n = math.ceil(width / cell) + 1
+    return edge - cell * math.ceil((edge - start) / cell), n * cell, n, finer
 
 
 def _near(x: np.ndarray, some: np.ndarray, extremes: tuple[float, float]) -> tuple[float, float]:
     """Lowest and highest of the values that are not astray; ``some`` are sorted."""
     k = min(max(3, int(ASTRAY * len(some))), (len(some) - 1) // 2)
     reach = FAR * (some[-1 - k] - some[k])
-    low, high = float(some[k] - reach), float(some[-1 - k] + reach)
-    if low <= extremes[0] and extremes[1] <= high:
+    least, most = float(some[k] - reach), float(some[-1 - k] + reach)
+    if least <= extremes[0] and extremes[1] <= most:
         return extremes
-    inside = [part[(part >= low) & (part <= high)] for part in _parts(x)]
-    return (
-        min(float(part.min(initial=math.inf)) for part in inside),
-        max(float(part.max(initial=-math.inf)) for part in inside),
-    )
-
-
-def _parts(x: np.ndarray) -> list[np.ndarray]:
-    return [x[start : start + CHUNK] for start in range(0, len(x), CHUNK)]
+    low, high = math.inf, -math.inf
+    for start in range(0, len(x), CHUNK):
+        part = x[start : start + CHUNK]
+        part = part[(part >= least) & (part <= most)]
+        low = min(low, float(part.min(initial=math.inf)))
+        high = max(high, float(part.max(initial=-math.inf)))
+    return low, high
 
 
 def _steps(distinct: np.ndarray, counts: np.ndarray) -> Steps:

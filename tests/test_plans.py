@@ -210,7 +210,7 @@ def test_a_sum_that_was_interrupted_is_never_taken_for_whole():
 def test_weights_whose_sum_would_overflow_are_refused(dtype, sign):
     centers, h = np.zeros((4, 1)), np.ones((1, 1))
     weights = np.full(4, sign * 0.1 * float(np.finfo(dtype).max))
-    with pytest.raises(InputError, match=r"of weights up to .* may overflow"):
+    with pytest.raises(InputError, match=r"of weights .* up to .* may overflow"):
         Density(line_grid(1), dtype=dtype).add(centers, h, weights=weights)
     largest = Density(line_grid(1), dtype=dtype).add(centers, h, weights=np.full(4, 1e29))
     assert np.all(np.isfinite(largest.values))

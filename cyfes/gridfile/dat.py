@@ -230,7 +230,8 @@ class _Layout:
             values = np.moveaxis(self._reshaped(columns[name]), i, -1)
             off = np.abs((values[(0,) * (values.ndim - 1)] if edges else values) - axis).max()
             width = self.grid.upper[i] - self.grid.lower[i]
-            worst = max(worst, float(off) / (0.5 * self.grid.spacing[i] + 1e-3 * width))
+            with np.errstate(over="ignore"):
+                worst = max(worst, float(off / (0.5 * self.grid.spacing[i] + 1e-3 * width)))
             worst = worst if np.isfinite(off) else np.inf
         return worst
 

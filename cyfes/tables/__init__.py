@@ -2,7 +2,8 @@
 
 from cyfes.tables.header import Bounds, Header, more_exact, same_bounds
 from cyfes.tables.kind import expect_kind, kind_of
-from cyfes.tables.reader import Rows, TableReader
+from cyfes.tables.reader import TableReader
+from cyfes.tables.rows import Rows
 from cyfes.tables.table import Table, read_header, read_table, table_of
 from cyfes.tables.text import input_paths
 

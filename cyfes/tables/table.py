@@ -9,7 +9,8 @@ import numpy as np
 
 from cyfes.tables.growing import GrowingArray
 from cyfes.tables.header import NO_HEADER, Header
-from cyfes.tables.reader import Rows, TableReader
+from cyfes.tables.reader import TableReader
+from cyfes.tables.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
