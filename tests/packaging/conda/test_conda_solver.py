@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("rattler_build", reason="no rattler-build: make conda installs it")
 
-from build_packages import CONFIG, RECIPE
-from meta import render
+from build_packages import CONFIG, RECIPE_V1
+from rattler_tool import alone, render
 from prefix import solved
 from rattler.exceptions import SolverError
 from standin import StandIn
