@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import yaml
-from channel import ARCHITECTURES, make_channel
+from channel import ARCHITECTURES, make_channel, stand_ins
 from rattler.index import index_fs
 from rattler_tool import PLATFORM, BuildFailed, Variant, build, configuration
 from standin_python import VERSION
@@ -53,7 +53,8 @@ def standin_channel(folder: Path) -> str:
     stamp = folder / "made-from"
     if not stamp.exists() or stamp.read_text() != key.hexdigest():
         start = time.monotonic()
-        make_channel(folder, STANDIN_VARIANTS[-1], ARCHITECTURES)
+        release = STANDIN_VARIANTS[-1]
+        make_channel(folder, lambda root: stand_ins(root, release, ARCHITECTURES))
         stamp.write_text(key.hexdigest())
         print(f"TIME {time.monotonic() - start:5.0f} s  stand-in channel", flush=True)
     return folder.as_uri()
@@ -77,23 +78,32 @@ def chosen_variants(names: list[str] | None, *, standin: bool) -> list[Variant]:
     return [v | {"python": f"{VERSION}.* *_cpython"} for v in found] if standin else found
 
 
-def rattler_build(variant: Variant, channel: str, target: Path, croot: Path) -> Path:
-    package, log = build(RECIPE_V1, variant, channel, target, croot)
+def rattler_build(
+    variant: Variant, channel: str, target: Path, croot: Path, *, with_tests: bool = True
+) -> Path:
+    package, log = build(RECIPE_V1, variant, channel, target, croot, with_tests=with_tests)
     package.with_suffix(".log").write_text(log)
     for line in re.findall(r"^(?:.* no problems|=+ .* passed.*)$", log, re.MULTILINE):
         print(line, flush=True)
     return package
 
 
-def conda_build(variant: Variant, channel: str, target: Path, croot: Path) -> Path:
+def conda_build(
+    variant: Variant, channel: str, target: Path, croot: Path, *, with_tests: bool = True
+) -> Path:
     """Run conda-build where it finds the configuration by itself: in the root of the repository."""
     chosen = croot / "variant.yaml"
     chosen.write_text(yaml.safe_dump({key: [value] for key, value in variant.items()}))
     options = ["-m", chosen, "-c", channel, "--override-channels", "--croot", croot]
+    options += [] if with_tests else ["--no-test"]
     subprocess.run([CONDA_BUILD, "recipe", *options], cwd=ROOT, check=True)
     [package] = (croot / PLATFORM).glob("cyfes-*.conda")
     (target / PLATFORM).mkdir(exist_ok=True)
     return Path(shutil.copy2(package, target / PLATFORM))
+
+
+#: Builds a variant with the tool that there is.
+build_one = conda_build if CONDA_BUILD else rattler_build
 
 
 def build_all(variants: list[Variant], channel: str, target: Path, croot: Path) -> None:
@@ -103,9 +113,7 @@ def build_all(variants: list[Variant], channel: str, target: Path, croot: Path) 
     for variant in variants:
         start = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="cyfes-croot-", dir=croot) as folder:
-            package = (conda_build if CONDA_BUILD else rattler_build)(
-                variant, channel, target, Path(folder)
-            )
+            package = build_one(variant, channel, target, Path(folder))
         size, seconds = package.stat().st_size / 1e6, time.monotonic() - start
         print(f"TIME {seconds:5.0f} s  {package.name}, {size:.1f} MB, built and tested", flush=True)
     asyncio.run(index_fs(target))
