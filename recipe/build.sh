@@ -13,11 +13,10 @@ if [[ $cuda_compiler_version != None ]]; then
     fi
 fi
 
-# From site-packages/cyfes to the prefix's lib. conda-build makes this of the path in the compilers'
-# flags; rattler-build would make one of it that is wrong once installed.
-flags=${LDFLAGS:-}
+# From site-packages/cyfes to the prefix's lib. conda-build makes the same of the path in the
+# compilers' flags; rattler-build makes one of it that is wrong once installed.
 # A build-id depends on the folder: without it, two builds are equal.
-export LDFLAGS="${flags//-Wl,-rpath,$PREFIX\/lib/} -Wl,-rpath,\$ORIGIN/../../.. -Wl,--build-id=none"
+export LDFLAGS="-Wl,-rpath,\$ORIGIN/../../.. ${LDFLAGS:-} -Wl,--build-id=none"
 
 # What an earlier build left in the checkout was made by other compilers.
 rm -rf build cyfes/_kernels.cpp

