@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name 
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize toolkits wheel conda clean
+.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize toolkits wheel conda feedstock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -70,6 +70,14 @@ conda: .venv-conda/installed  ## the conda packages, in build/conda, tested (CHA
 	PYTHONSAFEPATH= .venv-conda/bin/python tools/conda/build_packages.py build/conda \
 	  $(if $(CHANNEL),--channel '$(CHANNEL)') $(if $(CROOT),--croot '$(CROOT)') $(if $(VARIANTS),--variants $(VARIANTS))
 	.venv-conda/bin/python -m pytest --confcutdir=tests/packaging/conda tests/packaging/conda $(ARGS)
+
+# What only a release knows: SDIST (the file), URL (of it), HOMEPAGE, DOCS, REPOSITORY, MAINTAINERS.
+# conda-smithy is not on PyPI: the recipes are linted where it is installed.
+feedstock: .venv-conda/installed  ## the recipes as conda-forge takes them, in build/feedstock (SDIST=, URL=, ...)
+	PYTHONSAFEPATH= .venv-conda/bin/python tools/conda/feedstock.py build/feedstock --sdist '$(SDIST)' --url '$(URL)' \
+	  --home '$(HOMEPAGE)' --docs '$(DOCS)' --repository '$(REPOSITORY)' --maintainers $(MAINTAINERS)
+	@if command -v conda-smithy > /dev/null; then for recipe in recipe recipe-v0; do \
+	  conda-smithy recipe-lint build/feedstock/$$recipe || exit 1; done; else echo "not linted: no conda-smithy"; fi
 
 clean:  ## remove what the verbs above made
 	rm -rf .venv .venv-test .venv-bench .venv-lint .venv-wheel .venv-conda .venv-cuda-* build demo dist

@@ -6,6 +6,8 @@ The names below are loaded when first used, so that importing the package stays 
 from importlib import import_module
 from typing import Any
 
+from cyfes.errors import extension_error
+
 #: The only place of the version. Above 4.5, the last CyFES of the same name.
 __version__ = "5.0.0.dev0"
 
@@ -35,7 +37,10 @@ __all__ = ["__version__", *_EXPORTS]  # noqa: PLE0604
 def __getattr__(name: str) -> Any:
     if name not in _EXPORTS:
         raise AttributeError(f"module 'cyfes' has no attribute {name!r}")
-    return getattr(import_module(_EXPORTS[name]), name)
+    try:
+        return getattr(import_module(_EXPORTS[name]), name)
+    except ImportError as error:
+        raise extension_error(error) or error from None
 
 
 def __dir__() -> list[str]:

@@ -92,5 +92,31 @@ class DeviceFailureError(BackendError):
     """A kernel failed on the GPU; this process has lost the device."""
 
 
+class ExtensionError(CyfesError, ImportError):
+    """The compiled extension is missing or cannot be loaded; the text gives the remedy."""
+
+
+#: The compiled extension, without which nothing can be computed.
+EXTENSION = "cyfes._kernels"
+
+
+def extension_error(error: ImportError) -> ExtensionError | None:
+    """Return what an import's failure means if the extension is to blame, else None."""
+    # The dynamic loader names a module without its package; `from cyfes import` only says it.
+    name = EXTENSION.rpartition(".")[2]
+    if error.name not in (EXTENSION, name) and f"'{name}'" not in str(error):
+        return None
+    if error.path is None or error.path.endswith(".py"):
+        return ExtensionError(
+            f"{EXTENSION} is not compiled here: install cyfes (pip install .), and do not run in "
+            "the folder of its source"
+        )
+    remedy = "reinstall cyfes"
+    if "libgomp" in str(error):
+        packages = "conda: libgomp; Debian, Ubuntu: libgomp1; Fedora: libgomp"
+        remedy = f"install the OpenMP runtime ({packages}), or {remedy}"
+    return ExtensionError(f"{error.path} cannot be loaded: {error}; {remedy}")
+
+
 class CyfesWarning(UserWarning):
     """Something a user should know; the command line prints it as one line on stderr."""

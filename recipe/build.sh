@@ -13,6 +13,14 @@ if [[ $cuda_compiler_version != None ]]; then
     fi
 fi
 
+# From site-packages/cyfes to the prefix's lib. conda-build makes the same of the path in the
+# compilers' flags; rattler-build makes one of it that is wrong once installed.
+# A build-id depends on the folder: without it, two builds are equal.
+export LDFLAGS="-Wl,-rpath,\$ORIGIN/../../.. ${LDFLAGS:-} -Wl,--build-id=none"
+
 # What an earlier build left in the checkout was made by other compilers.
 rm -rf build cyfes/_kernels.cpp
 "$PYTHON" -m pip install . -vv --no-deps --no-build-isolation
+# pip notes the folder of the build, which `pip freeze` would show.
+rm "$SP_DIR"/cyfes-*.dist-info/direct_url.json
+sed -i '/direct_url\.json/d' "$SP_DIR"/cyfes-*.dist-info/RECORD

@@ -10,11 +10,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 
 from cyfes import __version__
 from cyfes.cli import console, options
 from cyfes.cli.words import Command, Parser
-from cyfes.errors import CyfesError
+from cyfes.errors import CyfesError, extension_error
 
 COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
@@ -101,12 +102,18 @@ def _run(arguments: list[str]) -> None:
     parsed = build_parser().parse_args(arguments)
     outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto")}
     console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
-    module = import_module(f"cyfes.cli.{parsed.command}")
-    module.run(parsed)
+    _imported(f"cyfes.cli.{parsed.command}").run(parsed)
 
 
 def _run_compat(arguments: list[str]) -> None:
-    import_module("cyfes.compat").main(arguments)
+    _imported("cyfes.compat").main(arguments)
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise extension_error(error) or error from None
 
 
 def _is_compat(arguments: list[str]) -> bool:

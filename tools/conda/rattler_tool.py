@@ -1,22 +1,51 @@
-"""One run of rattler-build, from a translated recipe to a package."""
+"""rattler-build: the variants of a recipe, rendered, and built into packages."""
 
 import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from meta import PLATFORM
 from rattler_build import (
+    JinjaConfig,
     PlatformConfig,
     RattlerBuildError,
     RenderConfig,
+    RenderedVariant,
     Stage0Recipe,
     ToolConfiguration,
+    VariantConfig,
 )
+
+PLATFORM = "linux-64"
+#: One value for each key of a configuration.
+Variant = dict[str, Any]
 
 
 class BuildFailed(Exception):
     """The package could not be built, or its tests failed; the text is the end of the log."""
+
+
+def configuration(*files: Path, platform: str = PLATFORM) -> VariantConfig:
+    """Return what conda_build_config.yaml files say; the later ones have the last word."""
+    jinja = JinjaConfig(platform=PlatformConfig(target_platform=platform))
+    config = VariantConfig()
+    for path in files:
+        config = config.merge(VariantConfig.from_conda_build_config(path, jinja))
+    return config
+
+
+def alone(variant: Variant) -> VariantConfig:
+    """Return a configuration with one variant."""
+    return VariantConfig({key: [value] for key, value in variant.items()})
+
+
+def render(
+    recipe: Path, config: VariantConfig, platform: str = PLATFORM, machine: str = PLATFORM
+) -> list[RenderedVariant]:
+    """Return the recipe for each variant that is not skipped, built for a platform on another."""
+    platforms = PlatformConfig(target_platform=platform, build_platform=machine)
+    stage = Stage0Recipe.from_file(recipe)
+    return stage.render(config, RenderConfig(platform=platforms))
 
 
 class Log:
@@ -38,18 +67,16 @@ class Log:
 
 
 def build(
-    recipe: dict[str, Any], channel: str, target: Path, croot: Path, *,
+    recipe: Path, variant: Variant, channel: str, target: Path, croot: Path, *,
     with_tests: bool = True,
 ) -> tuple[Path, str]:  # fmt: skip
-    """Build a package into a channel's folder and return its path and the log."""
+    """Build one variant into a channel's folder and return the package's path and the log."""
     log = Log()
     config = ToolConfiguration(test_strategy="native" if with_tests else "skip")
     with tempfile.TemporaryDirectory(dir=croot) as folder:
-        stage = Stage0Recipe.from_dict(recipe, recipe_dir=Path(folder, "recipe"))
-        platform = RenderConfig(platform=PlatformConfig(target_platform=PLATFORM))
         try:
-            [variant] = stage.render(render_config=platform)
-            result = variant.run_build(
+            [rendered] = render(recipe, alone(variant))
+            result = rendered.run_build(
                 config, output_dir=Path(folder, "out"), channels=[channel], progress_callback=log
             )
         except RattlerBuildError as error:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import Distribution, distributions
 from importlib.util import cache_from_source
 from pathlib import Path
@@ -134,9 +134,9 @@ def pip_install(target: Path, *arguments: str) -> None:
     subprocess.run([*pip, "--prefix", str(target), *arguments], check=True)
 
 
-def wheels(root: Path) -> Iterator[tuple[StandIn, Path]]:
+def wheels(root: Path, requirements: Sequence[str]) -> Iterator[tuple[StandIn, Path]]:
     everything = root / "everything"
-    pip_install(everything, *REQUIREMENTS)
+    pip_install(everything, *requirements)
     compile_modules(everything)
     for distribution in list(distributions(path=[str(everything / SITE_PACKAGES)])):
         name = conda_name(distribution.name)

@@ -8,8 +8,8 @@ from pathlib import Path
 from standin import PLACEHOLDER, StandIn
 
 TRIPLE = "x86_64-conda-linux-gnu"
-#: The versions conda_build_config.yaml asks for.
-GCC_VERSION = "14.3.0"
+#: The versions conda_build_config.yaml asks for; the files are those of the machine's gcc.
+GCC_VERSION = "15.2.0"
 SYSROOTS = ("2.17", "2.28")
 #: What the C library is made of.
 LIBC = "ld-linux-x86-64.so.2 libc.so.6 libdl.so.2 libm.so.6 libpthread.so.0 librt.so.1".split()
@@ -71,15 +71,15 @@ def compilers(root: Path) -> Iterator[tuple[StandIn, Path]]:
         CFLAGS=CFLAGS, LDFLAGS=LDFLAGS,
     )  # fmt: skip
     yield StandIn(
-        "gcc_linux-64", GCC_VERSION, depends=("libgcc >=14", "libgomp >=14"),
-        run_exports={"strong": ["libgcc >=14"]},
+        "gcc_linux-64", GCC_VERSION, depends=("libgcc >=15", "libgomp >=15"),
+        run_exports={"strong": ["libgcc >=15"]},
     ), gcc  # fmt: skip
     for name in ("g++", "c++"):
         put_program(gxx, f"{TRIPLE}-{name}", "g++")
     put_activation(gxx, "gxx_linux-64", CXX=f"{PLACEHOLDER}/bin/{TRIPLE}-c++", CXXFLAGS=CFLAGS)
     yield StandIn(
-        "gxx_linux-64", GCC_VERSION, depends=(f"gcc_linux-64 {GCC_VERSION}.*", "libstdcxx >=14"),
-        run_exports={"strong": ["libstdcxx >=14", "libgcc >=14"]},
+        "gxx_linux-64", GCC_VERSION, depends=(f"gcc_linux-64 {GCC_VERSION}.*", "libstdcxx >=15"),
+        run_exports={"strong": ["libstdcxx >=15", "libgcc >=15"]},
     ), gxx  # fmt: skip
 
 

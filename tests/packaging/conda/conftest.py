@@ -6,6 +6,6 @@ from pathlib import Path
 TOOLS = Path(__file__).resolve().parents[3] / "tools" / "conda"
 
 if TOOLS.is_dir():
-    sys.path.insert(0, str(TOOLS))
+    sys.path[:0] = [str(TOOLS), str(Path(__file__).resolve().parents[1])]
 else:  # beside an installed package
     collect_ignore_glob = ["test_*.py"]

@@ -13,13 +13,19 @@ pytest.importorskip("rattler_build", reason="no rattler-build: make conda instal
 
 import numpy as np
 import prefix as prefixes
-from build_packages import CONDA_BUILD, CONFIG, RECIPE, ROOT
+import yaml
+from build_packages import (
+    CONDA_BUILD,
+    RECIPE,
+    RECIPE_V1,
+    ROOT,
+    STANDIN_VARIANTS,
+    build_one,
+    chosen_variants,
+)
 from conda_package_handling import api
-from meta import PLATFORM, render
-from rattler_tool import BuildFailed, build
+from rattler_tool import PLATFORM, BuildFailed, Variant, alone, build, render
 from standin_python import VERSION
-from translation import translate
-from variants import read_variants
 
 FOLDER = ROOT / "build" / "conda"
 PACKAGES = sorted(FOLDER.glob(f"{PLATFORM}/cyfes-*.conda"))
@@ -133,61 +139,111 @@ def test_a_gpu_that_is_not_there_has_its_error(prefix, package, tmp_path):
     assert not fes.exists()
 
 
-def test_contents(package, unpacked):
-    """rattler-build has the tests in a folder of its own, conda-build not among the files."""
+def entries(unpacked: Path) -> list[dict]:
+    """What is installed; rattler-build has the tests among it, conda-build not."""
     paths = json.loads((unpacked / "info" / "paths.json").read_text())["paths"]
-    files = [p["_path"] for p in paths if not p["_path"].startswith("etc/conda/test-files/")]
+    return [p for p in paths if not p["_path"].startswith("etc/conda/test-files/")]
+
+
+def test_contents(package, unpacked):
+    files = [entry["_path"] for entry in entries(unpacked)]
     outside = [f for f in files if "site-packages/cyfes" not in f]
     assert outside in (["bin/cyfes"], ["python-scripts/cyfes"])
     assert [f for f in files if "test" in f or "HILLS" in f or f.endswith((".pyx", ".cpp"))] == []
+    assert [f for f in files if f.endswith("direct_url.json")] == []
     assert (unpacked / "info" / "licenses" / "LICENSE").read_text() == (
         ROOT / "LICENSE"
     ).read_text()
     assert package.stat().st_size < 10 * MEGABYTE
 
 
-def recipe_of(package: Path) -> dict:
-    """The recipe a package was built from, as rattler-build has it."""
-    for variant in read_variants(CONFIG):
-        meta = render(RECIPE / "meta.yaml", variant)
-        if meta["build"]["string"].split("_")[0] == flavour(package):
-            local = variant | {"python": f"{VERSION}.* *_cpython"}
-            return translate(meta, RECIPE, local)
+def test_the_data_of_one_test_only(unpacked):
+    data = [path.name for path in unpacked.glob("**/tests/data/**/*") if path.is_file()]
+    assert sorted(data) == ["HILLS.gz", "default.dat"]
+
+
+def variant_of(package: Path) -> Variant:
+    """The variant a package was built from."""
+    names = [*STANDIN_VARIANTS, "12.9", "11.8"]
+    for variant in chosen_variants(names, standin=CHANNEL.startswith("file:")):
+        cuda = variant["cuda_compiler_version"]
+        if flavour(package) == ("cpu" if cuda == "None" else f"cuda{cuda.replace('.', '')}"):
+            return variant
     raise AssertionError(f"no variant makes {package.name}")
 
 
 def test_metadata(package, unpacked):
     """Nothing is pinned that the recipe does not pin, but by what it was compiled with."""
-    recipe = recipe_of(package)
+    [recipe] = [v.recipe for v in render(RECIPE_V1, alone(variant_of(package)))]
     index = json.loads((unpacked / "info" / "index.json").read_text())
     compiled_with = "__glibc _openmp_mutex libgcc libstdcxx"
     exported = f"{compiled_with} cpython python_abi _python_abi3_support".split()
     named = [spec for spec in index["depends"] if spec.split()[0] not in exported]
-    assert sorted(named) == sorted(recipe["requirements"]["run"])
-    assert index["build_number"] == recipe["build"]["number"]
+    assert sorted(named) == sorted(recipe.to_dict()["requirements"]["run"])
+    assert index["build_number"] == recipe.build.number
     assert "__cuda" not in " ".join(index["depends"])
+    assert f"cpython >={VERSION}" in index["depends"]
+    assert "python_abi" not in " ".join(index["depends"])
 
 
-def rebuild(package: Path, unpacked: Path, tmp_path: Path, *, without: str | None = None) -> None:
-    """Build from the finished libraries again, quickly, with a requirement left out."""
+def checksums(unpacked: Path) -> dict[str, str]:
+    """Of every file, but the script that names the prefix and the list with its checksum."""
+    named = [e["_path"] for e in entries(unpacked) if "prefix_placeholder" in e]
+    assert [Path(name).name for name in named] in (["cyfes"], [])
+    others = [e for e in entries(unpacked) if e["_path"] not in named]
+    return {e["_path"]: e["sha256"] for e in others if not e["_path"].endswith("/RECORD")}
+
+
+def test_two_builds_are_equal(tmp_path):
+    """To the byte, in another folder; the CPU's variant, which takes a minute."""
+    package = next((p for p in PACKAGES if flavour(p) == "cpu"), None)
+    if package is None:
+        pytest.skip("no CPU package was built")
+    croot = tmp_path / "a folder of another length".replace(" ", "-")
+    croot.mkdir()
+    (tmp_path / "again").mkdir()
+    again = build_one(variant_of(package), CHANNEL, tmp_path / "again", croot, with_tests=False)
+    for built, name in ((package, "first"), (again, "second")):
+        api.extract(str(built), str(tmp_path / name))
+    first, second = checksums(tmp_path / "first"), checksums(tmp_path / "second")
+    assert any(path.endswith(".so") for path in first)
+    assert second == first
+
+
+def copied(package: Path, unpacked: Path, *commands: str) -> dict:
+    """The recipe with a script that only copies the finished package, and more commands."""
     if flavour(package) != "cpu" and not CHANNEL.startswith("file:"):
         pytest.skip("rattler-build 0.73 takes conda-forge's libcudart for another package's")
-    recipe = recipe_of(package)
-    libraries = tmp_path / "libraries"
-    libraries.mkdir()
-    for path in unpacked.glob("**/cyfes/*.so"):
-        shutil.copy2(path, libraries)
-    target = f'"$PREFIX/lib/python{VERSION}/site-packages/cyfes"'
-    recipe["build"]["script"]["content"] = f'mkdir -p {target} && cp "{libraries}"/*.so {target}'
+    [finished] = unpacked.glob("**/site-packages/cyfes")
+    recipe = yaml.safe_load(RECIPE_V1.read_text())
+    copy = f'mkdir -p "$SP_DIR" && cp -r "{finished}" "$SP_DIR"'
+    recipe["build"]["script"] = {"content": [copy, *commands]}
     recipe["about"].pop("license_file")
-    wanted = recipe["requirements"]
-    for section in ("host", "run"):
-        wanted[section] = [s for s in wanted[section] if not without or not s.startswith(without)]
-    build(recipe, CHANNEL, tmp_path / "out", tmp_path, with_tests=False)
+    del recipe["source"], recipe["tests"]
+    return recipe
+
+
+def built(recipe: dict, package: Path, target: Path) -> Path:
+    """Build from a changed recipe."""
+    folder = target / "recipe"
+    folder.mkdir(parents=True)
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False))
+    croot = target / "croot"
+    croot.mkdir()
+    return build(
+        folder / "recipe.yaml", variant_of(package), CHANNEL, target / "out", croot,
+        with_tests=False,
+    )[0]  # fmt: skip
+
+
+def without(specs: list, name: str) -> list:
+    """Requirements without those of a name; conditional ones are one in `then`."""
+    plain = [(spec, spec["then"] if isinstance(spec, dict) else spec) for spec in specs]
+    return [spec for spec, then in plain if not str(then).startswith(name)]
 
 
 def test_the_finished_libraries_can_be_packed_again(package, unpacked, tmp_path):
-    rebuild(package, unpacked, tmp_path)
+    built(copied(package, unpacked), package, tmp_path)
 
 
 def test_a_missing_requirement_stops_the_build(package, unpacked, tmp_path):
@@ -197,8 +253,12 @@ def test_a_missing_requirement_stops_the_build(package, unpacked, tmp_path):
     for requirement, library in libraries.items():
         folder = tmp_path / requirement
         folder.mkdir()
+        recipe = copied(package, unpacked)
+        for section in ("host", "run"):
+            wanted = recipe["requirements"]
+            wanted[section] = without(wanted[section], requirement)
         with pytest.raises(BuildFailed, match=rf"(?s)linking check error.*{library}"):
-            rebuild(package, unpacked, folder, without=requirement)
+            built(recipe, package, folder)
 
 
 def test_without_nvcc_the_build_stops(tmp_path):
@@ -206,11 +266,13 @@ def test_without_nvcc_the_build_stops(tmp_path):
     package = next((p for p in PACKAGES if flavour(p) != "cpu"), None)
     if package is None:
         pytest.skip("no CUDA package was built")
-    recipe = recipe_of(package)
+    recipe = yaml.safe_load(RECIPE_V1.read_text())
+    recipe["source"]["path"] = str(ROOT)
+    recipe["build"]["script"] = {"content": (RECIPE / "build.sh").read_text()}
     tools = recipe["requirements"]["build"]
-    recipe["requirements"]["build"] = [spec for spec in tools if "nvcc" not in spec]
+    recipe["requirements"]["build"] = without(tools, '${{ compiler("cuda")')
     with pytest.raises(BuildFailed, match=r"no nvcc at .*/bin/nvcc") as failure:
-        build(recipe, CHANNEL, tmp_path / "out", tmp_path, with_tests=False)
+        built(recipe, package, tmp_path)
     assert "pip install" not in str(failure.value)
 
 

@@ -6,26 +6,25 @@ import pytest
 
 pytest.importorskip("rattler_build", reason="no rattler-build: make conda installs it")
 
-from build_packages import CONFIG, RECIPE
-from meta import render
+from build_packages import CONFIG, RECIPE_V1
 from prefix import solved
 from rattler.exceptions import SolverError
+from rattler_tool import configuration, render
 from standin import StandIn
 from standin_cuda import cuda_version, cudart_packages
-from variants import read_variants
 
 RELEASES = ["11.8", "12.0", "12.4", "12.9", "13.0", "13.1"]
 
 
 def recipe_packages() -> list[StandIn]:
     """cyfes as its recipe has it, one package a variant."""
-    metas = [render(RECIPE / "meta.yaml", variant) for variant in read_variants(CONFIG)]
+    recipes = [v.recipe for v in render(RECIPE_V1, configuration(CONFIG))]
     return [
         StandIn(
-            "cyfes", meta["package"]["version"], meta["build"]["string"].split("_")[0],
-            int(meta["build"]["number"]), tuple(meta["requirements"]["run"]),
+            "cyfes", recipe.package.version, recipe.build.string.split("_")[0],
+            recipe.build.number, tuple(recipe.to_dict()["requirements"]["run"]),
         )
-        for meta in metas
+        for recipe in recipes
     ]  # fmt: skip
 
 
