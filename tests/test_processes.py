@@ -216,10 +216,10 @@ def test_memory_that_runs_out_among_threads_is_an_exception():
         "pages = int(open('/proc/self/statm').read().split()[0])\n"
         "size, most = pages * resource.getpagesize(), resource.RLIM_INFINITY\n"
         "resource.setrlimit(resource.RLIMIT_AS, (size + 2**20, most))\n"
-        "try: spread(20000)\n"
+        "try: spread(5000)\n"
         "except MemoryError as error: message = str(error)\n"
         "resource.setrlimit(resource.RLIMIT_AS, (most, most))\n"
-        "spread(20000)\n"
+        "spread(5000)\n"
         "assert message == 'not enough memory for this computation'\n"
     )
     # A thread's own arena is 64 MB of address space that the limit has counted already, and where
