@@ -36,7 +36,7 @@ needs_library = pytest.mark.skipif(not LIBRARY.exists(), reason="libcufes.so is 
 def run(program: str, *, expect: int = 0, **environment: str) -> subprocess.CompletedProcess:
     """A Python process of its own: a library that was loaded once stays loaded."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(cyfes.__file__)))
-    paths = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    paths = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
         [sys.executable, "-c", program],
         check=False,

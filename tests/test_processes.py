@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -44,7 +45,9 @@ def importable():
     """Processes in other folders find this package."""
     root = os.path.dirname(os.path.dirname(os.path.abspath(package.__file__)))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
+        patch.setenv(
+            "PYTHONPATH", os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+        )
         patch.setenv("OMP_NUM_THREADS", "1")
         yield
 
@@ -284,7 +287,7 @@ def test_a_result_goes_after_what_a_redirected_file_holds(folder, mode):
 
 def shell(folder, line, **environment):
     return subprocess.run(
-        ["bash", "-c", line.replace("cyfes", f"{sys.executable} -m cyfes")],
+        ["bash", "-c", line.replace("cyfes", f"{shlex.quote(sys.executable)} -m cyfes")],
         check=False,
         cwd=folder,
         capture_output=True,

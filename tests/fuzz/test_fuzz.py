@@ -8,7 +8,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 #: In processes of their own, which may fork: they have no threads.
 PATHS = [str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")]
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
+#: An empty entry would be the folder at work, with a cyfes that is not compiled.
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, PATHS))}
 
 
 def test_no_law_is_broken(tmp_path):
