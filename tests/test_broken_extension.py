@@ -14,6 +14,7 @@ from cyfes import _kernels
 PACKAGE = Path(cyfes.__file__).parent
 EXTENSION = Path(_kernels.__file__)
 LIBGOMP = re.compile(rb"(libgomp[-\w]*\.so\.)\d")
+ABSENT = r"libgomp[-\w]*\.so\.7"
 
 
 @pytest.fixture
@@ -47,13 +48,11 @@ def refusals(folder: Path) -> tuple[str, str]:
 
 def test_an_openmp_runtime_that_is_missing(copied):
     content = EXTENSION.read_bytes()
-    needed = LIBGOMP.search(content)
-    if needed is None:
+    if not LIBGOMP.search(content):
         pytest.skip("this extension has another OpenMP runtime")
-    absent = needed[1] + b"7"
     (copied / "cyfes" / EXTENSION.name).write_bytes(LIBGOMP.sub(rb"\g<1>7", content))
     for said in refusals(copied):
-        assert f"{EXTENSION.name} cannot be loaded: {absent.decode()}" in said
+        assert re.search(f"{re.escape(EXTENSION.name)} cannot be loaded: {ABSENT}", said)
         assert "conda: libgomp; Debian, Ubuntu: libgomp1; Fedora: libgomp" in said
         assert said.endswith("or reinstall cyfes")
 
