@@ -379,6 +379,8 @@ def test_a_signal_leaves_no_file_behind(folder, number, moment):
     program = (
         "import functools, signal, sys, time\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        # What runs the tests may have it ignored, as nohup does.
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
         f"{hold}\n"
         "*owner, last = name.split('.')\n"
         "owner = functools.reduce(getattr, owner, m)\n"

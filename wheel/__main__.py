@@ -79,6 +79,10 @@ def parser() -> argparse.ArgumentParser:
         help=f"of {', '.join(verification.names())} (default: all)",
     )  # fmt: skip
     checking.add_argument(
+        "--without", metavar="NAME,...", type=lambda text: text.split(","), default=[],
+        help="all of them but these",
+    )  # fmt: skip
+    checking.add_argument(
         "--beside", metavar="PACKAGE", default="scikit-learn",
         help="another user of OpenMP to import beside cyfes, such as torch (default: scikit-learn)",
     )  # fmt: skip

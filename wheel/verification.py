@@ -59,8 +59,8 @@ def names() -> list[str]:
 def verify(wheel: Path, sdist: Path, arguments: Namespace) -> None:
     """Check a wheel as a file and in every environment; raises WheelError with all problems."""
     with_cuda = has_cuda(wheel)
-    chosen = arguments.environments or names()
-    if unknown := set(chosen) - set(names()):
+    chosen = set(arguments.environments or names()) - set(arguments.without)
+    if unknown := (chosen | set(arguments.without)) - set(names()):
         raise WheelError(f"no environment {', '.join(sorted(unknown))}; expected {names()}")
     problems = [*sizes.problems(wheel), *archive.record_problems(wheel)]
     problems += licensing.problems(wheel)
@@ -161,7 +161,7 @@ def report(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def blind_spots(chosen: list[str]) -> str:
+def blind_spots(chosen: set[str]) -> str:
     """Return what was not shown here, and why."""
     lines = []
     if not hiding.unshare():
