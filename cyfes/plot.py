@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -106,12 +108,75 @@ def save_plot(
     plot_surface raises.
     """
     picture = picture_format(path)
+    with _drawn(lambda axes: plot_surface(fes, axes, **kwargs), fes) as figure:
+        _save(figure, fes, path, picture, dpi)
+
+
+def save_difference(
+    fes: Surface, path: str | os.PathLike[str], *, dpi: float = 160.0, **kwargs: Any
+) -> None:
+    """Draw a difference (see plot_difference) into a file, as save_plot draws a surface."""
+    picture = picture_format(path)
+    with _drawn(lambda axes: plot_difference(fes, axes, **kwargs), fes, errors=False) as figure:
+        _save(figure, fes, path, picture, dpi)
+
+
+def picture_of(fes: Surface, file: IO[bytes], picture: str, dpi: float = 160.0) -> None:
+    """Draw a surface into an open file as "png", "pdf" or "svg"."""
+    with _drawn(lambda axes: plot_surface(fes, axes), fes) as figure:
+        figure.savefig(file, format=picture, dpi=dpi)
+
+
+def _save(
+    figure: Figure, fes: Surface, path: str | os.PathLike[str], picture: str, dpi: float
+) -> None:
+    """Write a figure, which tells the provenance of its surface too."""
+    with atomic_write(path) as file:
+        figure.savefig(file, format=picture, dpi=dpi, metadata=_metadata(fes, picture))
+
+
+@contextmanager
+def _drawn(draw: Callable[[Any], Any], fes: Surface, errors: bool = True) -> Iterator[Figure]:
+    """A figure of its own on which ``draw`` has drawn."""
     _heights(fes)
     with _matplotlib().rc_context({"text.usetex": False}):  # which needs LaTeX
-        axes = _new_axes(fes, pyplot=False)
-        plot_surface(fes, axes, **kwargs)
-        with atomic_write(path) as file:
-            np.atleast_1d(axes)[0].figure.savefig(file, format=picture, dpi=dpi)
+        axes = _new_axes(fes, pyplot=False, errors=errors)
+        draw(axes)
+        yield np.atleast_1d(axes)[0].figure
+
+
+def _metadata(fes: Surface, picture: str) -> dict[str, str] | None:
+    """How a surface was made, where a picture of this format keeps such text."""
+    provenance = getattr(fes, "provenance", None)
+    if provenance is None:
+        return None
+    return {"Subject" if picture == "pdf" else "Description": provenance.text("")}
+
+
+def plot_difference(fes: Surface, ax: Any = None, *, cmap: Any = "RdBu_r", **kwargs: Any) -> Any:
+    """Draw a difference of two surfaces and return the Axes.
+
+    1 CV: a line about zero, with a band of one standard error where these are known. 2 CVs and
+    slices of 3: filled contours whose colours are as far below zero as above. Axes and ``kwargs``
+    as for plot_surface. Raises InputError for 4 CVs or without finite values.
+    """
+    _heights(fes)
+    if ax is None:
+        ax = _new_axes(fes, pyplot=True, errors=False)
+    values, axes = np.ma.masked_invalid(fes.values), np.atleast_1d(ax)
+    label = f"difference of {_energy_label(fes)}"
+    if fes.grid.n_dims == 1:
+        axes[0].axhline(0.0, color="black", linewidth=0.6)
+        _draw_line(fes, values, axes[0], math.inf, kwargs)
+        axes[0].set_ylabel(label)
+        return ax
+    from matplotlib.ticker import MaxNLocator
+
+    size = float(np.abs(values).max()) or 1.0
+    levels = MaxNLocator(_N_LEVELS, symmetric=True).tick_values(-size, size)
+    filled = _draw_slices(fes.grid, values, axes, {"levels": levels, "cmap": cmap, **kwargs})
+    _add_bar(filled, axes, label)
+    return ax
 
 
 def picture_format(path: str | os.PathLike[str]) -> str:
@@ -162,10 +227,10 @@ def _top(fes: Surface, heights: np.ma.MaskedArray) -> float:
     return min(float(heights.max()), MAX_KT * kbt)
 
 
-def _new_axes(fes: Surface, *, pyplot: bool) -> Any:
-    """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs."""
+def _new_axes(fes: Surface, *, pyplot: bool, errors: bool = True) -> Any:
+    """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs or errors."""
     n_slices = min(_N_SLICES, fes.grid.shape[-1]) if fes.grid.n_dims == 3 else 1
-    if fes.grid.n_dims == 2 and _errors(fes) is not None:
+    if errors and fes.grid.n_dims == 2 and _errors(fes) is not None:
         return _new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
     size = _FIGURE_SIZE if n_slices == 1 else (1.2 + 1.9 * n_slices, 2.6)
     figure = _new_figure(size, pyplot)

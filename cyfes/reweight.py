@@ -14,9 +14,16 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import Grid
 from cyfes.rowfilter import RowFilter
 from cyfes.selection import Selection
-from cyfes.tables import Bounds, Header, TableReader, input_paths, more_exact, same_bounds
+from cyfes.tables import (
+    Bounds,
+    Header,
+    TableReader,
+    input_paths,
+    more_exact,
+    periods_of,
+    same_bounds,
+)
 from cyfes.tables.growing import GrowingArray
-from cyfes.units import parse_number
 from cyfes.weights import WeightSums
 
 
@@ -46,7 +53,7 @@ class Samples:
     @property
     def periods(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
-        return _periods(self.bounds)
+        return np.array(periods_of(self.bounds))
 
     @property
     def n_used(self) -> int:
@@ -99,7 +106,7 @@ class SampleStream:
     @property
     def periods(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
-        return _periods(self.bounds)
+        return np.array(periods_of(self.bounds))
 
     def chunks(self, grid: Grid | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Read the files; yield (values float64[n, d], log_weights float64[n]), n > 0.
@@ -251,20 +258,8 @@ def read_samples(
 
 def _n_outside(values: np.ndarray, grid: Grid) -> int:
     """Number of rows of values float64[n, d] outside the bounds of a grid of the same CVs."""
-    outside = np.zeros(len(values), bool)
-    for column, low, high, wraps in zip(
-        values.T, grid.lower, grid.upper, grid.periodic, strict=True
-    ):
-        if not wraps:
-            outside |= (column < low) | (column > high)
-    return int(outside.sum())
+    return len(values) - int(grid.encloses(values.T).sum())
 
 
 def _words(bounds: Bounds) -> str:
     return "none" if bounds is None else f"{bounds[0]} to {bounds[1]}"
-
-
-def _periods(bounds: Sequence[Bounds]) -> np.ndarray:
-    return np.array(
-        [parse_number(b[1], "period") - parse_number(b[0], "period") if b else 0.0 for b in bounds]
-    )

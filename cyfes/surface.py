@@ -1,6 +1,6 @@
 """A free energy surface: what it is, what can be read off it, and its files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike, fspath
 from pathlib import Path
@@ -11,16 +11,21 @@ import numpy as np
 from cyfes import gridfile
 from cyfes.errors import InputError
 from cyfes.grid import Grid
+from cyfes.interpolation import at_fixed, linear
 from cyfes.landscape import local_minima, log_sum_exp
+from cyfes.provenance import Provenance
 from cyfes.uncertainty import Uncertainty
+from cyfes.units import UNIT_LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from cyfes.basins import Basins
+    from cyfes.comparison import Difference
 
 #: What the files of pictures end in.
 _PICTURES = (".png", ".pdf", ".svg")
+_CUBES = (".cube", ".cub")
 
 
 @dataclass(frozen=True)
@@ -32,8 +37,11 @@ class Surface:
     "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own. ``computed_on`` tells
     where the sum was computed and why there, ``explanation`` how (see ``explain``). ``error`` None
     or the standard error of F, float64[grid.shape], inf where F is; ``uncertainty`` what it rests
-    on, None for a surface that was read.
+    on, None for a surface that was read. ``provenance`` None or the files and settings it was made
+    from.
     """
+
+    __array_ufunc__ = None  # a number of NumPy + a surface is for the surface to add
 
     grid: Grid
     values: np.ndarray
@@ -45,6 +53,7 @@ class Surface:
     explanation: tuple[tuple[str, str], ...] = ()
     error: np.ndarray | None = None
     uncertainty: Uncertainty | None = None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != self.grid.shape:
@@ -118,6 +127,85 @@ class Surface:
         lowest = self.minimum
         return replace(self, values=self.values - (lowest if np.isfinite(lowest) else 0.0))
 
+    def scaled(self, factor: float, units: str) -> Self:
+        """Return the surface with all its energies times ``factor``, in another unit."""
+        slopes = self.derivatives
+        return replace(
+            self,
+            values=self.values * factor,
+            derivatives=None if slopes is None else slopes * factor,
+            error=None if self.error is None else self.error * factor,
+            kbt=None if self.kbt is None else self.kbt * factor,
+            units=units,
+        )
+
+    def __call__(self, points: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Return F at any ``points`` float64[..., d], or float64[...] of one CV: float64[...].
+
+        Multilinear between the points of the grid, and exact at these; inf where one of those
+        around is out of reach. What is summed without a grid is ``Hills.free_energy``.
+        Raises InputError for a point outside the grid or another shape.
+        """
+        places = np.asarray(points, np.float64)
+        if self.grid.n_dims == 1 and (places.ndim == 0 or places.shape[-1] != 1):
+            places = places[..., None]
+        if places.ndim == 0 or places.shape[-1] != self.grid.n_dims:
+            raise InputError(
+                f"points must be [..., {self.grid.n_dims}] ({', '.join(self.grid.names)}), got an "
+                f"array of shape {np.shape(points)}"
+            )
+        flat = places.reshape(-1, self.grid.n_dims)
+        return linear(self.grid, self.values, flat).reshape(places.shape[:-1])
+
+    def __add__(self, other: "Surface | float") -> Self:
+        """Return the sum with a number, or with a surface on the same grid in the same unit.
+
+        F is inf where either is. Errors, which depend on whether the two share frames, are left
+        out. Raises InputError for another grid, unit or kBT.
+        """
+        return self._plus(other, 1.0)
+
+    def __radd__(self, other: float) -> Self:
+        """Return the sum with a number."""
+        return self._plus(other, 1.0)
+
+    def __sub__(self, other: "Surface | float") -> Self:
+        """Return the difference, as ``+``; ``difference`` also aligns, converts and compares."""
+        return self._plus(other, -1.0)
+
+    def _plus(self, other: "Surface | float", sign: float) -> Self:
+        if not isinstance(other, Surface):
+            return replace(self, values=self.values + sign * float(other))
+        if not self.grid.agrees_with(other.grid):
+            raise InputError(
+                f"the surfaces have different grids: {self.grid}; {other.grid}; "
+                "difference(other, interpolate=True) interpolates"
+            )
+        if self.units != other.units:
+            raise InputError(
+                f"the surfaces are in {UNIT_LABELS[self.units]} and {UNIT_LABELS[other.units]}; "
+                "difference(other) converts"
+            )
+        known = np.isfinite(self.values) & np.isfinite(other.values)
+        slopes = None
+        if self.derivatives is not None and other.derivatives is not None:
+            slopes = self.derivatives + sign * other.derivatives
+        kbt = self.kbt if self.kbt == other.kbt else None
+        total = np.full(self.grid.shape, np.inf)
+        np.add(self.values, sign * other.values, out=total, where=known)
+        return type(self)(self.grid, total, kbt, slopes, self.units, provenance=self.provenance)
+
+    def difference(
+        self, other: "Surface", *, below: float | None = None, interpolate: bool = False
+    ) -> "Difference":
+        """Return how this surface differs from another one, up to a constant.
+
+        See comparison.difference.
+        """
+        from cyfes.comparison import difference
+
+        return difference(self, other, below=below, interpolate=interpolate)
+
     def minima(
         self, persistence: float = 0.0, kbt: float | None = None
     ) -> list[tuple[tuple[float, ...], float]]:
@@ -165,13 +253,94 @@ class Surface:
         order = np.argsort(np.argsort(kept))
         values = np.ascontiguousarray(np.transpose(values, order))
         return type(self)(
-            grid, values, kbt, None, self.units, "projection", self.computed_on, self.explanation
+            grid,
+            values,
+            kbt,
+            None,
+            self.units,
+            "projection",
+            self.computed_on,
+            self.explanation,
+            provenance=self._then("projected on", ", ".join(names)),
         )
+
+    def project(self, names: Sequence[str], kbt: float | None = None) -> Self:
+        """Return F(s) = -kBT ln integral exp(-F / kBT) over all CVs but ``names``.
+
+        ``marginal`` with the volume of the grid's steps, so that the integral of exp(-F / kBT)
+        stays what it was: 1 for frames. Errors as ``marginal``.
+        """
+        found = self.marginal(names, kbt)
+        volume = self.grid.bin_volume / found.grid.bin_volume
+        return replace(found, values=found.values - (found.kbt or 1.0) * np.log(volume))
+
+    def slice(self, at: Mapping[str, float]) -> Self:
+        """Return F of the other CVs where some have the values ``at``: a cut, nothing is averaged.
+
+        Linear between the points of the grid, errors too, which is an upper bound of them there.
+        Raises InputError for a CV or value that is not on the grid, or if none or all are fixed.
+        """
+        unknown = [name for name in at if name not in self.grid.names]
+        if unknown or not 0 < len(at) < self.grid.n_dims:
+            raise InputError(
+                f"a slice fixes some, not all, of {', '.join(self.grid.names)}; got "
+                f"{', '.join(at) or 'none'} (fes(points) gives F at points)"
+            )
+        kept = [name for name in self.grid.names if name not in at]
+        slopes = None
+        if self.derivatives is not None:
+            along = [self.derivatives[self.grid.names.index(name)] for name in kept]
+            slopes = np.stack([at_fixed(self.grid, slope, at) for slope in along])
+        where = ", ".join(f"{name}={value:.10g}" for name, value in at.items())
+        return replace(
+            self,
+            grid=self.grid.select(kept),
+            values=at_fixed(self.grid, self.values, at),
+            derivatives=slopes,
+            value_name="slice",
+            error=None if self.error is None else at_fixed(self.grid, self.error, at),
+            uncertainty=None,
+            provenance=self._then("slice at", where),
+        )
+
+    def _then(self, name: str, value: str) -> Provenance | None:
+        return None if self.provenance is None else self.provenance.then((name, value))
 
     # Files and pictures
 
-    def to_dat(self, path: str | PathLike, *, fmt: str = "%14.9f", n_threads: int = 0) -> None:
-        """Write PLUMED's grid format; an existing file becomes bck.N.NAME (see gridfile)."""
+    def write(
+        self,
+        path: str | PathLike,
+        *,
+        fmt: str = "%14.9f",
+        n_threads: int = 0,
+        provenance: bool | None = None,
+    ) -> None:
+        """Write the file that the suffix of ``path`` names: .npz, .cube or .cub, else as .dat."""
+        suffix = Path(fspath(path)).suffix.lower()
+        if suffix in _PICTURES:
+            raise InputError(f"{path} is a picture; expected a .dat, .cube or .npz file")
+        if suffix == ".npz":
+            self.to_npz(path)
+        elif suffix in _CUBES:
+            self.to_cube(path)
+        else:
+            self.to_dat(path, fmt=fmt, n_threads=n_threads, provenance=provenance)
+
+    def to_dat(
+        self,
+        path: str | PathLike,
+        *,
+        fmt: str = "%14.9f",
+        n_threads: int = 0,
+        provenance: bool | None = None,
+    ) -> None:
+        """Write PLUMED's grid format; an existing file becomes bck.N.NAME (see gridfile).
+
+        ``provenance`` adds comments that tell how the surface was made; None: where the file has a
+        column of errors, and so is not PLUMED's to the byte in any case.
+        """
+        wanted = provenance if provenance is not None else self.error is not None
         gridfile.write_dat(
             path,
             self.grid,
@@ -179,13 +348,16 @@ class Surface:
             self.derivatives,
             error=self.error,
             value_name=self.value_name,
+            provenance=self.provenance if wanted else None,
             fmt=fmt,
             n_threads=n_threads,
         )
 
     def to_cube(self, path: str | PathLike) -> None:
         """Write a Gaussian cube file (3 CVs; see gridfile)."""
-        gridfile.write_cube(path, self.grid, self.values, units=self.units)
+        gridfile.write_cube(
+            path, self.grid, self.values, units=self.units, provenance=self.provenance
+        )
 
     def to_npz(self, path: str | PathLike) -> None:
         """Write everything exactly (see gridfile)."""
@@ -200,46 +372,86 @@ class Surface:
             kbt=self.kbt,
             units=self.units,
             extra=extra,
+            provenance=self.provenance,
         )
 
     @classmethod
-    def read(cls, path: str | PathLike) -> Self:
+    def read(cls, path: str | PathLike, units: str | None = None) -> Self:
         """Read a surface; its format is told by the content, then by the suffix.
 
-        Raises FileMissingError or FileFormatError, InputError for a picture.
+        ``units`` of a file that does not tell them, a .dat (None: kJ/mol).
+        Raises FileMissingError or FileFormatError, InputError for a picture or if the file tells
+        other units.
         """
         name = fspath(path)
         suffix = Path(name).suffix.lower()
         if suffix in _PICTURES:
             raise InputError(f"{name} is a picture; expected a .dat, .cube or .npz file")
         if suffix == ".npz" or _begins_with(name, b"PK\x03\x04"):
-            return cls.from_npz(name)
-        if suffix in (".cube", ".cub") and not _begins_with(name, b"#!"):
-            return cls.from_cube(name)
-        return cls.from_dat(name)
+            return cls._in(units, name, gridfile.read_npz(name))
+        if suffix in _CUBES and not _begins_with(name, b"#!"):
+            return cls._in(units, name, gridfile.read_cube(name))
+        return cls._in(units, name, gridfile.read_dat(name))
 
     @classmethod
     def from_dat(
         cls, path: str | PathLike, *, kbt: float | None = None, units: str = "kj/mol"
     ) -> Self:
         """Read a file of ``to_dat`` or of PLUMED; such files tell neither kBT nor units."""
-        data = gridfile.read_dat(path)
-        name, error = data.value_name, data.extra.get("error")
-        return cls(data.grid, data.values, kbt, data.derivatives, units, name, error=error)
+        return cls._of_file(gridfile.read_dat(path), kbt, units)
 
     @classmethod
     def from_cube(cls, path: str | PathLike, *, kbt: float | None = None) -> Self:
         """Read a Gaussian cube file."""
-        data = gridfile.read_cube(path)
-        return cls(data.grid, data.values, kbt, None, data.units or "kj/mol")
+        return cls._of_file(gridfile.read_cube(path), kbt)
 
     @classmethod
     def from_npz(cls, path: str | PathLike) -> Self:
         """Read a file of ``to_npz``."""
-        data = gridfile.read_npz(path)
-        name = str(data.extra.get("value_name", "file.free"))
-        units, error = data.units or "kj/mol", data.extra.get("error")
-        return cls(data.grid, data.values, data.kbt, data.derivatives, units, name, error=error)
+        return cls._of_file(gridfile.read_npz(path))
+
+    @classmethod
+    def _in(cls, units: str | None, path: str, data: gridfile.GridData) -> Self:
+        """The surface of a file in the units it tells, else in ``units``."""
+        if units is not None and data.units not in (None, units):
+            raise InputError(
+                f"{path} is in {UNIT_LABELS[str(data.units)]}, got --units {units}; leave it out, "
+                f"or convert with --to-units {units}"
+            )
+        return cls._of_file(data, None, units or "kj/mol")
+
+    @classmethod
+    def _of_file(
+        cls, data: gridfile.GridData, kbt: float | None = None, units: str = "kj/mol"
+    ) -> Self:
+        """The surface of a file; what it tells itself counts more than what is given."""
+        return cls(
+            data.grid,
+            data.values,
+            kbt if data.kbt is None else data.kbt,
+            data.derivatives,
+            data.units or units,
+            data.value_name or str(data.extra.get("value_name", "file.free")),
+            error=data.extra.get("error"),
+            provenance=data.provenance,
+        )
+
+    def to_xarray(self) -> Any:
+        """Return an xarray.Dataset (see export; needs xarray)."""
+        from cyfes.export import to_xarray
+
+        return to_xarray(self)
+
+    def to_dataframe(self) -> Any:
+        """Return a pandas.DataFrame, one row per point (see export; needs pandas)."""
+        from cyfes.export import to_dataframe
+
+        return to_dataframe(self)
+
+    def _repr_html_(self) -> str:
+        from cyfes.export import to_html
+
+        return to_html(self)
 
     def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
         """Draw the surface on matplotlib Axes and return them (see plot.plot_surface)."""

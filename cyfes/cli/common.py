@@ -4,7 +4,6 @@ import argparse
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -184,16 +183,7 @@ def in_units(
     units = arguments.to_units
     if units is None or units == surface.units:
         return surface
-    factor = to_units(surface.units, arguments, kbt)
-    slopes = surface.derivatives
-    return replace(
-        surface,
-        values=surface.values * factor,
-        derivatives=None if slopes is None else slopes * factor,
-        error=None if surface.error is None else surface.error * factor,
-        kbt=None if surface.kbt is None else surface.kbt * factor,
-        units=units,
-    )
+    return surface.scaled(to_units(surface.units, arguments, kbt), units)
 
 
 def to_units(units: str, arguments: argparse.Namespace, kbt: float | None) -> float:

@@ -1,7 +1,7 @@
 """``cyfes sum_hills``: the free energy surface of metadynamics hills."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -98,7 +98,7 @@ def _sum(
         {
             "hills read": f"{len(hills)} from {','.join(arguments.hills)}",
             "rows dropped": counts(hills.dropped),
-            "CVs": ", ".join(_describe(grid)),
+            "CVs": grid,
         }
     )
     options = {
@@ -187,15 +187,6 @@ def _write(
     if arguments.explain:
         report(surface.explanation)
     report(describe_minima(surface))
-
-
-def _describe(grid: Grid) -> Sequence[str]:
-    return [
-        f"{name} [{low}, {high}] {n} points{' periodic' if wraps else ''}"
-        for name, (low, high), n, wraps in zip(
-            grid.names, grid.bounds_text, grid.shape, grid.periodic
-        )
-    ]
 
 
 def _note_full_periods(hills: Hills, request: GridRequest) -> None:

@@ -18,6 +18,7 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file
+from cyfes.provenance import Provenance
 from cyfes.tables import Header, TableReader, table_of
 from cyfes.units import parse_integer
 
@@ -44,6 +45,7 @@ def write_dat(
     *,
     error: npt.ArrayLike | None = None,
     value_name: str = "file.free",
+    provenance: Provenance | None = None,
     fmt: str = "%14.9f",
     backup: bool = True,
     n_threads: int = 0,
@@ -52,8 +54,9 @@ def write_dat(
 
     values float64[grid.shape]; derivatives float64[n_dims, *grid.shape] by each CV, or None;
     ``error`` None or a last column of that name, which PLUMED does not write, float64[grid.shape];
-    ``fmt`` one printf conversion for every number; n_threads 0 = all. The order of points, the
-    blank lines and the header are those of PLUMED 2.10 (Grid::writeToFile).
+    ``provenance`` None or further lines of the header, which PLUMED takes for comments; ``fmt`` one
+    printf conversion for every number; n_threads 0 = all. The order of points, the blank lines and
+    the header are those of PLUMED 2.10 (Grid::writeToFile).
     Raises InputError for a wrong shape or ``fmt`` or a name with blanks, OutputError if the file
     cannot be written.
     """
@@ -68,8 +71,9 @@ def write_dat(
     if error is not None:
         fields.append(as_field("error", error, grid.shape))
         names.append(ERROR)
+    remarks = "" if provenance is None else provenance.text()
     with atomic_write(path, backup=backup) as file:
-        file.write(_header(grid, [value_name, *names]).encode())
+        file.write((_header(grid, [value_name, *names]) + remarks).encode())
         for first in range(0, grid.size, CHUNK):
             n_points = min(CHUNK, grid.size - first)
             if plain:
@@ -144,7 +148,14 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     layout = _layout(path, _grid_of_header(path, names, header.constants), columns)
     values, *rest = (layout.on_grid(path, name, columns[name]) for name in [value_name, *others])
     extra = {ERROR: rest.pop()} if ERROR in others else {}
-    return GridData(layout.grid, values, np.stack(rest) if rest else None, value_name, extra=extra)
+    return GridData(
+        layout.grid,
+        values,
+        np.stack(rest) if rest else None,
+        value_name,
+        extra=extra,
+        provenance=Provenance.parse(header.remarks),
+    )
 
 
 def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:
