@@ -20,6 +20,7 @@ from cyfes.units import UNIT_LABELS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from cyfes.basins import Basins
     from cyfes.comparison import Difference
 
 #: What the files of pictures end in.
@@ -205,13 +206,31 @@ class Surface:
 
         return difference(self, other, below=below, interpolate=interpolate)
 
-    def minima(self) -> list[tuple[tuple[float, ...], float]]:
-        """Return the local minima as (position, F), lowest first.
+    def minima(
+        self, persistence: float = 0.0, kbt: float | None = None
+    ) -> list[tuple[tuple[float, ...], float]]:
+        """Return the local minima as (position of the grid point, F), lowest first.
 
-        A grid point is a minimum if none of its up to 3^d - 1 neighbours is lower (the first of
-        equal ones counts); edges of a CV that is not periodic qualify.
+        Those that lie less than ``persistence`` kT below the pass to a lower one are left out, by
+        default none (see basins.find_basins); edges of a CV that is not periodic qualify.
+        ``kbt`` as for ``basins``.
         """
+        if persistence:
+            found = self.basins(persistence, kbt)
+            axes = self.grid.axes
+            return [
+                (tuple(float(a[i]) for a, i in zip(axes, m.index)), m.value) for m in found.minima
+            ]
         return local_minima(self.grid, self.values)
+
+    def basins(self, persistence: float = 0.5, kbt: float | None = None) -> "Basins":
+        """Return the minima, their basins and the saddles between them (see basins.find_basins).
+
+        ``persistence`` in kT: a minimum that is less deep is none; ``kbt`` None: the surface's.
+        """
+        from cyfes.basins import find_basins
+
+        return find_basins(self, persistence, kbt)
 
     def marginal(self, names: Sequence[str], kbt: float | None = None) -> Self:
         """Return the projection on some CVs, F(s) = -kBT ln sum exp(-F / kBT) over the others.

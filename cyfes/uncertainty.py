@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,11 @@ class Uncertainty:
         blocks = self.blocks
         error = blocks.bootstrap_error(replicas) if replicas else blocks.relative_error()
         return error * inflation(blocks.length, self.correlation.time)
+
+    def error_of(self, influences: np.ndarray) -> Any:
+        """Return the standard error of what each block changes by ``influences``, float64[B, ...]
+        (see BlockSums.spread), and what neighbours share."""
+        return self.blocks.spread(influences) * inflation(self.blocks.length, self.correlation.time)
 
     def quantile(self, level: float) -> float:
         """Return how many standard errors an interval of a level has on each side (Student's t)."""
