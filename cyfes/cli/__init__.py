@@ -24,9 +24,10 @@ COMMANDS = {
     "deltag": "free energy difference of two regions, straight from biased frames",
     "project": "surface of fewer CVs, the others integrated out",
     "slice": "surface of fewer CVs, the others at fixed values",
+    "assign": "which basin each frame is in; lists of frames for other programs",
     "diff": "how two surfaces differ, up to a constant",
     "plot": "picture of a surface in a .dat, .cube or .npz file",
-    "info": "version, instruction set, threads, libraries and where they were found",
+    "info": "how a file was made; or version, instruction set, threads and libraries",
 }
 
 DESCRIPTION = "Free energy surfaces from enhanced-sampling data (PLUMED HILLS and COLVAR files)."

@@ -32,7 +32,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         metavar="FILE,...",
         help="COLVAR or HILLS files whose CVs are histogrammed: -kT ln sum of unit kernels",
     )
-    _add_on_bad(files)
+    add_on_bad(files)
     _add_energy(parser, "of the hills", "; for --idw and --histo")
     _add_grid(parser)
     sums = parser.add_argument_group("sum")
@@ -102,7 +102,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         metavar="MIN:MAX,...",
         help="period of each CV, '-' for none (default: from the header)",
     )
-    _add_on_bad(files)
+    add_on_bad(files)
     _add_weights(parser)
     _add_energy(parser, "of the bias", "")
     kernel = parser.add_argument_group("kernel")
@@ -127,7 +127,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "(default 30)",
     )
     _add_grid(parser)
-    _add_rows(
+    add_rows(
         parser,
         "sum the frames as they are read, whatever the size of the files; needs --sigma and, "
         "unless all CVs are periodic, --min, --max and --bin",
@@ -164,7 +164,7 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
         help="period of each CV in the order the regions name them, '-' for none (default: from "
         "the header)",
     )
-    _add_on_bad(files)
+    add_on_bad(files)
     regions = parser.add_argument_group("regions")
     for name, other in (("--a", "B"), ("--b", "A")):
         regions.add_argument(
@@ -172,11 +172,19 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
             action=Box,
             metavar="CV=LOW:HIGH,...",
             help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
-            f"> HIGH; repeated, the boxes are joined (default: all that is not in {other})",
+            "> HIGH; or basin:N, a basin of --fes; repeated, they are joined (default: all that "
+            f"is not in {other})",
         )
+    regions.add_argument(
+        "--fes",
+        metavar="FES",
+        help="surface whose basins are meant by basin:N, 0 the lowest, as 'cyfes minima' counts "
+        "them (default: the surface that is given as input)",
+    )
+    add_persistence(regions)
     _add_weights(parser)
     _add_energy(parser, "of the bias", "")
-    _add_rows(parser, "read the frames in chunks, whatever the size of the files")
+    add_rows(parser, "read the frames in chunks, whatever the size of the files")
     _add_blocks(parser.add_argument_group("errors"))
     corrections = parser.add_argument_group("corrections")
     corrections.add_argument(
@@ -208,11 +216,19 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
 
 
 def add_info(parser: argparse.ArgumentParser) -> None:
-    """Options of ``cyfes info``: none yet."""
-    del parser
+    """Options of ``cyfes info``."""
+    parser.usage = "cyfes info [FILE ...]"
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="tell how these files were made: .npz, .cube, .png, or text such as .dat (default: "
+        "tell of this installation)",
+    )
 
 
-def _add_on_bad(group: argparse._ArgumentGroup) -> None:
+def add_on_bad(group: argparse._ArgumentGroup) -> None:
+    """Add --on-bad."""
     group.add_argument(
         "--on-bad",
         choices=("raise", "skip"),
@@ -234,7 +250,8 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
 
 
-def _add_rows(parser: argparse.ArgumentParser, stream: str) -> None:
+def add_rows(parser: argparse.ArgumentParser, stream: str = "") -> None:
+    """Add the options that choose rows, and --stream with its help."""
     rows = parser.add_argument_group("rows")
     rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
     rows.add_argument("--stop", metavar="T", help="last time used (time column; default: all)")
@@ -246,10 +263,18 @@ def _add_rows(parser: argparse.ArgumentParser, stream: str) -> None:
         "its rows (default 0)",
     )
     rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
-    rows.add_argument(
-        "--stream",
-        action="store_true",
-        help=stream,
+    if stream:
+        rows.add_argument("--stream", action="store_true", help=stream)
+
+
+def add_persistence(group: argparse._ArgumentGroup) -> None:
+    """Add --persistence."""
+    group.add_argument(
+        "--persistence",
+        metavar="P",
+        default="0.5",
+        help="in kT: a minimum less deep than this below the pass to a lower one is no basin of "
+        "its own (default 0.5)",
     )
 
 

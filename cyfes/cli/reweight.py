@@ -1,6 +1,7 @@
 """``cyfes reweight``: the free energy surface of biased frames."""
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from cyfes.cli.common import (
 )
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
+from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.units import UNIT_LABELS
 
@@ -42,6 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     request, blocks = grid_request(arguments), number_of_blocks(arguments)
     arguments.files = files((), arguments.files)
+    made = Provenance.of(arguments.command_line, arguments.files)
     read = SampleStream if arguments.stream else read_samples
     samples = read(arguments.files, kbt, selection(arguments, split(arguments.cv)), threads)
     if isinstance(samples, Samples):
@@ -67,8 +70,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.mintozero:
         surface = surface.shifted()
     path = arguments.outfile or "fes.dat"
-    surface.to_dat(path, fmt=arguments.fmt, n_threads=threads)
-    _report(samples, bandwidth, rule, kbt, arguments)
+    lines = _lines(samples, bandwidth, rule, kbt, arguments)
+    surface = replace(surface, provenance=made.then(*lines))
+    wanted = arguments.provenance or arguments.error
+    surface.write(path, fmt=arguments.fmt, n_threads=threads, provenance=wanted)
+    report(lines)
     outside = samples.n_outside(surface.grid)
     if outside:
         report({"samples outside": f"{outside} lie outside the grid; those near it count"})
@@ -119,23 +125,22 @@ def _bandwidth(
     return np.array(widths, float), "given"
 
 
-def _report(
+def _lines(
     samples: Samples | SampleStream,
     bandwidth: np.ndarray,
     rule: str,
     kbt: float,
     arguments: argparse.Namespace,
-) -> None:
+) -> list[tuple[str, object]]:
+    """Report lines of the frames and of what was decided about them."""
     sums = samples.sums
-    report(
-        {
-            "samples read": f"{samples.n_read} from {','.join(arguments.files)}",
-            "samples used": samples.n_used,
-            "rows dropped": counts(samples.dropped),
-            "CVs": ", ".join(samples.names),
-            "ln sum of weights": f"{sums.log_sum:.6g}",
-            "effective samples": f"{sums.effective_sample_size:.1f}",
-            "bandwidth": f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})",
-            "kBT": f"{kbt:.6g} {UNIT_LABELS[arguments.units]}",
-        }
-    )
+    return [
+        ("samples read", f"{samples.n_read} from {','.join(arguments.files)}"),
+        ("samples used", samples.n_used),
+        ("rows dropped", counts(samples.dropped)),
+        ("CVs", ", ".join(samples.names)),
+        ("ln sum of weights", f"{sums.log_sum:.6g}"),
+        ("effective samples", f"{sums.effective_sample_size:.1f}"),
+        ("bandwidth", f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})"),
+        ("kBT", f"{kbt:.6g} {UNIT_LABELS[arguments.units]}"),
+    ]

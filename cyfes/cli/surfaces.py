@@ -3,11 +3,12 @@
 import argparse
 from dataclasses import replace
 
+from cyfes.basins import Basins
 from cyfes.cli.common import describe_minima, in_units, report, thermal
 from cyfes.errors import InputError
 from cyfes.provenance import Provenance
 from cyfes.surface import Surface
-from cyfes.units import UNIT_LABELS
+from cyfes.units import UNIT_LABELS, parse_number
 
 
 def surface_of(
@@ -17,7 +18,8 @@ def surface_of(
 
     ``units`` of a file that does not tell them. Raises InputError if options and file disagree.
     """
-    surface = Surface.read(path, units)
+    surface = Surface.read(path, units or "kj/mol")
+    check_units(path, surface, units)
     given = thermal(argparse.Namespace(**{**vars(arguments), "units": surface.units}))
     told = surface.kbt
     if arguments.kt is None and arguments.temp is None:
@@ -31,12 +33,28 @@ def surface_of(
     return surface, given
 
 
+def check_units(path: str, surface: Surface, units: str | None) -> None:
+    """Raise InputError if a file tells other units than the option."""
+    if units not in (None, surface.units):
+        raise InputError(
+            f"{path} tells that it is in {UNIT_LABELS[surface.units]}, not "
+            f"{UNIT_LABELS[str(units)]}: say --units {surface.units}; --to-units converts"
+        )
+
+
 def needed(kbt: float | None, path: str, surface: Surface) -> float:
     """Return kBT; InputError, with the remedy, if nothing told it."""
     if kbt is None:
         unit = UNIT_LABELS[surface.units]
         raise InputError(f"{path} does not tell kBT: give --kt in {unit}, or --temp in kelvin")
     return kbt
+
+
+def basins_of(path: str, arguments: argparse.Namespace, units: str | None) -> Basins:
+    """Return the basins of the surface in a file, less shallow than --persistence."""
+    surface, kbt = surface_of(path, arguments, units)
+    persistence = parse_number(arguments.persistence, "--persistence")
+    return surface.basins(persistence, needed(kbt, path, surface))
 
 
 def write(
