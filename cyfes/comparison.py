@@ -1,6 +1,6 @@
 """Two surfaces side by side: the constant between them, and where they differ."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +53,11 @@ class Difference:
         sizes = np.abs(self.surface.values[self.compared])
         return float(np.mean(sizes > 2 * self.surface.error[self.compared]))
 
+    def scaled(self, factor: float, units: str) -> "Difference":
+        """Return the same with all energies times ``factor``, in another unit."""
+        surface = self.surface.scaled(factor, units)
+        return replace(self, surface=surface, constant=self.constant * factor)
+
     def lines(self) -> list[tuple[str, str]]:
         """Return report lines."""
         unit, grid = UNIT_LABELS[self.surface.units], self.surface.grid
@@ -75,10 +80,15 @@ class Difference:
         return "\n".join(f"{name:<16} {value}" for name, value in self.lines())
 
     def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
-        """Draw A - B - c on matplotlib Axes and return them (see plot.plot_difference)."""
+        """Draw A - B - c of the points compared and return the Axes (see plot.plot_difference)."""
         from cyfes.plot import plot_difference
 
-        return plot_difference(self.surface, ax, **kwargs)
+        return plot_difference(self.drawn, ax, **kwargs)
+
+    @property
+    def drawn(self) -> Surface:
+        """The surface of the points compared alone: others may differ by far more."""
+        return replace(self.surface, values=np.where(self.compared, self.surface.values, np.inf))
 
 
 def difference(
@@ -131,7 +141,7 @@ def converted(surface: Surface, like: Surface) -> Surface:
     if "kt" in (surface.units, like.units) and kbt is None:
         raise InputError(
             f"{UNIT_LABELS[surface.units]} to {UNIT_LABELS[like.units]} needs kBT, which neither "
-            "surface tells: give --kt or --temp (kbt= in Python)"
+            "surface tells: give --temp (kbt= in Python)"
         )
     return surface.scaled(conversion(surface.units, like.units, kbt), like.units)
 

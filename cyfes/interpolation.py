@@ -66,7 +66,8 @@ def cell(grid: Grid, i: int, places: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def at_fixed(grid: Grid, values: np.ndarray, at: Mapping[str, float]) -> np.ndarray:
     """Return ``values`` float64[grid.shape] where some CVs have fixed values.
 
-    Linear between points. The other CVs keep their order. Raises InputError for a value outside the grid.
+    Linear between points; the other CVs keep their order. Raises InputError for a value outside
+    the grid.
     """
     for i in reversed(range(grid.n_dims)):
         if grid.names[i] not in at:

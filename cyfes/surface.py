@@ -349,6 +349,8 @@ class Surface:
             error=self.error,
             value_name=self.value_name,
             provenance=self.provenance if wanted else None,
+            units=self.units,
+            kbt=self.kbt,
             fmt=fmt,
             n_threads=n_threads,
         )
@@ -397,7 +399,7 @@ class Surface:
     def from_dat(
         cls, path: str | PathLike, *, kbt: float | None = None, units: str = "kj/mol"
     ) -> Self:
-        """Read a file of ``to_dat`` or of PLUMED; such files tell neither kBT nor units."""
+        """Read a file of ``to_dat`` or of PLUMED; ``kbt`` and ``units`` where it tells neither."""
         return cls._of_file(gridfile.read_dat(path), kbt, units)
 
     @classmethod
@@ -415,8 +417,8 @@ class Surface:
         """The surface of a file in the units it tells, else in ``units``."""
         if units is not None and data.units not in (None, units):
             raise InputError(
-                f"{path} is in {UNIT_LABELS[str(data.units)]}, got --units {units}; leave it out, "
-                f"or convert with --to-units {units}"
+                f"{path} tells that it is in {UNIT_LABELS[str(data.units)]}, not "
+                f"{UNIT_LABELS[units]}: say --units {data.units}; --to-units converts"
             )
         return cls._of_file(data, None, units or "kj/mol")
 

@@ -5,6 +5,7 @@ Only the command that runs is imported, after its options were read, so that ``-
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -13,7 +14,7 @@ from importlib import import_module
 from types import ModuleType
 
 from cyfes import __version__
-from cyfes.cli import console, options
+from cyfes.cli import console, options, surface_options
 from cyfes.cli.words import Command, Parser
 from cyfes.errors import CyfesError, extension_error
 
@@ -21,6 +22,9 @@ COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "reweight": "free energy surface from biased frames in COLVAR files",
     "deltag": "free energy difference of two regions, straight from biased frames",
+    "project": "surface of fewer CVs, the others integrated out",
+    "slice": "surface of fewer CVs, the others at fixed values",
+    "diff": "how two surfaces differ, up to a constant",
     "plot": "picture of a surface in a .dat, .cube or .npz file",
     "info": "version, instruction set, threads, libraries and where they were found",
 }
@@ -51,7 +55,8 @@ def build_parser() -> argparse.ArgumentParser:
             description=text[0].upper() + text[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        getattr(options, f"add_{name}")(command)
+        module = options if hasattr(options, f"add_{name}") else surface_options
+        getattr(module, f"add_{name}")(command)
     return parser
 
 
@@ -100,6 +105,7 @@ def _ended(how: str, number: int) -> int:
 
 def _run(arguments: list[str]) -> None:
     parsed = build_parser().parse_args(arguments)
+    parsed.command_line = shlex.join(["cyfes", *arguments])
     outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto")}
     console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
     _imported(f"cyfes.cli.{parsed.command}").run(parsed)

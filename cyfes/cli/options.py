@@ -74,7 +74,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     )
     output.add_argument(
         "--outhisto",
-        type=_output,
+        type=output_path,
         metavar="FILE",
         help="output of --histo (default histo.dat or histo_)",
     )
@@ -293,23 +293,36 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._Argu
     group = parser.add_argument_group("output")
     group.add_argument(
         "--outfile",
-        type=_output,
+        type=output_path,
         metavar="FILE",
         help=f"output file, - for the standard output (default {default})",
     )
+    add_format(group)
+    group.add_argument(
+        "--mintozero", action="store_true", help="shift the lowest value to zero (default: no)"
+    )
+    group.add_argument(
+        "--provenance",
+        action="store_true",
+        help="begin the file with comments that tell version, command, input files and their "
+        "checksums (default: with --error, in .npz and .cube; else the .dat is PLUMED's to the "
+        "byte)",
+    )
+    return group
+
+
+def add_format(group: argparse._ArgumentGroup) -> None:
+    """Add --fmt."""
     group.add_argument(
         "--fmt",
         default="%14.9f",
         metavar="FORMAT",
         help="printf format of every number (default %%14.9f)",
     )
-    group.add_argument(
-        "--mintozero", action="store_true", help="shift the lowest value to zero (default: no)"
-    )
-    return group
 
 
-def _output(text: str) -> str:
+def output_path(text: str) -> str:
+    """Return the path that an output option names."""
     return STDOUT[0] if text == "-" else text
 
 

@@ -1,0 +1,70 @@
+"""What the commands share that take surfaces from files and write others."""
+
+import argparse
+from dataclasses import replace
+
+from cyfes.cli.common import describe_minima, in_units, report, thermal
+from cyfes.errors import InputError
+from cyfes.provenance import Provenance
+from cyfes.surface import Surface
+from cyfes.units import UNIT_LABELS
+
+
+def surface_of(
+    path: str, arguments: argparse.Namespace, units: str | None
+) -> tuple[Surface, float | None]:
+    """Return (the surface of a file, kBT in its unit as the options or the file tell it).
+
+    ``units`` of a file that does not tell them. Raises InputError if options and file disagree.
+    """
+    surface = Surface.read(path, units)
+    given = thermal(argparse.Namespace(**{**vars(arguments), "units": surface.units}))
+    told = surface.kbt
+    if arguments.kt is None and arguments.temp is None:
+        return surface, given if told is None else told
+    if told is not None and given is not None and abs(given - told) > 1e-3 * told:
+        unit = UNIT_LABELS[surface.units]
+        raise InputError(
+            f"{path} was made with kBT = {told:.6g} {unit}, the options say {given:.6g} {unit}; "
+            "leave --kt and --temp out"
+        )
+    return surface, given
+
+
+def needed(kbt: float | None, path: str, surface: Surface) -> float:
+    """Return kBT; InputError, with the remedy, if nothing told it."""
+    if kbt is None:
+        unit = UNIT_LABELS[surface.units]
+        raise InputError(f"{path} does not tell kBT: give --kt in {unit}, or --temp in kelvin")
+    return kbt
+
+
+def write(
+    surface: Surface, arguments: argparse.Namespace, kbt: float | None, made: Provenance, path: str
+) -> Surface:
+    """Write a surface as the options say, and a picture, and report both; return what was written.
+
+    ``path``: where --outfile names none.
+    """
+    check_picture(arguments)
+    shown = in_units(surface, arguments, kbt)
+    shown = shown.shifted() if arguments.mintozero else shown
+    shown = replace(shown, provenance=made)
+    path = arguments.outfile or path
+    shown.write(path, fmt=arguments.fmt, provenance=True)
+    report({"CVs": shown.grid, "energy unit": UNIT_LABELS[shown.units], "written": path})
+    report(describe_minima(shown))
+    if arguments.plot:
+        from cyfes.plot import save_plot
+
+        save_plot(shown, arguments.plot)
+        report({"written": arguments.plot})
+    return shown
+
+
+def check_picture(arguments: argparse.Namespace) -> None:
+    """Refuse a picture of no known format, before anything is computed or written."""
+    if arguments.plot:
+        from cyfes.plot import picture_format
+
+        picture_format(arguments.plot)
