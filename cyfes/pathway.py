@@ -3,10 +3,12 @@
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cyfes.basins import PERSISTENCE, Basins, difference_error, find_basins
+from cyfes.columns import Columns
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.extras import required
 from cyfes.grid import Grid
@@ -16,6 +18,10 @@ from cyfes.landscape import stationary_point
 from cyfes.spline import GridSpline
 from cyfes.stringmethod import String, arc, downhill, evenly, nearest_image
 from cyfes.surface import Surface
+from cyfes.units import UNIT_LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Points of a path, where no number is asked for.
 POINTS = 101
@@ -37,9 +43,9 @@ class Pathway:
     ``points`` float64[n, d] in CV units, within the periods; ``lengths`` float64[n], the way from
     the first, each CV divided by its entry of ``scales``; ``values`` float64[n], F, inf beside
     points where it is not known; ``errors`` None or the standard errors of F relative to the first
-    point, float64[n]. ``ends`` as text. ``top`` is the index of the highest grid point of the best
-    way on the grid, ``barriers`` are from both ends to it, ``barrier_errors`` None or their standard
-    errors. ``basins``: numbers of those that the path leads through.
+    point, float64[n]. ``ends`` as text. ``top``: index of the highest grid point of the best way on
+    the grid; ``barriers`` from both ends to it; ``barrier_errors`` None or their standard errors.
+    ``basins``: numbers of those that the path leads through.
     """
 
     surface: Surface
@@ -58,6 +64,54 @@ class Pathway:
     def top_position(self) -> tuple[float, ...]:
         """Position of the highest grid point."""
         return tuple(float(axis[i]) for axis, i in zip(self.surface.grid.axes, self.top))
+
+    def columns(self) -> Columns:
+        """Return the profile: length, CVs, F above that of the first point, and its error."""
+        free = self.values - self.values[0]
+        errors = [None] * len(free) if self.errors is None else self.errors.tolist()
+        rows = [
+            [length, *place, value, error]
+            for length, place, value, error in zip(
+                self.lengths.tolist(), self.points.tolist(), free.tolist(), errors
+            )
+        ]
+        return Columns.of(["length", *self.surface.grid.names, "free", "free_error"], rows)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return report lines."""
+        unit, names = UNIT_LABELS[self.surface.units], self.surface.grid.names
+
+        def at(place: Iterable[float]) -> str:
+            return " ".join(f"{name}={x:.4g}" for name, x in zip(names, place))
+
+        errors = self.barrier_errors or (None, None)
+        there, back = (
+            f"{barrier:.4g}{'' if error is None else f' +- {error:.2g}'} {unit}"
+            for barrier, error in zip(self.barriers, errors)
+        )
+        return [
+            ("from A", f"{at(self.points[0])} ({self.ends[0]})"),
+            ("to B", f"{at(self.points[-1])} ({self.ends[1]})"),
+            ("through basins", " ".join(map(str, self.basins))),
+            ("highest point", at(self.top_position)),
+            ("barrier A to B", there),
+            ("barrier B to A", back),
+            ("F(B) - F(A)", f"{self.barriers[0] - self.barriers[1]:.4g} {unit}"),
+            ("length", f"{self.lengths[-1]:.4g}, {len(self.points)} points"),
+        ]
+
+    def table(self) -> str:
+        """Return the lines as text."""
+        return "\n".join(f"{name:<16} {value}" for name, value in self.lines())
+
+    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
+        """Draw F along the path on matplotlib Axes, with errors where known, and return them.
+
+        ``kwargs`` go to Axes.plot.
+        """
+        from cyfes.landmarks import plot_profile
+
+        return plot_profile(self, ax, **kwargs)
 
 
 def find_path(
@@ -88,8 +142,7 @@ def find_path(
         raise InputError(f"a path needs at least 3 points, got {n_points}")
     scale = _scales(surface.grid, scales)
     basins = find_basins(surface, persistence, kbt)
-    places = [_place(basins, end) for end in (a, b)]
-    first, last = (int(surface.grid.nearest(list(place[:, None]))[0]) for place in places)
+    (start, first), (stop, last) = (_place(basins, end) for end in (a, b))
     if first == last:
         raise InputError("a path needs two ends, got one point of the grid twice")
     ways = GridWays(surface.grid, surface.values)
@@ -97,7 +150,7 @@ def find_path(
     middle = ways.between(down[-1], up[0])
     if middle is None:
         raise InputError("no way leads from A to B: points where F is not known lie between")
-    points = _relaxed(basins, scale, places, middle, n_points)
+    points = _relaxed(basins, scale, [start, stop], middle, n_points)
     return _pathway(basins, scale, (_told(a), _told(b)), points, [*down, *middle[1:], *up[1:]])
 
 
@@ -123,7 +176,8 @@ def _relaxed(
     end += curve[-1] - end[0]
     if len(start) == len(end) == 2:
         return curve
-    return evenly(np.concatenate([start, curve, end]) / scale, n_points, smooth=False) * scale
+    whole = np.concatenate([start, curve, end]) / scale
+    return np.asarray(evenly(whole, n_points, smooth=False) * scale)
 
 
 def _unwrapped(surface: Surface, way: list[int]) -> np.ndarray:
@@ -233,26 +287,30 @@ def _scales(grid: Grid, scales: Sequence[float] | None) -> np.ndarray:
 
 
 def _told(end: End) -> str:
-    return f"minimum {end}" if isinstance(end, int | np.integer) else "point"
+    return f"basin {end}" if isinstance(end, int | np.integer) else "point"
 
 
-def _place(basins: Basins, end: End) -> np.ndarray:
-    """The position of an end, float64[d]; InputError for one that is none."""
+def _place(basins: Basins, end: End) -> tuple[np.ndarray, int]:
+    """The position of an end, float64[d], and its grid point; InputError for one that is none."""
     grid = basins.surface.grid
     if isinstance(end, int | np.integer):
         basins.mask(int(end))
-        return np.array(basins.minima[int(end)].position)
+        minimum = basins.minima[int(end)]
+        return np.array(minimum.position), int(np.ravel_multi_index(minimum.index, grid.shape))
+    place = _point(grid, end)
+    if not np.isfinite(linear(grid, basins.surface.values, place[None, :])[0]):
+        where = ", ".join(f"{name}={x:g}" for name, x in zip(grid.names, place))
+        raise InputError(f"F is not known at {where}: no sample reaches it")
+    return place, int(grid.nearest(list(place[:, None]))[0])
+
+
+def _point(grid: Grid, end: Sequence[float] | Mapping[str, float]) -> np.ndarray:
+    names = ", ".join(grid.names)
     if isinstance(end, Mapping):
         if set(end) != set(grid.names):
-            raise InputError(
-                f"a point has one value for each of {', '.join(grid.names)}; got {', '.join(end)}"
-            )
+            raise InputError(f"a point has one value for each of {names}; got {', '.join(end)}")
         end = [end[name] for name in grid.names]
     place = np.asarray(end, np.float64)
     if place.shape != (grid.n_dims,):
-        raise InputError(f"a point has {grid.n_dims} values ({', '.join(grid.names)}), got {end}")
-    value = linear(grid, basins.surface.values, place[None, :])[0]
-    if not np.isfinite(value):
-        where = ", ".join(f"{name}={x:g}" for name, x in zip(grid.names, place))
-        raise InputError(f"F is not known at {where}: no sample reaches it")
+        raise InputError(f"a point has one value for each of {names}; got {end}")
     return place

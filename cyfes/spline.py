@@ -1,4 +1,4 @@
-"""A cubic spline through a function on a grid, with its gradient; the ends of periods are joined."""
+"""A cubic spline through a function on a grid, with its gradient; periods are closed."""
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class GridSpline:
         block, shares = self._around(points)
         plain, slopes = ([_weights(share, k) for share in shares] for k in (0, order))
         parts = [_sum(block, [*plain[:i], slopes[i], *plain[i + 1 :]]) for i in range(len(shares))]
-        return np.stack(parts, axis=1) / self.grid.spacing**order
+        return np.asarray(np.stack(parts, axis=1) / self.grid.spacing**order)
 
     def _around(self, points: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
         """Coefficients of the four points about each place along each CV, float64[n, 4, ...], and

@@ -43,27 +43,27 @@ class String:
     def relax(self) -> None:
         """Move until at rest, or for MOST_STEPS: down the gradient, then to equal distances."""
         curvature = np.abs(self._spline.curvatures(self.points) * self._scales**2).max()
-        time = 1.0 / max(self._grid.n_dims * float(curvature), 1e-300)
+        duration = 1.0 / max(self._grid.n_dims * float(curvature), 1e-300)
         for _ in range(MOST_STEPS):
             moved = self._y.copy()
-            moved[1:-1] += self._fall(self._y[1:-1], time)
+            moved[1:-1] += self._fall(self._y[1:-1], duration)
             moved = evenly(inside(self._grid, self._scales, moved), len(moved))
             self.moves = float(np.abs((moved - self._y) / self._cells).max())
             self._y = moved
             if self.rests:
                 return
 
-    def _fall(self, y: np.ndarray, time: float) -> np.ndarray:
+    def _fall(self, y: np.ndarray, duration: float) -> np.ndarray:
         """How far points fall in a time (Runge-Kutta), at most a step of the grid."""
 
         def down(at: np.ndarray) -> np.ndarray:
-            return -self._spline.gradient(at * self._scales) * self._scales
+            return np.asarray(-self._spline.gradient(at * self._scales) * self._scales)
 
         first = down(y)
-        second = down(y + time / 2 * first)
-        third = down(y + time / 2 * second)
-        last = down(y + time * third)
-        fall = time / 6 * (first + 2 * second + 2 * third + last)
+        second = down(y + duration / 2 * first)
+        third = down(y + duration / 2 * second)
+        last = down(y + duration * third)
+        fall = duration / 6 * (first + 2 * second + 2 * third + last)
         longest = np.abs(fall / self._cells).max(axis=1, keepdims=True)
         return np.asarray(fall / np.maximum(longest, 1.0))
 
@@ -97,7 +97,7 @@ def _along(spline: GridSpline, scales: np.ndarray, y: np.ndarray, length: float)
         slope = -spline.gradient((at * scales)[None, :])[0] * scales
         return np.asarray(slope / max(float(np.linalg.norm(slope)), 1e-300))
 
-    return length * direction(y + length / 2 * direction(y))
+    return np.asarray(length * direction(y + length / 2 * direction(y)))
 
 
 def evenly(y: np.ndarray, n: int, *, smooth: bool = True) -> np.ndarray:
