@@ -110,7 +110,7 @@ def evenly(y: np.ndarray, n: int, *, smooth: bool = True) -> np.ndarray:
     lengths = arc(y)
     wanted = np.linspace(0, lengths[-1], n)
     curve = _spline_curve(lengths, y) if smooth and len(y) > 3 else _polygon(lengths, y)
-    return curve(wanted)
+    return np.asarray(curve(wanted))
 
 
 def arc(y: np.ndarray) -> np.ndarray:
