@@ -4,16 +4,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cyfes import _kernels
+from cyfes.columns import Columns
 from cyfes.errors import InputError
 from cyfes.landscape import stationary_point
 from cyfes.surface import Surface
+from cyfes.units import UNIT_LABELS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: In kT: a minimum that is less deep is none, where nothing else is asked for.
 PERSISTENCE = 0.5
+
+#: Minima whose saddles are told in text: all pairs of many more would be too long to read.
+SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,11 @@ class Minimum:
     error: float | None = None
     depth_error: float | None = None
     probability_error: float | None = None
+
+    @property
+    def share(self) -> tuple[float, float | None]:
+        """The probability and its error."""
+        return self.probability, self.probability_error
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,50 @@ class Basins:
             if (a in left and b in right) or (b in left and a in right):
                 return self._saddle(a, b, entry, ordered=False)
         return None
+
+    def columns(self) -> Columns:
+        """Return the minima: basin, CVs, F above the lowest, depth, probability, their errors."""
+        lowest = self.surface.minimum
+        names = ["free", "free_error", "depth", "depth_error", "probability", "probability_error"]
+        rows: list[list[float | None]] = [
+            [m.number, *m.position, m.value - lowest, m.error, m.depth, m.depth_error, *m.share]
+            for m in self.minima
+        ]
+        return Columns.of(["basin", *self.surface.grid.names, *names], rows)
+
+    def saddle_columns(self, most: int | None = None) -> Columns:
+        """Return the saddles: both basins, CVs, F above the lowest, barriers both ways, errors.
+
+        Those between the ``most`` lowest basins only, if that is given.
+        """
+        lowest = self.surface.minimum
+        names = ["free", "barrier_ab", "barrier_ab_error", "barrier_ba", "barrier_ba_error"]
+        rows: list[list[float | None]] = []
+        for s in self.saddles:
+            if most is None or max(s.between) < most:
+                first, second = s.errors or (None, None)
+                there, back = s.barriers
+                rows.append([*s.between, *s.position, s.value - lowest, there, first, back, second])
+        return Columns.of(["a", "b", *self.surface.grid.names, *names], rows)
+
+    def table(self) -> str:
+        """Return the minima and the saddles between the lowest of them as text."""
+        unit = UNIT_LABELS[self.surface.units]
+        told = f"{len(self)} minima at least {self.persistence:g} kT deep, energies in {unit}"
+        parts = [told, *self.columns().lines()]
+        if self.saddles:
+            shown = f", of the {SHOWN} lowest minima" if len(self) > SHOWN else ""
+            parts += [f"saddles{shown}", *self.saddle_columns(SHOWN).lines()]
+        return "\n".join(parts)
+
+    def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
+        """Draw the surface with its minima and saddles (1 or 2 CVs) and return the Axes.
+
+        ``ax`` and ``kwargs`` as for plot.plot_surface.
+        """
+        from cyfes.landmarks import plot_basins
+
+        return plot_basins(self, ax, **kwargs)
 
     def _check(self, number: int) -> None:
         if not 0 <= number < len(self):

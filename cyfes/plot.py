@@ -90,7 +90,7 @@ def plot_surface(
     axes = axes[: len(axes) - len(beside)]
     filled = _draw_slices(fes.grid, heights, axes, style)
     if cbar:
-        _add_bar(filled, axes, _energy_label(fes))
+        _add_bar(filled, axes, energy_label(fes))
     if errors is not None and len(beside):
         errors.mask |= np.ma.getmaskarray(heights) | (heights > style["levels"][-1]).filled(True)
         _draw_errors(fes, errors, beside[0], cbar)
@@ -109,7 +109,7 @@ def save_plot(
     """
     picture = picture_format(path)
     with _drawn(lambda axes: plot_surface(fes, axes, **kwargs), fes) as figure:
-        _save(figure, fes, path, picture, dpi)
+        save_figure(figure, fes, path, picture, dpi)
 
 
 def save_difference(
@@ -118,7 +118,7 @@ def save_difference(
     """Draw a difference (see plot_difference) into a file, as save_plot draws a surface."""
     picture = picture_format(path)
     with _drawn(lambda axes: plot_difference(fes, axes, **kwargs), fes, errors=False) as figure:
-        _save(figure, fes, path, picture, dpi)
+        save_figure(figure, fes, path, picture, dpi)
 
 
 def picture_of(fes: Surface, file: IO[bytes], picture: str, dpi: float = 160.0) -> None:
@@ -127,7 +127,7 @@ def picture_of(fes: Surface, file: IO[bytes], picture: str, dpi: float = 160.0) 
         figure.savefig(file, format=picture, dpi=dpi)
 
 
-def _save(
+def save_figure(
     figure: Figure, fes: Surface, path: str | os.PathLike[str], picture: str, dpi: float
 ) -> None:
     """Write a figure, which tells the provenance of its surface too."""
@@ -139,7 +139,7 @@ def _save(
 def _drawn(draw: Callable[[Any], Any], fes: Surface, errors: bool = True) -> Iterator[Figure]:
     """A figure of its own on which ``draw`` has drawn."""
     _heights(fes)
-    with _matplotlib().rc_context({"text.usetex": False}):  # which needs LaTeX
+    with matplotlib_module().rc_context({"text.usetex": False}):  # which needs LaTeX
         axes = _new_axes(fes, pyplot=False, errors=errors)
         draw(axes)
         yield np.atleast_1d(axes)[0].figure
@@ -164,7 +164,7 @@ def plot_difference(fes: Surface, ax: Any = None, *, cmap: Any = "RdBu_r", **kwa
     if ax is None:
         ax = _new_axes(fes, pyplot=True, errors=False)
     values, axes = np.ma.masked_invalid(fes.values), np.atleast_1d(ax)
-    label = f"difference of {_energy_label(fes)}"
+    label = f"difference of {energy_label(fes)}"
     if fes.grid.n_dims == 1:
         axes[0].axhline(0.0, color="black", linewidth=0.6)
         _draw_line(fes, values, axes[0], math.inf, kwargs)
@@ -219,7 +219,7 @@ def _draw_errors(fes: Surface, errors: np.ma.MaskedArray, ax: Axes, cbar: bool) 
     style = {"levels": _levels(10, float(errors.max())), "cmap": "magma_r"}
     filled = _draw_slices(fes.grid, errors, np.array([ax]), style)
     if cbar:
-        _add_bar(filled, np.array([ax]), f"error of {_energy_label(fes)}")
+        _add_bar(filled, np.array([ax]), f"error of {energy_label(fes)}")
 
 
 def _top(fes: Surface, heights: np.ma.MaskedArray) -> float:
@@ -231,15 +231,16 @@ def _new_axes(fes: Surface, *, pyplot: bool, errors: bool = True) -> Any:
     """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs or errors."""
     n_slices = min(_N_SLICES, fes.grid.shape[-1]) if fes.grid.n_dims == 3 else 1
     if errors and fes.grid.n_dims == 2 and _errors(fes) is not None:
-        return _new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
+        return new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
     size = _FIGURE_SIZE if n_slices == 1 else (1.2 + 1.9 * n_slices, 2.6)
-    figure = _new_figure(size, pyplot)
+    figure = new_figure(size, pyplot)
     if fes.grid.n_dims < 3:
         return figure.subplots()
     return figure.subplots(1, n_slices, sharex=True, sharey=True, squeeze=False)[0]
 
 
-def _matplotlib() -> Any:
+def matplotlib_module() -> Any:
+    """Return matplotlib; BackendError with the remedy if it is missing or does not start."""
     try:
         import matplotlib.figure
     except ImportError:
@@ -252,8 +253,9 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
-    _matplotlib()
+def new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
+    """Return a figure of a size in inches; without ``pyplot`` one that needs no display."""
+    matplotlib_module()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -280,7 +282,7 @@ def _draw_line(
         ax.set_ylim(-0.03 * top, 1.03 * top)
     ax.margins(x=0)
     ax.set_xlabel(_name(fes.grid, 0), **_PLAIN)
-    ax.set_ylabel(_energy_label(fes))
+    ax.set_ylabel(energy_label(fes))
     _mark_angles(ax.xaxis, fes.grid, 0)
 
 
@@ -388,5 +390,6 @@ def _angle_text(quarters: int) -> str:
     return f"{factor}π{under}"
 
 
-def _energy_label(fes: Surface) -> str:
+def energy_label(fes: Surface) -> str:
+    """Return the label of an axis of F."""
     return f"F / {UNIT_LABELS[fes.units]}"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cyfes.basins import Basins
     from cyfes.comparison import Difference
+    from cyfes.pathway import Pathway
 
 #: What the files of pictures end in.
 _PICTURES = (".png", ".pdf", ".svg")
@@ -231,6 +232,15 @@ class Surface:
         from cyfes.basins import find_basins
 
         return find_basins(self, persistence, kbt)
+
+    def path(self, a: Any, b: Any, **options: Any) -> "Pathway":
+        """Return the minimum free energy path between two minima or points (needs scipy).
+
+        ``a``, ``b`` and ``options`` as for pathway.find_path.
+        """
+        from cyfes.pathway import find_path
+
+        return find_path(self, a, b, **options)
 
     def marginal(self, names: Sequence[str], kbt: float | None = None) -> Self:
         """Return the projection on some CVs, F(s) = -kBT ln sum exp(-F / kBT) over the others.
