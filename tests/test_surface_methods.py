@@ -178,7 +178,7 @@ def test_the_projection_of_frames_integrates_to_one():
 
 def test_the_error_of_a_projection_is_that_of_frames_of_fewer_cvs():
     rng = np.random.default_rng(0)
-    x = np.cumsum(rng.normal(0, 0.3, (4000, 2)), axis=0) % TWO_PI - math.pi
+    x = np.cumsum(rng.normal(0, 0.6, (4000, 2)), axis=0) % TWO_PI - math.pi
     samples = Samples(("x", "y"), (("-pi", "pi"),) * 2, x, np.zeros(4000),
                       WeightSums.of(np.zeros(4000)), 4000)  # fmt: skip
     options = {"kbt": KBT, "blocks": 16}
