@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from cyfes import __version__
 from cyfes.errors import printable, shortened
@@ -52,7 +53,7 @@ class Source:
             return "stream"
         if replace(Source.of(self.path), checksum="") != self:
             return "changed since it was read"
-        return _sha256(self.path)
+        return _sha256(self.path, self.size, self.modified)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,10 @@ class Provenance:
         )
 
 
-def _sha256(path: str) -> str:
+@lru_cache
+def _sha256(path: str, size: int, modified: int) -> str:
+    """The checksum of a file in the state that size and time tell; computed once."""
+    del size, modified
     import hashlib  # loads OpenSSL
 
     try:

@@ -388,22 +388,21 @@ class Surface:
         )
 
     @classmethod
-    def read(cls, path: str | PathLike, units: str | None = None) -> Self:
+    def read(cls, path: str | PathLike, units: str = "kj/mol") -> Self:
         """Read a surface; its format is told by the content, then by the suffix.
 
-        ``units`` of a file that does not tell them, a .dat (None: kJ/mol).
-        Raises FileMissingError or FileFormatError, InputError for a picture or if the file tells
-        other units.
+        ``units`` of a file that does not tell them, such as a .dat of PLUMED.
+        Raises FileMissingError or FileFormatError, InputError for a picture.
         """
         name = fspath(path)
         suffix = Path(name).suffix.lower()
         if suffix in _PICTURES:
             raise InputError(f"{name} is a picture; expected a .dat, .cube or .npz file")
         if suffix == ".npz" or _begins_with(name, b"PK\x03\x04"):
-            return cls._in(units, name, gridfile.read_npz(name))
+            return cls._of_file(gridfile.read_npz(name), units=units)
         if suffix in _CUBES and not _begins_with(name, b"#!"):
-            return cls._in(units, name, gridfile.read_cube(name))
-        return cls._in(units, name, gridfile.read_dat(name))
+            return cls._of_file(gridfile.read_cube(name), units=units)
+        return cls._of_file(gridfile.read_dat(name), units=units)
 
     @classmethod
     def from_dat(
@@ -421,16 +420,6 @@ class Surface:
     def from_npz(cls, path: str | PathLike) -> Self:
         """Read a file of ``to_npz``."""
         return cls._of_file(gridfile.read_npz(path))
-
-    @classmethod
-    def _in(cls, units: str | None, path: str, data: gridfile.GridData) -> Self:
-        """The surface of a file in the units it tells, else in ``units``."""
-        if units is not None and data.units not in (None, units):
-            raise InputError(
-                f"{path} tells that it is in {UNIT_LABELS[str(data.units)]}, not "
-                f"{UNIT_LABELS[units]}: say --units {data.units}; --to-units converts"
-            )
-        return cls._of_file(data, None, units or "kj/mol")
 
     @classmethod
     def _of_file(

@@ -2,7 +2,14 @@
 
 import argparse
 
-from cyfes.cli.options import UNITS, add_format, output_path
+from cyfes.cli.options import (
+    UNITS,
+    add_format,
+    add_on_bad,
+    add_persistence,
+    add_rows,
+    output_path,
+)
 from cyfes.cli.words import Box, List
 
 
@@ -19,7 +26,7 @@ def add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cv", action=List, metavar="NAME,...", required=True, help="the CVs that stay, in order"
     )
-    _add_energy(parser)
+    add_energy(parser)
     _add_output(parser, "project.dat")
 
 
@@ -35,8 +42,68 @@ def add_slice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at", action=Box, metavar="CV=VALUE,...", required=True, help="the CVs that are fixed"
     )
-    _add_energy(parser)
+    add_energy(parser)
     _add_output(parser, "slice.dat")
+
+
+def add_assign(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cyfes assign``."""
+    parser.usage = "cyfes assign [OPTION ...] --fes FES COLVAR ..."
+    parser.epilog = (
+        "A frame is in the basin of the nearest point of the surface's grid; -1 is none. The CVs\n"
+        "are those of the surface. Frames are numbered from 0 in each COLVAR file, rows that a\n"
+        "restart wrote again left out; a trajectory may have been written less often.\n"
+        "Example: cyfes assign COLVAR --fes fes.dat --temp 300 --ndx basins.ndx, then\n"
+        "gmx trjconv -f traj.xtc -fr basins.ndx, or gmx extract-cluster -clusters basins.ndx"
+    )
+    files = parser.add_argument_group("input")
+    files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, plain or gzip")
+    source = files.add_mutually_exclusive_group(required=True)
+    source.add_argument("--fes", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
+    source.add_argument(
+        "--basins",
+        metavar="FILE",
+        help="a grid of numbers of basins instead, of any origin; below 0 is none",
+    )
+    files.add_argument(
+        "--period",
+        action=List,
+        metavar="MIN:MAX,...",
+        help="period of each CV of the surface in the COLVAR files, '-' for none (default: from "
+        "their header)",
+    )
+    add_on_bad(files)
+    add_persistence(parser.add_argument_group("basins"))
+    add_energy(parser, converts=False)
+    add_rows(parser)
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "-o",
+        "--outfile",
+        type=output_path,
+        metavar="FILE",
+        help="table of all frames: time, basin, frame, file; - for the standard output (default "
+        "assign.dat)",
+    )
+    output.add_argument(
+        "--ndx",
+        metavar="FILE",
+        help="also an index file of GROMACS, a group per basin, frames counted from 1, as for "
+        "trjconv -fr",
+    )
+    output.add_argument(
+        "--frames",
+        metavar="PREFIX",
+        help="also a text file per basin, PREFIX + basin0.txt, frames counted from 0, as for "
+        "MDAnalysis and mdtraj",
+    )
+    output.add_argument(
+        "--trajectory-every",
+        metavar="N",
+        default="1",
+        help="the trajectory has a frame for every N-th row of a COLVAR file, its first one "
+        "included (default 1)",
+    )
 
 
 def add_diff(parser: argparse.ArgumentParser) -> None:
@@ -89,18 +156,22 @@ def _add_surface(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
 
 
-def _add_energy(parser: argparse.ArgumentParser) -> None:
+def add_energy(parser: argparse.ArgumentParser, converts: bool = True) -> None:
+    """Add the options of a unit and of kBT, which a file may tell itself."""
     group = parser.add_argument_group("energy")
     group.add_argument("--kt", metavar="E", help="kBT in --units (default: as the file tells)")
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
     group.add_argument(
         "--units",
         choices=UNITS,
-        help="energy unit of a file that does not tell it, a .dat, and of --kt (default kj/mol)",
+        help="energy unit of a surface that does not tell it, a .dat, and of --kt (default kj/mol)",
     )
-    group.add_argument(
-        "--to-units", choices=UNITS, help="energy unit of the output (default: that of the file)"
-    )
+    if converts:
+        group.add_argument(
+            "--to-units",
+            choices=UNITS,
+            help="energy unit of the output (default: that of the file)",
+        )
 
 
 def _add_output(parser: argparse.ArgumentParser, default: str) -> None:

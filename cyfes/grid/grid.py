@@ -140,6 +140,16 @@ class Grid:
         ends = ((self.lower, other.lower), (self.upper, other.upper))
         return all(bool(np.all(np.abs(np.subtract(a, b)) <= room)) for a, b in ends)
 
+    def check_periods(self, names: Sequence[str], periods: Sequence[float] | np.ndarray) -> None:
+        """Raise InputError if data have another period (0: none is told) of a CV than this grid."""
+        for name, own in zip(self.names, self.period):
+            told = float(periods[list(names).index(name)])
+            if own and told and abs(told - own) > ROUNDING * own:
+                raise InputError(
+                    f"{name} has the period {told:.6g} in the data and {own:.6g} on the grid; is "
+                    "one of them in other units?"
+                )
+
     def encloses(self, columns: Iterable[np.ndarray]) -> np.ndarray:
         """Return the mask of places, float64[n] for each CV, within the bounds; both belong to it.
 
