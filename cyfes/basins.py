@@ -94,6 +94,11 @@ class Basins:
         self._check(number)
         return np.asarray(self.labels == number)
 
+    def labels_surface(self) -> Surface:
+        """Return the labels as a function on the grid, which can be written as a surface is."""
+        labels = self.labels.astype(np.float64)
+        return Surface(self.surface.grid, labels, self.kbt, None, self.surface.units, "basin")
+
     @cached_property
     def saddles(self) -> tuple[Saddle, ...]:
         """The saddle of every pair of minima that no walls separate, by their numbers."""

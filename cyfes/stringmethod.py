@@ -129,7 +129,7 @@ def inside(grid: Grid, scales: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return y with CVs that are not periodic held within the bounds of the grid."""
     low = np.where(grid.periodic, -np.inf, np.array(grid.lower) / scales)
     high = np.where(grid.periodic, np.inf, np.array(grid.upper) / scales)
-    return np.clip(y, low, high)
+    return np.asarray(np.clip(y, low, high))
 
 
 def _polygon(lengths: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

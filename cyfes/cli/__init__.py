@@ -14,7 +14,7 @@ from importlib import import_module
 from types import ModuleType
 
 from cyfes import __version__
-from cyfes.cli import console, options, surface_options
+from cyfes.cli import console, landscape_options, options, surface_options
 from cyfes.cli.words import Command, Parser
 from cyfes.errors import CyfesError, extension_error
 
@@ -22,6 +22,8 @@ COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "reweight": "free energy surface from biased frames in COLVAR files",
     "deltag": "free energy difference of two regions, straight from biased frames",
+    "minima": "minima of a surface, their basins, and the barriers between them",
+    "path": "minimum free energy path between two minima or points",
     "project": "surface of fewer CVs, the others integrated out",
     "slice": "surface of fewer CVs, the others at fixed values",
     "assign": "which basin each frame is in; lists of frames for other programs",
@@ -56,7 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
             description=text[0].upper() + text[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module = options if hasattr(options, f"add_{name}") else surface_options
+        modules = (options, surface_options, landscape_options)
+        module = next(m for m in modules if hasattr(m, f"add_{name}"))
         getattr(module, f"add_{name}")(command)
     return parser
 
@@ -107,7 +110,7 @@ def _ended(how: str, number: int) -> int:
 def _run(arguments: list[str]) -> None:
     parsed = build_parser().parse_args(arguments)
     parsed.command_line = shlex.join(["cyfes", *arguments])
-    outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto")}
+    outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto", "saddles")}
     console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
     _imported(f"cyfes.cli.{parsed.command}").run(parsed)
 

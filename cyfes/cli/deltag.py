@@ -1,7 +1,6 @@
 """``cyfes deltag``: the free energy difference of two regions."""
 
 import argparse
-import os
 import warnings
 from collections.abc import Sequence
 
@@ -20,7 +19,7 @@ from cyfes.cli.common import (
     thermal,
     to_units,
 )
-from cyfes.cli.surfaces import check_units
+from cyfes.cli.surfaces import check_units, is_surface
 from cyfes.deltag import (
     STANDARD_VOLUME,
     FreeEnergyDifference,
@@ -32,7 +31,6 @@ from cyfes.errors import CyfesWarning, InputError
 from cyfes.regions import GridRegion, Region, TwoRegions
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
-from cyfes.tables import TableReader, kind_of
 from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS, parse_integer, parse_number
 
@@ -52,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     volume = positive(arguments.standard_state, "--standard-state")
     threads = integer(arguments.threads, "--threads")
     unit = UNIT_LABELS[arguments.to_units or arguments.units]
-    if any(_is_surface(path) for path in arguments.files):
+    if any(is_surface(path) for path in arguments.files):
         value = _on_grid(arguments.files, regions, kbt, arguments.units)
         report({"A, B": regions, "dG = F(B) - F(A)": f"{factor * value:.6g} {unit}"})
         report({"how": "exp(-F / kBT) summed over the points of the grid; no error is known"})
@@ -70,7 +68,7 @@ def _regions(arguments: argparse.Namespace, kbt: float) -> TwoRegions:
     basins = None
     if any(text.startswith(BASIN) for text in texts):
         path = arguments.fes or arguments.files[0]
-        if arguments.fes is None and not _is_surface(path):
+        if arguments.fes is None and not is_surface(path):
             raise InputError("basin:N is a basin of a surface: give it as --fes")
         basins = _basins(path, arguments, kbt)
     elif arguments.fes is not None:
@@ -105,17 +103,6 @@ def _region(
     masks = [basins.mask(parse_integer(number, f"{option} {BASIN}N")) for number in chosen]
     text = f"basin {' or '.join(chosen)} of {basins.surface.grid}"
     return GridRegion(basins.surface.grid, np.logical_or.reduce(masks), text)
-
-
-def _is_surface(path: str) -> bool:
-    """Whether a file holds a surface; a pipe, which would lose what is looked at, does not."""
-    if not os.path.isfile(path):
-        return False
-    if path.lower().endswith((".npz", ".cube", ".cub")):
-        return True
-    reader = TableReader(path, allow_nonfinite=True)
-    reader.close()
-    return kind_of(reader.header) == "grid"
 
 
 def _on_grid(paths: Sequence[str], regions: TwoRegions, kbt: float, units: str) -> float:

@@ -34,7 +34,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     )
     add_on_bad(files)
     _add_energy(parser, "of the hills", "; for --idw and --histo")
-    _add_grid(parser)
+    add_grid(parser)
     sums = parser.add_argument_group("sum")
     sums.add_argument(
         "--stride", metavar="N", help="also write the surface after every N hills (default 0: no)"
@@ -78,7 +78,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="output of --histo (default histo.dat or histo_)",
     )
-    _add_running(parser)
+    add_running(parser)
 
 
 def add_reweight(parser: argparse.ArgumentParser) -> None:
@@ -90,43 +90,12 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     )
     files = parser.add_argument_group("input")
     files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, plain or gzip")
-    files.add_argument(
-        "--cv",
-        action=List,
-        metavar="NAME,...",
-        help="1 to 4 CVs (default: where the header leaves no doubt)",
-    )
-    files.add_argument(
-        "--period",
-        action=List,
-        metavar="MIN:MAX,...",
-        help="period of each CV, '-' for none (default: from the header)",
-    )
+    add_cvs(files)
     add_on_bad(files)
-    _add_weights(parser)
+    add_weights(parser)
     _add_energy(parser, "of the bias", "")
-    kernel = parser.add_argument_group("kernel")
-    kernel.add_argument(
-        "--sigma",
-        action=List,
-        metavar="S,...",
-        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
-        "with the effective sample size, aware of periods",
-    )
-    kernel.add_argument(
-        "--tol",
-        metavar="E",
-        default="1e-11",
-        help="error of the density, relative to its peak, that is allowed (default 1e-11)",
-    )
-    kernel.add_argument(
-        "--tail",
-        metavar="F",
-        default="30",
-        help="in kBT: up to this above its minimum F is right to 1e-8 kBT; 0: only --tol counts "
-        "(default 30)",
-    )
-    _add_grid(parser)
+    add_kernel(parser)
+    add_grid(parser)
     add_rows(
         parser,
         "sum the frames as they are read, whatever the size of the files; needs --sigma and, "
@@ -139,10 +108,10 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         help="also the standard error of F, from blocks of successive frames: a column of the "
         "output, a band or a panel of --plot",
     )
-    _add_blocks(errors)
+    add_blocks(errors)
     output = _add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
-    _add_running(parser)
+    add_running(parser)
 
 
 def add_deltag(parser: argparse.ArgumentParser) -> None:
@@ -182,10 +151,10 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
         "them (default: the surface that is given as input)",
     )
     add_persistence(regions)
-    _add_weights(parser)
+    add_weights(parser)
     _add_energy(parser, "of the bias", "")
     add_rows(parser, "read the frames in chunks, whatever the size of the files")
-    _add_blocks(parser.add_argument_group("errors"))
+    add_blocks(parser.add_argument_group("errors"))
     corrections = parser.add_argument_group("corrections")
     corrections.add_argument(
         "--standard-state",
@@ -237,7 +206,49 @@ def add_on_bad(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_weights(parser: argparse.ArgumentParser) -> None:
+def add_cvs(group: argparse._ArgumentGroup) -> None:
+    """Add --cv and --period."""
+    group.add_argument(
+        "--cv",
+        action=List,
+        metavar="NAME,...",
+        help="1 to 4 CVs (default: where the header leaves no doubt)",
+    )
+    group.add_argument(
+        "--period",
+        action=List,
+        metavar="MIN:MAX,...",
+        help="period of each CV, '-' for none (default: from the header)",
+    )
+
+
+def add_kernel(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the kernels that frames are."""
+    kernel = parser.add_argument_group("kernel")
+    kernel.add_argument(
+        "--sigma",
+        action=List,
+        metavar="S,...",
+        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
+        "with the effective sample size, aware of periods",
+    )
+    kernel.add_argument(
+        "--tol",
+        metavar="E",
+        default="1e-11",
+        help="error of the density, relative to its peak, that is allowed (default 1e-11)",
+    )
+    kernel.add_argument(
+        "--tail",
+        metavar="F",
+        default="30",
+        help="in kBT: up to this above its minimum F is right to 1e-8 kBT; 0: only --tol counts "
+        "(default 30)",
+    )
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Add the options of which one tells the weights of frames."""
     weights = parser.add_argument_group("weights").add_mutually_exclusive_group()
     weights.add_argument(
         "--bias",
@@ -278,7 +289,8 @@ def add_persistence(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_blocks(group: argparse._ArgumentGroup) -> None:
+def add_blocks(group: argparse._ArgumentGroup) -> None:
+    """Add --blocks."""
     group.add_argument(
         "--blocks",
         metavar="N",
@@ -303,7 +315,8 @@ def _add_energy(parser: argparse.ArgumentParser, what: str, use: str) -> None:
     )
 
 
-def _add_grid(parser: argparse.ArgumentParser) -> None:
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a grid."""
     group = parser.add_argument_group("grid")
     for name, metavar, text in (
         ("--min", "X,...", "lower bounds in CV units (default: automatic)"),
@@ -351,14 +364,16 @@ def output_path(text: str) -> str:
     return STDOUT[0] if text == "-" else text
 
 
-def _add_running(parser: argparse.ArgumentParser) -> None:
+def add_running(parser: argparse.ArgumentParser, *, explains: bool = True) -> None:
+    """Add the options of where and how sums run."""
     group = parser.add_argument_group("running")
     group.add_argument("--threads", metavar="N", default="0", help="threads (default 0: all cores)")
-    group.add_argument(
-        "--explain",
-        action="store_true",
-        help="report how the sum was computed, why, and what it errs by",
-    )
+    if explains:
+        group.add_argument(
+            "--explain",
+            action="store_true",
+            help="report how the sum was computed, why, and what it errs by",
+        )
     group.add_argument(
         "--backend",
         choices=("auto", "cpu", "cuda"),

@@ -26,7 +26,7 @@ def add_project(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cv", action=List, metavar="NAME,...", required=True, help="the CVs that stay, in order"
     )
-    _add_energy(parser)
+    add_energy(parser)
     _add_output(parser, "project.dat")
 
 
@@ -42,7 +42,7 @@ def add_slice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at", action=Box, metavar="CV=VALUE,...", required=True, help="the CVs that are fixed"
     )
-    _add_energy(parser)
+    add_energy(parser)
     _add_output(parser, "slice.dat")
 
 
@@ -74,7 +74,7 @@ def add_assign(parser: argparse.ArgumentParser) -> None:
     )
     add_on_bad(files)
     add_persistence(parser.add_argument_group("basins"))
-    _add_energy(parser, converts=False)
+    add_energy(parser, converts=False)
     add_rows(parser)
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -156,7 +156,8 @@ def _add_surface(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
 
 
-def _add_energy(parser: argparse.ArgumentParser, converts: bool = True) -> None:
+def add_energy(parser: argparse.ArgumentParser, converts: bool = True) -> None:
+    """Add the options of a unit and of kBT, which a file may tell itself."""
     group = parser.add_argument_group("energy")
     group.add_argument("--kt", metavar="E", help="kBT in --units (default: as the file tells)")
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")

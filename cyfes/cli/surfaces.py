@@ -1,14 +1,28 @@
 """What the commands share that take surfaces from files and write others."""
 
 import argparse
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 from cyfes.basins import Basins
 from cyfes.cli.common import describe_minima, in_units, report, thermal
-from cyfes.errors import InputError
+from cyfes.errors import InputError, quoted
 from cyfes.provenance import Provenance
 from cyfes.surface import Surface
+from cyfes.tables import TableReader, kind_of
 from cyfes.units import UNIT_LABELS, parse_number
+
+
+def is_surface(path: str) -> bool:
+    """Return whether a file holds a surface; of a pipe, which would lose what is read, no."""
+    if not os.path.isfile(path):
+        return False
+    if path.lower().endswith((".npz", ".cube", ".cub")):
+        return True
+    reader = TableReader(path, allow_nonfinite=True)
+    reader.close()
+    return kind_of(reader.header) == "grid"
 
 
 def surface_of(
@@ -78,6 +92,19 @@ def write(
         save_plot(shown, arguments.plot)
         report({"written": arguments.plot})
     return shown
+
+
+def fixed_values(entries: Sequence[str], option: str) -> dict[str, float]:
+    """Return the values of an option such as ``--at psi=0.5`` by CV."""
+    at: dict[str, float] = {}
+    for entry in (part for text in entries for part in text.split(",")):
+        name, equals, value = entry.rpartition("=")
+        if not equals or not name.strip():
+            raise InputError(f"{option}: {quoted(entry)} is no CV=VALUE, as in {option} psi=0.5")
+        if name.strip() in at:
+            raise InputError(f"{option}: {name.strip()} is given twice")
+        at[name.strip()] = parse_number(value, f"{option} {name.strip()}")
+    return at
 
 
 def check_picture(arguments: argparse.Namespace) -> None:
