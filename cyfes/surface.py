@@ -245,7 +245,8 @@ class Surface:
     def marginal(self, names: Sequence[str], kbt: float | None = None) -> Self:
         """Return the projection on some CVs, F(s) = -kBT ln sum exp(-F / kBT) over the others.
 
-        The sum runs over grid points without a volume factor, as ``plumed sum_hills --idw``.
+        The sum runs over grid points without a volume factor, as ``plumed sum_hills --idw``. Errors
+        are those of the blocks' own projections; without blocks, as of a file, they are not known.
         Raises InputError if ``names`` is not a proper subset of the CVs or kBT is unknown.
         """
         kbt = kbt if kbt is not None else self.kbt
@@ -262,6 +263,9 @@ class Surface:
         values = -kbt * log_sum_exp(-self.values / kbt, others)
         order = np.argsort(np.argsort(kept))
         values = np.ascontiguousarray(np.transpose(values, order))
+        uncertainty = None
+        if self.uncertainty is not None and kbt == self.kbt:
+            uncertainty = self.uncertainty.summed(others, order)
         return type(self)(
             grid,
             values,
@@ -271,6 +275,8 @@ class Surface:
             "projection",
             self.computed_on,
             self.explanation,
+            None if uncertainty is None else kbt * uncertainty.relative_error(),
+            uncertainty,
             provenance=self._then("projected on", ", ".join(names)),
         )
 

@@ -1,6 +1,7 @@
 """What can be done with a surface in Python: values, cuts, projections, sums, comparisons."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from plumed_files import write_hills
 from cyfes import FreeEnergySurface, read_hills
 from cyfes.errors import BackendError, InputError
 from cyfes.grid import Grid
+from cyfes.reweight import Samples
+from cyfes.weights import WeightSums
 
 KBT = 2.5
 TWO_PI = 2 * math.pi
@@ -171,6 +174,24 @@ def test_the_projection_of_frames_integrates_to_one():
     )
     low = direct.values < direct.minimum + 6 * KBT
     np.testing.assert_allclose(along.values[low], direct.values[low], atol=0.02)
+
+
+def test_the_error_of_a_projection_is_that_of_frames_of_fewer_cvs():
+    rng = np.random.default_rng(0)
+    x = np.cumsum(rng.normal(0, 0.6, (4000, 2)), axis=0) % TWO_PI - math.pi
+    samples = Samples(("x", "y"), (("-pi", "pi"),) * 2, x, np.zeros(4000),
+                      WeightSums.of(np.zeros(4000)), 4000)  # fmt: skip
+    options = {"kbt": KBT, "blocks": 16}
+    fes = FreeEnergySurface.from_colvar(samples, bandwidth=[0.4, 0.4], bins=[40, 40], **options)
+    one = replace(samples, names=("y",), bounds=(("-pi", "pi"),), values=x[:, 1:].copy())
+    direct = FreeEnergySurface.from_colvar(one, bandwidth=[0.4], bins=[40], **options)
+    along = fes.project(["y"])
+    np.testing.assert_allclose(along.values, direct.values, atol=1e-6)
+    np.testing.assert_allclose(along.error, direct.error, rtol=0.05)
+    assert fes.project(["y"], 2 * KBT).error is None
+    assert (
+        FreeEnergySurface(fes.grid, fes.values, KBT, error=fes.error).project(["y"]).error is None
+    )
 
 
 def test_the_projection_of_a_sum_is_each_of_its_terms():
