@@ -36,11 +36,33 @@ class GridWays:
         return points
 
     def descent(self, point: int) -> list[int]:
-        """Return the points from one to its minimum, always to the lowest neighbour."""
+        """Return the points from one to its minimum, to the lowest neighbour wherever it is lower.
+
+        On a plateau the shortest way leads on.
+        """
+        basin = int(self._labels[point])
         points = [point]
-        while (below := self._lowest(points[-1], int(self._labels[point]))) != points[-1]:
-            points.append(below)
+        while points[-1] != self._minima[basin]:
+            below = self._lowest(points[-1], basin)
+            lower = self._values[below] < self._values[points[-1]]
+            points += [below] if lower else self._across(points[-1], basin)
         return points
+
+    def _across(self, start: int, basin: int) -> list[int]:
+        """From a point of a plateau to the basin's minimum, or to where it goes down again."""
+        came = {start: start}
+        waiting = deque([start])
+        while waiting:
+            here = waiting.popleft()
+            low = self._values[self._lowest(here, basin)] < self._values[here]
+            if here != start and (low or here == self._minima[basin]):
+                return _traced(came, here)
+            for there in self.neighbours(here):
+                same = self._values[there] == self._values[here] and self._labels[there] == basin
+                if same and there not in came:
+                    came[there] = here
+                    waiting.append(there)
+        raise AssertionError("a basin whose points do not lead to its minimum")
 
     def _to_minimum(self, point: int, basin: int) -> list[int]:
         """From a pass down into one of the basins that meet there."""
@@ -82,3 +104,12 @@ class GridWays:
             legs.append(leg)
             last = leg[1]
         return legs[::-1]
+
+
+def _traced(came: dict[int, int], end: int) -> list[int]:
+    """The points on the way to one, without the first."""
+    points = []
+    while came[end] != end:
+        points.append(end)
+        end = came[end]
+    return points[::-1]

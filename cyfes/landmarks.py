@@ -70,7 +70,7 @@ def plot_profile(path: Pathway, ax: Any = None, **kwargs: Any) -> Any:
         ax.fill_between(path.lengths, low, high, color=line.get_color(), alpha=0.3, linewidth=0)
     ax.margins(x=0)
     ax.set_xlabel("length of the path")
-    ax.set_ylabel(energy_label(path.surface))
+    ax.set_ylabel(energy_label(path.surface).replace("F", "F - F(A)", 1))
     return ax
 
 

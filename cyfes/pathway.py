@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Points of a path, where no number is asked for.
 POINTS = 101
 
-#: In kT: a path that runs so much above the lowest pass has lost it.
+#: In kT: a path whose barriers differ so much from those on the grid may have lost the pass.
 LOST = 0.25
 
 #: Steps of the grid beyond the end of a period in which the nearest known point is looked for.
@@ -43,9 +43,10 @@ class Pathway:
     ``points`` float64[n, d] in CV units, within the periods; ``lengths`` float64[n], the way from
     the first, each CV divided by its entry of ``scales``; ``values`` float64[n], F, inf beside
     points where it is not known; ``errors`` None or the standard errors of F relative to the first
-    point, float64[n]. ``ends`` as text. ``top``: index of the highest grid point of the best way on
-    the grid; ``barriers`` from both ends to it; ``barrier_errors`` None or their standard errors.
-    ``basins``: numbers of those that the path leads through.
+    point, float64[n]. ``ends`` as text. ``barriers`` from both ends to the highest point of the
+    path. ``top``: index of the highest point of the best way on the grid; ``barrier_errors`` None
+    or the standard errors of F there relative to both ends; ``top_values`` its F above that of
+    the grid points at both ends. ``basins``: numbers of those that the path leads through.
     """
 
     surface: Surface
@@ -55,15 +56,20 @@ class Pathway:
     errors: np.ndarray | None
     scales: tuple[float, ...]
     ends: tuple[str, str]
-    top: tuple[int, ...]
     barriers: tuple[float, float]
+    top: tuple[int, ...]
     barrier_errors: tuple[float, float] | None
+    top_values: tuple[float, float]
     basins: tuple[int, ...]
 
     @property
     def top_position(self) -> tuple[float, ...]:
         """Position of the highest grid point."""
         return tuple(float(axis[i]) for axis, i in zip(self.surface.grid.axes, self.top))
+
+    def _on_grid(self) -> str:
+        there, back = self.top_values
+        return f"F - F(A) = {there:.4g}, F - F(B) = {back:.4g}"
 
     def columns(self) -> Columns:
         """Return the profile: length, CVs, F above that of the first point, and its error."""
@@ -93,11 +99,11 @@ class Pathway:
             ("from A", f"{at(self.points[0])} ({self.ends[0]})"),
             ("to B", f"{at(self.points[-1])} ({self.ends[1]})"),
             ("through basins", " ".join(map(str, self.basins))),
-            ("highest point", at(self.top_position)),
+            ("lowest pass", f"{at(self.top_position)}, {self._on_grid()} {unit} on the grid"),
             ("barrier A to B", there),
             ("barrier B to A", back),
             ("F(B) - F(A)", f"{self.barriers[0] - self.barriers[1]:.4g} {unit}"),
-            ("length", f"{self.lengths[-1]:.4g}, {len(self.points)} points"),
+            ("path length", f"{self.lengths[-1]:.4g}, {len(self.points)} points"),
         ]
 
     def table(self) -> str:
@@ -210,32 +216,52 @@ def _without_walls(surface: Surface, kbt: float) -> np.ndarray:
 def _pathway(
     basins: Basins, scale: np.ndarray, ends: tuple[str, str], points: np.ndarray, way: list[int]
 ) -> Pathway:
-    surface, grid = basins.surface, basins.surface.grid
-    lengths = arc(points / scale)
-    points = _wrapped(grid, points)
-    values = linear(grid, surface.values, points)
-    known = np.isfinite(values)
-    values[known] = GridSpline(grid, _without_walls(surface, basins.kbt)).value(points[known])
+    surface, grid, kbt = basins.surface, basins.surface.grid, basins.kbt
+    places = _wrapped(grid, points)
+    values = _profile(surface, kbt, places)
     indices = [tuple(int(i) for i in np.unravel_index(p, grid.shape)) for p in way]
     heights = [float(surface.values[index]) for index in indices]
     top = indices[int(np.argmax(heights))]
+    on_grid = (max(heights) - heights[0], max(heights) - heights[-1])
     path = Pathway(
         surface,
-        points,
-        lengths,
+        places,
+        arc(points / scale),
         values,
-        _errors(surface, basins.kbt, points),
+        _errors(surface, kbt, places),
         tuple(scale.tolist()),
         ends,
+        _barriers(surface, kbt, points, values) or on_grid,
         top,
-        (max(heights) - heights[0], max(heights) - heights[-1]),
-        _both(
-            difference_error(surface, index, top, basins.kbt) for index in indices[:: len(way) - 1]
-        ),
+        _both(difference_error(surface, index, top, kbt) for index in (indices[0], indices[-1])),
+        on_grid,
         tuple(dict.fromkeys(int(basins.labels[index]) for index in indices)),
     )
-    _warn_of(path, basins.kbt, max(heights))
+    _warn_of(path, kbt)
     return path
+
+
+def _profile(surface: Surface, kbt: float, places: np.ndarray) -> np.ndarray:
+    """F at places by the spline, inf beside points where it is not known."""
+    known = np.isfinite(linear(surface.grid, surface.values, places))
+    spline = GridSpline(surface.grid, _without_walls(surface, kbt))
+    return np.where(known, spline.value(places), np.inf)
+
+
+def _barriers(
+    surface: Surface, kbt: float, points: np.ndarray, values: np.ndarray
+) -> tuple[float, float] | None:
+    """From both ends to the highest point, which lies between those of the path; None if F is not
+    known all along it."""
+    if not np.isfinite(values).all():
+        return None
+    k = int(np.argmax(values))
+    around = points[max(k - 1, 0) : k + 2]
+    shares = np.linspace(0, len(around) - 1, 41)
+    columns = [np.interp(shares, np.arange(len(around)), column) for column in around.T]
+    near = _profile(surface, kbt, _wrapped(surface.grid, np.stack(columns, axis=1)))
+    highest = max(float(values[k]), float(np.max(near, where=np.isfinite(near), initial=-np.inf)))
+    return highest - float(values[0]), highest - float(values[-1])
 
 
 def _both(errors: Iterable[float | None]) -> tuple[float, float] | None:
@@ -243,18 +269,18 @@ def _both(errors: Iterable[float | None]) -> tuple[float, float] | None:
     return None if first is None or last is None else (first, last)
 
 
-def _warn_of(path: Pathway, kbt: float, top: float) -> None:
+def _warn_of(path: Pathway, kbt: float) -> None:
     n_unknown = int(np.count_nonzero(~np.isfinite(path.values)))
     if n_unknown:
         _warn(
             f"{n_unknown} of the {len(path.values)} points of the path lie beside points where F "
             "is not known, which bends it: sample there, or widen the kernels"
         )
-    highest = float(np.max(path.values, where=np.isfinite(path.values), initial=-np.inf))
-    if highest > top + LOST * kbt:
+    apart = max(abs(x - y) for x, y in zip(path.barriers, path.top_values)) / kbt
+    if not n_unknown and apart > LOST:
         _warn(
-            f"the path rises {(highest - top) / kbt:.2g} kT above the lowest pass: trust the "
-            "barriers, not the path; the grid may be too coarse for it"
+            f"the barriers of the path and those of the lowest pass on the grid differ by "
+            f"{apart:.2g} kT: the grid is too coarse for them, or the path has lost the pass"
         )
 
 

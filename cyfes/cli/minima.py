@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 
 from cyfes.basins import SHOWN, Basins
-from cyfes.cli.common import files, report
+from cyfes.cli.common import files, notes, report
 from cyfes.cli.frames import surface_or_frames
 from cyfes.cli.surfaces import check_picture
 from cyfes.errors import InputError
@@ -32,6 +32,14 @@ def run(arguments: argparse.Namespace) -> None:
     if basins.saddles:
         report({"saddles": _described(basins)})
         report.table(basins.saddle_columns(SHOWN).lines())
+    doubtful = sum(1 for m in basins.minima if (m.depth_error or 0) * 2 > m.depth)
+    if doubtful:
+        notes(
+            [
+                f"{doubtful} of {len(basins)} minima are less deep than two of their errors: noise "
+                "may have made them; a higher --persistence, or a larger --sigma, leaves them out"
+            ]
+        )
     _write(arguments, basins, made.then(*lines, ("minima", found)))
 
 
