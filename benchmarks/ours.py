@@ -51,6 +51,11 @@ def surface(grid: Grid, samples: np.ndarray, h: float, threads: int) -> np.ndarr
     return np.asarray(volume * np.exp(-fes.values))
 
 
+def basins(grid: Grid, values: np.ndarray, persistence: float) -> int:
+    """Minima, basins and passes of a function on a grid; the number of minima."""
+    return len(_kernels.basins(grid, values, persistence)[1])
+
+
 def hills(
     grid: Grid, data: tuple[np.ndarray, np.ndarray, np.ndarray], threads: int
 ) -> tuple[np.ndarray, np.ndarray]:

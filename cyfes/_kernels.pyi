@@ -68,6 +68,9 @@ def weigh(
     log_weights: np.ndarray, exponent: int, weights: np.ndarray, n_threads: int = 0
 ) -> tuple[float, float]: ...
 def sum_weights(weights: np.ndarray, n_threads: int = 0) -> tuple[float, float]: ...
+def basins(
+    grid: Grid, values: np.ndarray, persistence: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
 def evaluate(
     points: np.ndarray,
     period: np.ndarray,

@@ -122,6 +122,8 @@ cdef extern from "cyfes_kernels.h" nogil:
                        cyfes_plan *) nogil
     int cyfes_cpu_weigh(int64_t, const double *, double, const cyfes_options *, double *, double *)
     int cyfes_cpu_sum_weights(int64_t, const double *, const cyfes_options *, double *)
+    int cyfes_cpu_basins(const cyfes_grid *, const double *, double, int64_t *, int64_t *, int64_t *,
+                         int64_t *, int64_t *)
     int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
                          int32_t, int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
@@ -519,6 +521,35 @@ def sum_weights(weights, n_threads=0):
         status = cyfes_cpu_sum_weights(n, &w[0], &options, sums)
     _check(status, cyfes_error_text())
     return sums[0], sums[1]
+
+
+def basins(grid, values, persistence):
+    """Return (labels, minima, passes) of a function on a grid (see cyfes_kernels.h).
+
+    values float64[grid.shape], walls where not finite; ``persistence`` in their unit. labels
+    int64[grid.shape], -1 in walls; minima int64[n] and passes int64[m, 3], of which the first is a
+    point, the others basins: points count along the flattened grid. Raises InputError for a bad
+    shape or a negative persistence.
+    """
+    values = _input("values", values, grid.n_dims)
+    if values.shape != grid.shape:
+        raise InputError(f"values have shape {values.shape}, expected {grid.shape}")
+    cdef _Grid g = _Grid(grid)
+    cdef const double[::1] v = values.reshape(-1)
+    labels = np.empty(grid.shape, np.int64)
+    minima = np.empty(grid.size, np.int64)
+    passes = np.empty((grid.size, 3), np.int64)
+    cdef int64_t[::1] l = labels.reshape(-1)
+    cdef int64_t[::1] m = minima
+    cdef int64_t[:, ::1] p = passes
+    cdef double least = persistence
+    cdef int64_t n_minima = 0, n_passes = 0
+    cdef int status
+    with nogil:
+        status = cyfes_cpu_basins(&g.grid, &v[0], least, &l[0], &m[0], &p[0, 0], &n_minima,
+                                  &n_passes)
+    _check(status, cyfes_error_text())
+    return labels, minima[:n_minima].copy(), passes[:n_passes].copy()
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -122,6 +123,18 @@ class BlockSums:
         """Return sum w K / sum w over some of the blocks: all, a half, all up to one of them."""
         total = self.values[rows].sum(axis=0, dtype=np.float64)
         return np.asarray(total / self.weights[rows].sum())
+
+    def ratios(self, point: tuple[int, ...]) -> np.ndarray:
+        """Return the share that each block has in the sum at a point, float64[B]; they add to 1."""
+        where: Any = (slice(None), *point)
+        values = self.values[where].astype(np.float64)
+        return np.asarray(values / values.sum())
+
+    def spread(self, influences: np.ndarray) -> np.ndarray:
+        """Return sqrt(n / (n - 1) sum_b d_b^2), the standard error of what block b of n changes by
+        d_b, float64[B, ...]: ln of a ratio of two sums by the difference of its shares in them."""
+        n = len(self)
+        return np.asarray(np.sqrt(n / max(n - 1, 1) * (influences**2).sum(axis=0)))
 
     def relative_error(self) -> np.ndarray:
         """Return the standard error of P = sum w K / sum w, relative to P; inf where P is zero.

@@ -56,9 +56,8 @@ class FreeEnergyDifference:
         """
         total = self.blocks.values.sum(axis=0)
         d = self.blocks.values[:, B] / total[B] - self.blocks.values[:, A] / total[A]
-        n = len(d)
         raised = inflation(self.blocks.length, self.correlation.time)
-        return self.kbt * raised * math.sqrt(n / (n - 1) * float((d**2).sum()))
+        return self.kbt * raised * float(self.blocks.spread(d))
 
     def interval(self, level: float = 0.95) -> float:
         """Half the width of the interval that holds the truth in a share ``level``: Student's t."""

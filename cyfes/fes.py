@@ -27,6 +27,7 @@ from cyfes.hills import Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
+from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
@@ -73,6 +74,7 @@ class FreeEnergySurface(Surface):
         faults.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
+        made = _made("from_hills", hills, {"negbias": negbias, "plumed_compat": plumed_compat})
         if not isinstance(hills, Hills):
             hills = read_hills(hills, plumed_compat=plumed_compat, n_threads=n_threads)
         request = _request(grid, lower, upper, bins, spacing)
@@ -87,7 +89,7 @@ class FreeEnergySurface(Surface):
             devices=devices,
             progress=progress,
         )
-        return replace(next(blocks), kbt=kbt, units=units)
+        return replace(next(blocks), kbt=kbt, units=units, provenance=made)
 
     @classmethod
     def from_colvar(
@@ -133,6 +135,7 @@ class FreeEnergySurface(Surface):
         if selection is None:
             selection = Selection(**choices)
         samples = paths
+        made = _made("from_colvar", paths, {"kbt": kbt, "units": units, **choices})
         if not isinstance(samples, Samples | SampleStream):
             read = SampleStream if stream else read_samples
             samples = read(samples, kbt, selection, n_threads)
@@ -163,11 +166,14 @@ class FreeEnergySurface(Surface):
         )
         errors = ErrorRequest(blocks, bootstrap) if error or blocks or bootstrap else None
         if isinstance(samples, SampleStream):
-            return cls._streamed(density, samples, h, kbt, units, errors)
-        if errors is not None:
-            return cls._in_blocks(density, samples, h, kbt, units, errors, explain, progress)
-        values, log_w = samples.values, samples.log_weights
-        return cls._summed(density, values, log_w, h, kbt, units, explain, progress)
+            surface = cls._streamed(density, samples, h, kbt, units, errors)
+        elif errors is not None:
+            surface = cls._in_blocks(density, samples, h, kbt, units, errors, explain, progress)
+        else:
+            values, log_w = samples.values, samples.log_weights
+            surface = cls._summed(density, values, log_w, h, kbt, units, explain, progress)
+        widths = ", ".join(f"{width:.6g}" for width in h)
+        return replace(surface, provenance=made.then(("bandwidth", widths)))
 
     @classmethod
     def from_samples(
@@ -283,6 +289,7 @@ class FreeEnergySurface(Surface):
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
         samples = paths
+        made = _made("from_histogram", paths, {"kbt": kbt, "plumed_compat": plumed_compat})
         if not isinstance(samples, Samples):
             samples = read_unweighted(samples, names, n_threads=n_threads)
         blocks = histogram_blocks(
@@ -295,7 +302,7 @@ class FreeEnergySurface(Surface):
             backend=backend,
             devices=devices,
         )
-        return replace(next(blocks), units=units)
+        return replace(next(blocks), units=units, provenance=made)
 
     @classmethod
     def _streamed(
@@ -463,6 +470,13 @@ def histogram_blocks(
             with np.errstate(divide="ignore"):
                 slopes = -kbt / density.derivatives
         yield FreeEnergySurface(fitted, values, kbt, slopes, **_told_by(density))
+
+
+def _made(name: str, data: Any, settings: dict[str, Any]) -> Provenance:
+    """The provenance of what a method of the surface makes; of arrays no files are known."""
+    paths = () if isinstance(data, Hills | Samples | SampleStream) else data
+    told = [(k, v) for k, v in settings.items() if v is not None and v is not False]
+    return Provenance.of(f"FreeEnergySurface.{name}", paths, told)
 
 
 def _told_by(density: Density) -> dict[str, Any]:

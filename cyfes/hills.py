@@ -6,13 +6,18 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cyfes import _kernels
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid, GridRequest, fit_grid
-from cyfes.tables import Bounds
+from cyfes.tables import Bounds, periods_of
 from cyfes.units import parse_number
 
 #: Reach of a hill in sigma: PLUMED's kernels end where the exponent reaches 6.25.
 REACH = math.sqrt(2 * 6.25)
+
+#: Hills of kerneltype gaussian are summed to this many sigma: each neglected term is below 1e-16
+#: of its height.
+HILL_CUTOFF = 8.6
 
 #: Kernels of METAD, by the name in ``SET kerneltype``; the first is what no such line means.
 KERNELS = ("stretched-gaussian", "gaussian")
@@ -104,6 +109,35 @@ class Hills:
                     (centers[outside, i] - low) / (high - low)
                 )
         return centers
+
+    def free_energy(self, points: np.ndarray, *, n_threads: int = 0) -> np.ndarray:
+        """Return F(s) = -sum_t h_t K(s - s_t) at any ``points`` float64[n, d], float64[n].
+
+        The sum itself, where a surface interpolates between the points of its grid; in the energy
+        unit of the heights. Raises InputError for another shape or points that are not finite.
+        """
+        places = np.array(points, np.float64)
+        if places.ndim != 2 or places.shape[1] != self.n_dims or not np.isfinite(places).all():
+            raise InputError(
+                f"points must be finite [n, {self.n_dims}] ({', '.join(self.names)}), got an array "
+                f"of shape {places.shape}"
+            )
+        if self.interval is not None:
+            np.clip(places, *self.interval, out=places)
+        bandwidths, bias = self.bandwidths, np.zeros(len(places))
+        for is_gaussian, kernel in enumerate(KERNELS):
+            rows = self.gaussian == bool(is_gaussian)
+            if rows.any():
+                _kernels.evaluate(
+                    places, self.periods, self.centers[rows], bandwidths[rows], self.heights[rows],
+                    bias, kernel=kernel, cutoff=HILL_CUTOFF, images="nearest", n_threads=n_threads,
+                )  # fmt: skip
+        return -bias
+
+    @property
+    def periods(self) -> np.ndarray:
+        """Period of each CV, 0 where it is not periodic, float64[d]."""
+        return np.array(periods_of(self.bounds))
 
     def unscaled(self) -> "Hills":
         """Return the hills of a program that writes heights of the bias, as METAD would.

@@ -9,11 +9,7 @@ import numpy as np
 from cyfes.density import Density, Progress
 from cyfes.errors import CyfesWarning
 from cyfes.grid import Grid
-from cyfes.hills import KERNELS, Hills
-
-#: Hills of kerneltype gaussian are summed to this many sigma: each neglected term is below 1e-16
-#: of its height.
-HILL_CUTOFF = 8.6
+from cyfes.hills import HILL_CUTOFF, KERNELS, Hills
 
 #: Steps beyond which a hill covers any grid.
 MOST_STEPS = 2**30

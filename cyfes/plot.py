@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -88,7 +90,7 @@ def plot_surface(
     axes = axes[: len(axes) - len(beside)]
     filled = _draw_slices(fes.grid, heights, axes, style)
     if cbar:
-        _add_bar(filled, axes, _energy_label(fes))
+        _add_bar(filled, axes, energy_label(fes))
     if errors is not None and len(beside):
         errors.mask |= np.ma.getmaskarray(heights) | (heights > style["levels"][-1]).filled(True)
         _draw_errors(fes, errors, beside[0], cbar)
@@ -106,12 +108,75 @@ def save_plot(
     plot_surface raises.
     """
     picture = picture_format(path)
+    with _drawn(lambda axes: plot_surface(fes, axes, **kwargs), fes) as figure:
+        save_figure(figure, fes, path, picture, dpi)
+
+
+def save_difference(
+    fes: Surface, path: str | os.PathLike[str], *, dpi: float = 160.0, **kwargs: Any
+) -> None:
+    """Draw a difference (see plot_difference) into a file, as save_plot draws a surface."""
+    picture = picture_format(path)
+    with _drawn(lambda axes: plot_difference(fes, axes, **kwargs), fes, errors=False) as figure:
+        save_figure(figure, fes, path, picture, dpi)
+
+
+def picture_of(fes: Surface, file: IO[bytes], picture: str, dpi: float = 160.0) -> None:
+    """Draw a surface into an open file as "png", "pdf" or "svg"."""
+    with _drawn(lambda axes: plot_surface(fes, axes), fes) as figure:
+        figure.savefig(file, format=picture, dpi=dpi)
+
+
+def save_figure(
+    figure: Figure, fes: Surface, path: str | os.PathLike[str], picture: str, dpi: float
+) -> None:
+    """Write a figure, which tells the provenance of its surface too."""
+    with atomic_write(path) as file:
+        figure.savefig(file, format=picture, dpi=dpi, metadata=_metadata(fes, picture))
+
+
+@contextmanager
+def _drawn(draw: Callable[[Any], Any], fes: Surface, errors: bool = True) -> Iterator[Figure]:
+    """A figure of its own on which ``draw`` has drawn."""
     _heights(fes)
-    with _matplotlib().rc_context({"text.usetex": False}):  # which needs LaTeX
-        axes = _new_axes(fes, pyplot=False)
-        plot_surface(fes, axes, **kwargs)
-        with atomic_write(path) as file:
-            np.atleast_1d(axes)[0].figure.savefig(file, format=picture, dpi=dpi)
+    with matplotlib_module().rc_context({"text.usetex": False}):  # which needs LaTeX
+        axes = _new_axes(fes, pyplot=False, errors=errors)
+        draw(axes)
+        yield np.atleast_1d(axes)[0].figure
+
+
+def _metadata(fes: Surface, picture: str) -> dict[str, str] | None:
+    """How a surface was made, where a picture of this format keeps such text."""
+    provenance = getattr(fes, "provenance", None)
+    if provenance is None:
+        return None
+    return {"Subject" if picture == "pdf" else "Description": provenance.text("")}
+
+
+def plot_difference(fes: Surface, ax: Any = None, *, cmap: Any = "RdBu_r", **kwargs: Any) -> Any:
+    """Draw a difference of two surfaces and return the Axes.
+
+    1 CV: a line about zero, with a band of one standard error where these are known. 2 CVs and
+    slices of 3: filled contours whose colours are as far below zero as above. Axes and ``kwargs``
+    as for plot_surface. Raises InputError for 4 CVs or without finite values.
+    """
+    _heights(fes)
+    if ax is None:
+        ax = _new_axes(fes, pyplot=True, errors=False)
+    values, axes = np.ma.masked_invalid(fes.values), np.atleast_1d(ax)
+    label = f"difference of {energy_label(fes)}"
+    if fes.grid.n_dims == 1:
+        axes[0].axhline(0.0, color="black", linewidth=0.6)
+        _draw_line(fes, values, axes[0], math.inf, kwargs)
+        axes[0].set_ylabel(label)
+        return ax
+    from matplotlib.ticker import MaxNLocator
+
+    size = float(np.abs(values).max()) or 1.0
+    levels = MaxNLocator(_N_LEVELS, symmetric=True).tick_values(-size, size)
+    filled = _draw_slices(fes.grid, values, axes, {"levels": levels, "cmap": cmap, **kwargs})
+    _add_bar(filled, axes, label)
+    return ax
 
 
 def picture_format(path: str | os.PathLike[str]) -> str:
@@ -154,7 +219,7 @@ def _draw_errors(fes: Surface, errors: np.ma.MaskedArray, ax: Axes, cbar: bool) 
     style = {"levels": _levels(10, float(errors.max())), "cmap": "magma_r"}
     filled = _draw_slices(fes.grid, errors, np.array([ax]), style)
     if cbar:
-        _add_bar(filled, np.array([ax]), f"error of {_energy_label(fes)}")
+        _add_bar(filled, np.array([ax]), f"error of {energy_label(fes)}")
 
 
 def _top(fes: Surface, heights: np.ma.MaskedArray) -> float:
@@ -162,19 +227,20 @@ def _top(fes: Surface, heights: np.ma.MaskedArray) -> float:
     return min(float(heights.max()), MAX_KT * kbt)
 
 
-def _new_axes(fes: Surface, *, pyplot: bool) -> Any:
-    """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs."""
+def _new_axes(fes: Surface, *, pyplot: bool, errors: bool = True) -> Any:
+    """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs or errors."""
     n_slices = min(_N_SLICES, fes.grid.shape[-1]) if fes.grid.n_dims == 3 else 1
-    if fes.grid.n_dims == 2 and _errors(fes) is not None:
-        return _new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
+    if errors and fes.grid.n_dims == 2 and _errors(fes) is not None:
+        return new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
     size = _FIGURE_SIZE if n_slices == 1 else (1.2 + 1.9 * n_slices, 2.6)
-    figure = _new_figure(size, pyplot)
+    figure = new_figure(size, pyplot)
     if fes.grid.n_dims < 3:
         return figure.subplots()
     return figure.subplots(1, n_slices, sharex=True, sharey=True, squeeze=False)[0]
 
 
-def _matplotlib() -> Any:
+def matplotlib_module() -> Any:
+    """Return matplotlib; BackendError with the remedy if it is missing or does not start."""
     try:
         import matplotlib.figure
     except ImportError:
@@ -187,8 +253,9 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
-    _matplotlib()
+def new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
+    """Return a figure of a size in inches; without ``pyplot`` one that needs no display."""
+    matplotlib_module()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -215,7 +282,7 @@ def _draw_line(
         ax.set_ylim(-0.03 * top, 1.03 * top)
     ax.margins(x=0)
     ax.set_xlabel(_name(fes.grid, 0), **_PLAIN)
-    ax.set_ylabel(_energy_label(fes))
+    ax.set_ylabel(energy_label(fes))
     _mark_angles(ax.xaxis, fes.grid, 0)
 
 
@@ -323,5 +390,6 @@ def _angle_text(quarters: int) -> str:
     return f"{factor}π{under}"
 
 
-def _energy_label(fes: Surface) -> str:
+def energy_label(fes: Surface) -> str:
+    """Return the label of an axis of F."""
     return f"F / {UNIT_LABELS[fes.units]}"

@@ -1,4 +1,4 @@
-"""Regions of CVs: boxes, written as text, and which frames or grid points lie in them."""
+"""Regions of CVs, boxes or parts of a grid, and which frames or grid points lie in them."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cyfes.errors import InputError, quoted
-from cyfes.grid import MAX_DIMS
+from cyfes.grid import MAX_DIMS, Grid
 from cyfes.units import parse_number
 
 #: What a frame is labelled with.
@@ -59,12 +59,43 @@ class Region:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class GridRegion:
+    """The places whose nearest point of a ``grid`` is in ``mask``, bool[grid.shape].
+
+    ``text`` says which these are. What lies off the grid is not inside.
+    """
+
+    grid: Grid
+    mask: np.ndarray
+    text: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The CVs of the grid."""
+        return self.grid.names
+
+    def contains(
+        self, names: Sequence[str], columns: Sequence[np.ndarray], periods: Sequence[float]
+    ) -> np.ndarray:
+        """Return the mask of points inside, as ``Region.contains``.
+
+        Raises InputError if a CV has another period than on the grid.
+        """
+        self.grid.check_periods(names, periods)
+        nearest = self.grid.nearest([columns[list(names).index(name)] for name in self.names])
+        return np.asarray((nearest >= 0) & self.mask.ravel()[nearest])
+
+    def __str__(self) -> str:
+        return self.text
+
+
 @dataclass(frozen=True)
 class TwoRegions:
     """A and B, of which one may be everything that is not in the other."""
 
-    a: Region | None
-    b: Region | None
+    a: Region | GridRegion | None
+    b: Region | GridRegion | None
 
     def __post_init__(self) -> None:
         if self.a is None and self.b is None:

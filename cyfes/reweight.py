@@ -12,11 +12,19 @@ import numpy as np
 from cyfes import windows
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import Grid
-from cyfes.rowfilter import RowFilter
+from cyfes.rowfilter import REPEATED, RowFilter
 from cyfes.selection import Selection
-from cyfes.tables import Bounds, Header, TableReader, input_paths, more_exact, same_bounds
+from cyfes.tables import (
+    Bounds,
+    Header,
+    Rows,
+    TableReader,
+    input_paths,
+    more_exact,
+    periods_of,
+    same_bounds,
+)
 from cyfes.tables.growing import GrowingArray
-from cyfes.units import parse_number
 from cyfes.weights import WeightSums
 
 
@@ -46,7 +54,7 @@ class Samples:
     @property
     def periods(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
-        return _periods(self.bounds)
+        return np.array(periods_of(self.bounds))
 
     @property
     def n_used(self) -> int:
@@ -61,6 +69,27 @@ class Samples:
     def n_outside(self, grid: Grid) -> int:
         """Return how many frames lie outside the bounds of a grid of the same CVs."""
         return _n_outside(self.values, grid)
+
+
+@dataclass(frozen=True, eq=False)
+class FramePart:
+    """Successive frames of a file, good until the next: ``columns`` float64[n] by name, with "time"
+    where the file has it; ``log_weights`` float64[n]; ``file`` counts the files from 0."""
+
+    columns: Mapping[str, np.ndarray]
+    log_weights: np.ndarray
+    file: int
+    _rows: Rows
+    _keep: np.ndarray | None
+    _n_repeated: int
+
+    def numbers(self) -> np.ndarray:
+        """Return which frames of the run these are, int64[n], from 0 in each file.
+
+        Rows that were left out count, but not those that a restart wrote again.
+        """
+        numbers = self._rows.numbers() - self._n_repeated
+        return numbers if self._keep is None else numbers[self._keep]
 
 
 class SampleStream:
@@ -99,7 +128,7 @@ class SampleStream:
     @property
     def periods(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
-        return _periods(self.bounds)
+        return np.array(periods_of(self.bounds))
 
     def chunks(self, grid: Grid | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Read the files; yield (values float64[n, d], log_weights float64[n]), n > 0.
@@ -118,6 +147,11 @@ class SampleStream:
 
     def columns(self) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
         """Yield (the CVs, float64[n] each, and log_weights), good until the next."""
+        for part in self.parts():
+            yield [part.columns[name] for name in self.names], part.log_weights
+
+    def parts(self) -> Iterator["FramePart"]:
+        """Read the files; yield successive frames with all there is to know of them."""
         self._clear()
         filtered = None
         for path in self._paths:
@@ -167,9 +201,7 @@ class SampleStream:
                 )
         self.bounds = tuple(map(more_exact, self.bounds, bounds))
 
-    def _read(
-        self, reader: TableReader, filtered: RowFilter
-    ) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+    def _read(self, reader: TableReader, filtered: RowFilter) -> Iterator["FramePart"]:
         path, selection = reader.path, self._selection
         timed = "time" in reader.header.fields
         if not timed and (selection.start is not None or selection.stop is not None):
@@ -188,7 +220,8 @@ class SampleStream:
             if len(log_weights):
                 self.n_used += len(log_weights)
                 self.sums.add(log_weights)
-                yield [columns[name] for name in self.names], log_weights
+                repeated = filtered.dropped.get(REPEATED, 0)
+                yield FramePart(columns, log_weights, len(self.ends), rows, keep, repeated)
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
         self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
@@ -251,20 +284,8 @@ def read_samples(
 
 def _n_outside(values: np.ndarray, grid: Grid) -> int:
     """Number of rows of values float64[n, d] outside the bounds of a grid of the same CVs."""
-    outside = np.zeros(len(values), bool)
-    for column, low, high, wraps in zip(
-        values.T, grid.lower, grid.upper, grid.periodic, strict=True
-    ):
-        if not wraps:
-            outside |= (column < low) | (column > high)
-    return int(outside.sum())
+    return len(values) - int(grid.encloses(values.T).sum())
 
 
 def _words(bounds: Bounds) -> str:
     return "none" if bounds is None else f"{bounds[0]} to {bounds[1]}"
-
-
-def _periods(bounds: Sequence[Bounds]) -> np.ndarray:
-    return np.array(
-        [parse_number(b[1], "period") - parse_number(b[0], "period") if b else 0.0 for b in bounds]
-    )

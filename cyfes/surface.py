@@ -1,28 +1,30 @@
-"""A free energy surface: what it is, what can be read off it, and its files."""
+"""A free energy surface: what it is, and what can be read off it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from os import PathLike, fspath
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from cyfes import gridfile
 from cyfes.errors import InputError
 from cyfes.grid import Grid
+from cyfes.interpolation import at_fixed, linear
 from cyfes.landscape import local_minima, log_sum_exp
+from cyfes.provenance import Provenance
+from cyfes.surfacefile import SurfaceFiles
 from cyfes.uncertainty import Uncertainty
+from cyfes.units import UNIT_LABELS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: What the files of pictures end in.
-_PICTURES = (".png", ".pdf", ".svg")
+    from cyfes.basins import Basins
+    from cyfes.comparison import Difference
+    from cyfes.pathway import Pathway
 
 
 @dataclass(frozen=True)
-class Surface:
+class Surface(SurfaceFiles):
     """F on a grid.
 
     ``grid``; ``values`` float64[grid.shape], inf where no sample is within reach; ``derivatives``
@@ -30,8 +32,11 @@ class Surface:
     "kj/mol", "kcal/mol" or "kt". Energies in ``units``, CVs in their own. ``computed_on`` tells
     where the sum was computed and why there, ``explanation`` how (see ``explain``). ``error`` None
     or the standard error of F, float64[grid.shape], inf where F is; ``uncertainty`` what it rests
-    on, None for a surface that was read.
+    on, None for a surface that was read. ``provenance`` None or the files and settings it was made
+    from.
     """
+
+    __array_ufunc__ = None  # a number of NumPy + a surface is for the surface to add
 
     grid: Grid
     values: np.ndarray
@@ -43,6 +48,7 @@ class Surface:
     explanation: tuple[tuple[str, str], ...] = ()
     error: np.ndarray | None = None
     uncertainty: Uncertainty | None = None
+    provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
         if self.values.shape != self.grid.shape:
@@ -116,18 +122,125 @@ class Surface:
         lowest = self.minimum
         return replace(self, values=self.values - (lowest if np.isfinite(lowest) else 0.0))
 
-    def minima(self) -> list[tuple[tuple[float, ...], float]]:
-        """Return the local minima as (position, F), lowest first.
+    def scaled(self, factor: float, units: str) -> Self:
+        """Return the surface with all its energies times ``factor``, in another unit."""
+        slopes = self.derivatives
+        return replace(
+            self,
+            values=self.values * factor,
+            derivatives=None if slopes is None else slopes * factor,
+            error=None if self.error is None else self.error * factor,
+            kbt=None if self.kbt is None else self.kbt * factor,
+            units=units,
+        )
 
-        A grid point is a minimum if none of its up to 3^d - 1 neighbours is lower (the first of
-        equal ones counts); edges of a CV that is not periodic qualify.
+    def __call__(self, points: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Return F at any ``points`` float64[..., d], or float64[...] of one CV: float64[...].
+
+        Multilinear between the points of the grid, and exact at these; inf where one of those
+        around is out of reach. What is summed without a grid is ``Hills.free_energy``.
+        Raises InputError for a point outside the grid or another shape.
         """
+        places = np.asarray(points, np.float64)
+        if self.grid.n_dims == 1 and (places.ndim == 0 or places.shape[-1] != 1):
+            places = places[..., None]
+        if places.ndim == 0 or places.shape[-1] != self.grid.n_dims:
+            raise InputError(
+                f"points must be [..., {self.grid.n_dims}] ({', '.join(self.grid.names)}), got an "
+                f"array of shape {np.shape(points)}"
+            )
+        flat = places.reshape(-1, self.grid.n_dims)
+        return linear(self.grid, self.values, flat).reshape(places.shape[:-1])
+
+    def __add__(self, other: "Surface | float") -> Self:
+        """Return the sum with a number, or with a surface on the same grid in the same unit.
+
+        F is inf where either is. Errors, which depend on whether the two share frames, are left
+        out. Raises InputError for another grid, unit or kBT.
+        """
+        return self._plus(other, 1.0)
+
+    def __radd__(self, other: float) -> Self:
+        """Return the sum with a number."""
+        return self._plus(other, 1.0)
+
+    def __sub__(self, other: "Surface | float") -> Self:
+        """Return the difference, as ``+``; ``difference`` also aligns, converts and compares."""
+        return self._plus(other, -1.0)
+
+    def _plus(self, other: "Surface | float", sign: float) -> Self:
+        if not isinstance(other, Surface):
+            return replace(self, values=self.values + sign * float(other))
+        if not self.grid.agrees_with(other.grid):
+            raise InputError(
+                f"the surfaces have different grids: {self.grid}; {other.grid}; "
+                "difference(other, interpolate=True) interpolates"
+            )
+        if self.units != other.units:
+            raise InputError(
+                f"the surfaces are in {UNIT_LABELS[self.units]} and {UNIT_LABELS[other.units]}; "
+                "difference(other) converts"
+            )
+        known = np.isfinite(self.values) & np.isfinite(other.values)
+        slopes = None
+        if self.derivatives is not None and other.derivatives is not None:
+            slopes = self.derivatives + sign * other.derivatives
+        kbt = self.kbt if self.kbt == other.kbt else None
+        total = np.full(self.grid.shape, np.inf)
+        np.add(self.values, sign * other.values, out=total, where=known)
+        return type(self)(self.grid, total, kbt, slopes, self.units, provenance=self.provenance)
+
+    def difference(
+        self, other: "Surface", *, below: float | None = None, interpolate: bool = False
+    ) -> "Difference":
+        """Return how this surface differs from another one, up to a constant.
+
+        See comparison.difference.
+        """
+        from cyfes.comparison import difference
+
+        return difference(self, other, below=below, interpolate=interpolate)
+
+    def minima(
+        self, persistence: float = 0.0, kbt: float | None = None
+    ) -> list[tuple[tuple[float, ...], float]]:
+        """Return the local minima as (position of the grid point, F), lowest first.
+
+        Those that lie less than ``persistence`` kT below the pass to a lower one are left out, by
+        default none (see basins.find_basins); edges of a CV that is not periodic qualify.
+        ``kbt`` as for ``basins``.
+        """
+        if persistence:
+            found = self.basins(persistence, kbt)
+            axes = self.grid.axes
+            return [
+                (tuple(float(a[i]) for a, i in zip(axes, m.index)), m.value) for m in found.minima
+            ]
         return local_minima(self.grid, self.values)
+
+    def basins(self, persistence: float = 0.5, kbt: float | None = None) -> "Basins":
+        """Return the minima, their basins and the saddles between them (see basins.find_basins).
+
+        ``persistence`` in kT: a minimum that is less deep is none; ``kbt`` None: the surface's.
+        """
+        from cyfes.basins import find_basins
+
+        return find_basins(self, persistence, kbt)
+
+    def path(self, a: Any, b: Any, **options: Any) -> "Pathway":
+        """Return the minimum free energy path between two minima or points (needs scipy).
+
+        ``a``, ``b`` and ``options`` as for pathway.find_path.
+        """
+        from cyfes.pathway import find_path
+
+        return find_path(self, a, b, **options)
 
     def marginal(self, names: Sequence[str], kbt: float | None = None) -> Self:
         """Return the projection on some CVs, F(s) = -kBT ln sum exp(-F / kBT) over the others.
 
-        The sum runs over grid points without a volume factor, as ``plumed sum_hills --idw``.
+        The sum runs over grid points without a volume factor, as ``plumed sum_hills --idw``. Errors
+        are those of the blocks' own projections; without blocks, as of a file, they are not known.
         Raises InputError if ``names`` is not a proper subset of the CVs or kBT is unknown.
         """
         kbt = kbt if kbt is not None else self.kbt
@@ -144,96 +257,86 @@ class Surface:
         values = -kbt * log_sum_exp(-self.values / kbt, others)
         order = np.argsort(np.argsort(kept))
         values = np.ascontiguousarray(np.transpose(values, order))
+        uncertainty = None
+        if self.uncertainty is not None and kbt == self.kbt:
+            uncertainty = self.uncertainty.summed(others, order)
         return type(self)(
-            grid, values, kbt, None, self.units, "projection", self.computed_on, self.explanation
+            grid,
+            values,
+            kbt,
+            None,
+            self.units,
+            "projection",
+            self.computed_on,
+            self.explanation,
+            None if uncertainty is None else kbt * uncertainty.relative_error(),
+            uncertainty,
+            provenance=self._then("projected on", ", ".join(names)),
         )
 
-    # Files and pictures
+    def project(self, names: Sequence[str], kbt: float | None = None) -> Self:
+        """Return F(s) = -kBT ln integral exp(-F / kBT) over all CVs but ``names``.
 
-    def to_dat(self, path: str | PathLike, *, fmt: str = "%14.9f", n_threads: int = 0) -> None:
-        """Write PLUMED's grid format; an existing file becomes bck.N.NAME (see gridfile)."""
-        gridfile.write_dat(
-            path,
-            self.grid,
-            self.values,
-            self.derivatives,
-            error=self.error,
-            value_name=self.value_name,
-            fmt=fmt,
-            n_threads=n_threads,
-        )
-
-    def to_cube(self, path: str | PathLike) -> None:
-        """Write a Gaussian cube file (3 CVs; see gridfile)."""
-        gridfile.write_cube(path, self.grid, self.values, units=self.units)
-
-    def to_npz(self, path: str | PathLike) -> None:
-        """Write everything exactly (see gridfile)."""
-        extra: dict[str, Any] = {"value_name": self.value_name}
-        if self.error is not None:
-            extra["error"] = self.error
-        gridfile.write_npz(
-            path,
-            self.grid,
-            self.values,
-            self.derivatives,
-            kbt=self.kbt,
-            units=self.units,
-            extra=extra,
-        )
-
-    @classmethod
-    def read(cls, path: str | PathLike) -> Self:
-        """Read a surface; its format is told by the content, then by the suffix.
-
-        Raises FileMissingError or FileFormatError, InputError for a picture.
+        ``marginal`` with the volume of the grid's steps, so that the integral of exp(-F / kBT)
+        stays what it was: 1 for frames. Errors as ``marginal``.
         """
-        name = fspath(path)
-        suffix = Path(name).suffix.lower()
-        if suffix in _PICTURES:
-            raise InputError(f"{name} is a picture; expected a .dat, .cube or .npz file")
-        if suffix == ".npz" or _begins_with(name, b"PK\x03\x04"):
-            return cls.from_npz(name)
-        if suffix in (".cube", ".cub") and not _begins_with(name, b"#!"):
-            return cls.from_cube(name)
-        return cls.from_dat(name)
+        found = self.marginal(names, kbt)
+        volume = self.grid.bin_volume / found.grid.bin_volume
+        return replace(found, values=found.values - (found.kbt or 1.0) * np.log(volume))
 
-    @classmethod
-    def from_dat(
-        cls, path: str | PathLike, *, kbt: float | None = None, units: str = "kj/mol"
-    ) -> Self:
-        """Read a file of ``to_dat`` or of PLUMED; such files tell neither kBT nor units."""
-        data = gridfile.read_dat(path)
-        name, error = data.value_name, data.extra.get("error")
-        return cls(data.grid, data.values, kbt, data.derivatives, units, name, error=error)
+    def slice(self, at: Mapping[str, float]) -> Self:
+        """Return F of the other CVs where some have the values ``at``: a cut, nothing is averaged.
 
-    @classmethod
-    def from_cube(cls, path: str | PathLike, *, kbt: float | None = None) -> Self:
-        """Read a Gaussian cube file."""
-        data = gridfile.read_cube(path)
-        return cls(data.grid, data.values, kbt, None, data.units or "kj/mol")
+        Linear between the points of the grid, errors too, which is an upper bound of them there.
+        Raises InputError for a CV or value that is not on the grid, or if none or all are fixed.
+        """
+        unknown = [name for name in at if name not in self.grid.names]
+        if unknown or not 0 < len(at) < self.grid.n_dims:
+            raise InputError(
+                f"a slice fixes some, not all, of {', '.join(self.grid.names)}; got "
+                f"{', '.join(at) or 'none'} (fes(points) gives F at points)"
+            )
+        kept = [name for name in self.grid.names if name not in at]
+        slopes = None
+        if self.derivatives is not None:
+            along = [self.derivatives[self.grid.names.index(name)] for name in kept]
+            slopes = np.stack([at_fixed(self.grid, slope, at) for slope in along])
+        where = ", ".join(f"{name}={value:.10g}" for name, value in at.items())
+        return replace(
+            self,
+            grid=self.grid.select(kept),
+            values=at_fixed(self.grid, self.values, at),
+            derivatives=slopes,
+            value_name="slice",
+            error=None if self.error is None else at_fixed(self.grid, self.error, at),
+            uncertainty=None,
+            provenance=self._then("slice at", where),
+        )
 
-    @classmethod
-    def from_npz(cls, path: str | PathLike) -> Self:
-        """Read a file of ``to_npz``."""
-        data = gridfile.read_npz(path)
-        name = str(data.extra.get("value_name", "file.free"))
-        units, error = data.units or "kj/mol", data.extra.get("error")
-        return cls(data.grid, data.values, data.kbt, data.derivatives, units, name, error=error)
+    def _then(self, name: str, value: str) -> Provenance | None:
+        return None if self.provenance is None else self.provenance.then((name, value))
+
+    # Other tools and pictures
+
+    def to_xarray(self) -> Any:
+        """Return an xarray.Dataset (see export; needs xarray)."""
+        from cyfes.export import to_xarray
+
+        return to_xarray(self)
+
+    def to_dataframe(self) -> Any:
+        """Return a pandas.DataFrame, one row per point (see export; needs pandas)."""
+        from cyfes.export import to_dataframe
+
+        return to_dataframe(self)
+
+    def _repr_html_(self) -> str:
+        from cyfes.export import to_html
+
+        return to_html(self)
 
     def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
         """Draw the surface on matplotlib Axes and return them (see plot.plot_surface)."""
         from cyfes.plot import plot_surface
 
         return plot_surface(self, ax, **kwargs)
-
-
-def _begins_with(path: str, magic: bytes) -> bool:
-    """Whether a file that can be read begins with these bytes; a pipe would lose them."""
-    if not Path(path).is_file():
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(magic)) == magic
-    except OSError:
-        return False

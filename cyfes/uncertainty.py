@@ -1,7 +1,8 @@
 """What errors of a surface rest on: which blocks, whether these are long and many enough."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,17 @@ class Uncertainty:
         blocks = self.blocks
         error = blocks.bootstrap_error(replicas) if replicas else blocks.relative_error()
         return error * inflation(blocks.length, self.correlation.time)
+
+    def error_of(self, influences: np.ndarray) -> Any:
+        """Return the standard error of what each block changes by ``influences``, float64[B, ...]
+        (see BlockSums.spread), and what neighbours share."""
+        return self.blocks.spread(influences) * inflation(self.blocks.length, self.correlation.time)
+
+    def summed(self, axes: tuple[int, ...], order: np.ndarray) -> "Uncertainty":
+        """Return that of P summed over some ``axes`` of the grid, the others in a new ``order``."""
+        values = self.blocks.values.sum(axis=tuple(1 + axis for axis in axes))
+        values = np.ascontiguousarray(np.transpose(values, (0, *(1 + order))))
+        return replace(self, blocks=replace(self.blocks, values=values))
 
     def quantile(self, level: float) -> float:
         """Return how many standard errors an interval of a level has on each side (Student's t)."""

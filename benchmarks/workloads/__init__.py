@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from benchmarks.workload import Workload
-from benchmarks.workloads import files, hills, kde, points, startup
+from benchmarks.workloads import files, hills, kde, landscape, points, startup
 
 #: A row or more of the target table each, in its order.
 WORKLOADS: dict[str, Callable[[], Workload]] = {
@@ -20,6 +20,9 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "hills-3d": lambda: hills.generated(3, 20_000, 60),
     "hills-2d-real": lambda: hills.real(2, 256),
     "hills-3d-real": lambda: hills.real(3, 60),
+    "basins-2d": lambda: landscape.basins(2, 1000),
+    "basins-2d-noise": lambda: landscape.basins(2, 1000, noise=1.0),
+    "basins-3d": lambda: landscape.basins(3, 100),
     "reweight": files.reweight,
     "parse": files.parse,
     "write": files.write,

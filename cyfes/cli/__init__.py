@@ -5,6 +5,7 @@ Only the command that runs is imported, after its options were read, so that ``-
 
 import argparse
 import os
+import shlex
 import signal
 import sys
 import warnings
@@ -13,7 +14,7 @@ from importlib import import_module
 from types import ModuleType
 
 from cyfes import __version__
-from cyfes.cli import console, options
+from cyfes.cli import console, landscape_options, options, surface_options
 from cyfes.cli.words import Command, Parser
 from cyfes.errors import CyfesError, extension_error
 
@@ -21,8 +22,14 @@ COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "reweight": "free energy surface from biased frames in COLVAR files",
     "deltag": "free energy difference of two regions, straight from biased frames",
+    "minima": "minima of a surface, their basins, and the barriers between them",
+    "path": "minimum free energy path between two minima or points",
+    "project": "surface of fewer CVs, the others integrated out",
+    "slice": "surface of fewer CVs, the others at fixed values",
+    "assign": "which basin each frame is in; lists of frames for other programs",
+    "diff": "how two surfaces differ, up to a constant",
     "plot": "picture of a surface in a .dat, .cube or .npz file",
-    "info": "version, instruction set, threads, libraries and where they were found",
+    "info": "how a file was made; or version, instruction set, threads and libraries",
 }
 
 DESCRIPTION = "Free energy surfaces from enhanced-sampling data (PLUMED HILLS and COLVAR files)."
@@ -51,7 +58,9 @@ def build_parser() -> argparse.ArgumentParser:
             description=text[0].upper() + text[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        getattr(options, f"add_{name}")(command)
+        modules = (options, surface_options, landscape_options)
+        module = next(m for m in modules if hasattr(m, f"add_{name}"))
+        getattr(module, f"add_{name}")(command)
     return parser
 
 
@@ -100,7 +109,8 @@ def _ended(how: str, number: int) -> int:
 
 def _run(arguments: list[str]) -> None:
     parsed = build_parser().parse_args(arguments)
-    outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto")}
+    parsed.command_line = shlex.join(["cyfes", *arguments])
+    outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto", "saddles")}
     console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
     _imported(f"cyfes.cli.{parsed.command}").run(parsed)
 

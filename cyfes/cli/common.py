@@ -4,17 +4,16 @@ import argparse
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from cyfes.backend import choose
 from cyfes.cli.console import ProgressBar, notes, report
 from cyfes.errors import InputError, shortened
-from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
 from cyfes.selection import Selection
+from cyfes.surface import Surface
 from cyfes.units import (
     UNIT_LABELS,
     check_kbt,
@@ -47,6 +46,8 @@ __all__ = [
     "to_units",
     "where",
 ]
+
+AnySurface = TypeVar("AnySurface", bound=Surface)
 
 #: The largest number of threads or devices that the kernels can be asked for.
 MAX_INT = 2**31 - 1
@@ -174,9 +175,7 @@ def thermal(arguments: argparse.Namespace) -> float | None:
     return 1.0 if kbt is None and arguments.units == "kt" else kbt
 
 
-def in_units(
-    surface: FreeEnergySurface, arguments: argparse.Namespace, kbt: float | None
-) -> FreeEnergySurface:
+def in_units(surface: AnySurface, arguments: argparse.Namespace, kbt: float | None) -> AnySurface:
     """Return a surface in --to-units, as it is if they were not given.
 
     ``kbt`` in ``surface.units``. Raises InputError for a conversion from or to kT without it.
@@ -184,16 +183,7 @@ def in_units(
     units = arguments.to_units
     if units is None or units == surface.units:
         return surface
-    factor = to_units(surface.units, arguments, kbt)
-    slopes = surface.derivatives
-    return replace(
-        surface,
-        values=surface.values * factor,
-        derivatives=None if slopes is None else slopes * factor,
-        error=None if surface.error is None else surface.error * factor,
-        kbt=None if surface.kbt is None else surface.kbt * factor,
-        units=units,
-    )
+    return surface.scaled(to_units(surface.units, arguments, kbt), units)
 
 
 def to_units(units: str, arguments: argparse.Namespace, kbt: float | None) -> float:
@@ -205,9 +195,7 @@ def to_units(units: str, arguments: argparse.Namespace, kbt: float | None) -> fl
     return conversion(units, wanted, kbt)
 
 
-def energy_unit(
-    surface: FreeEnergySurface, arguments: argparse.Namespace
-) -> list[tuple[str, object]]:
+def energy_unit(surface: Surface, arguments: argparse.Namespace) -> list[tuple[str, object]]:
     """Return the report line of a unit that is not the one of the files."""
     if arguments.to_units is None:
         return []
@@ -234,7 +222,7 @@ def counts(dropped: Mapping[str, int]) -> str:
     return ", ".join(f"{n} ({reason})" for reason, n in dropped.items()) or "0"
 
 
-def describe_minima(surface: FreeEnergySurface, most: int = 3) -> list[tuple[str, object]]:
+def describe_minima(surface: Surface, most: int = 3) -> list[tuple[str, object]]:
     """Return report lines of the lowest local minima, energies relative to the lowest."""
     finite = surface.values[np.isfinite(surface.values)]
     if not finite.size:

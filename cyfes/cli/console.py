@@ -60,6 +60,12 @@ class Report:
         for name, value in dict(lines).items():
             self._try(stream.write, f"{shown(name, stream):<18} {shown(value, stream)}\n")
 
+    def table(self, lines: Sequence[str]) -> None:
+        """Print lines as they are."""
+        stream = sys.stderr if self._on_stderr else sys.stdout
+        for line in lines:
+            self._try(stream.write, f"{shown(line, stream)}\n")
+
     def end(self) -> None:
         """Flush the report; raise OutputError, or BrokenPipeError, if any of it was lost."""
         self._try(sys.stdout.flush)

@@ -1,10 +1,12 @@
 """``cyfes deltag``: the free energy difference of two regions."""
 
 import argparse
-import os
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
+
+from cyfes.basins import Basins
 from cyfes.cli.common import (
     counts,
     files,
@@ -17,6 +19,7 @@ from cyfes.cli.common import (
     thermal,
     to_units,
 )
+from cyfes.cli.surfaces import check_units, is_surface
 from cyfes.deltag import (
     STANDARD_VOLUME,
     FreeEnergyDifference,
@@ -25,28 +28,30 @@ from cyfes.deltag import (
     standard_state,
 )
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.regions import Region, TwoRegions
+from cyfes.regions import GridRegion, Region, TwoRegions
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
-from cyfes.tables import TableReader, kind_of
 from cyfes.uncertainty import ErrorRequest
-from cyfes.units import UNIT_LABELS
+from cyfes.units import UNIT_LABELS, parse_integer, parse_number
+
+#: Begins a region that is a basin.
+BASIN = "basin:"
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Report the difference as the options say."""
-    regions = TwoRegions(_region(arguments.a, "--a"), _region(arguments.b, "--b"))
+    arguments.files = files((), arguments.files)
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    regions = _regions(arguments, kbt)
     factor = to_units(arguments.units, arguments, kbt)
     request = ErrorRequest(number_of_blocks(arguments))
     volume = positive(arguments.standard_state, "--standard-state")
     threads = integer(arguments.threads, "--threads")
-    arguments.files = files((), arguments.files)
     unit = UNIT_LABELS[arguments.to_units or arguments.units]
-    if any(_is_surface(path) for path in arguments.files):
-        value = _on_grid(arguments.files, regions, kbt)
+    if any(is_surface(path) for path in arguments.files):
+        value = _on_grid(arguments.files, regions, kbt, arguments.units)
         report({"A, B": regions, "dG = F(B) - F(A)": f"{factor * value:.6g} {unit}"})
         report({"how": "exp(-F / kBT) summed over the points of the grid; no error is known"})
     else:
@@ -57,25 +62,55 @@ def run(arguments: argparse.Namespace) -> None:
         report({"standard state": f"{corrected:.6g} {unit} = {formula}"})
 
 
-def _region(texts: list[str] | None, option: str) -> Region | None:
-    return None if texts is None else Region.parse(texts, option)
+def _regions(arguments: argparse.Namespace, kbt: float) -> TwoRegions:
+    """--a and --b, boxes or basins."""
+    texts = [*(arguments.a or ()), *(arguments.b or ())]
+    basins = None
+    if any(text.startswith(BASIN) for text in texts):
+        path = arguments.fes or arguments.files[0]
+        if arguments.fes is None and not is_surface(path):
+            raise InputError("basin:N is a basin of a surface: give it as --fes")
+        basins = _basins(path, arguments, kbt)
+    elif arguments.fes is not None:
+        raise InputError("--fes is for regions such as --a basin:0, and there is none")
+    return TwoRegions(
+        _region(arguments.a, "--a", basins),
+        _region(arguments.b, "--b", basins),
+    )
 
 
-def _is_surface(path: str) -> bool:
-    """Whether a file holds a surface; a pipe, which would lose what is looked at, does not."""
-    if not os.path.isfile(path):
-        return False
-    if path.lower().endswith((".npz", ".cube", ".cub")):
-        return True
-    reader = TableReader(path, allow_nonfinite=True)
-    reader.close()
-    return kind_of(reader.header) == "grid"
+def _basins(path: str, arguments: argparse.Namespace, kbt: float) -> Basins:
+    surface = Surface.read(path, arguments.units)
+    if surface.kbt is None and surface.units != arguments.units:
+        raise InputError(
+            f"{path} is in {UNIT_LABELS[surface.units]} and does not tell kBT; a surface in "
+            f"{UNIT_LABELS[arguments.units]}, or an .npz that tells it, would do"
+        )
+    persistence = parse_number(arguments.persistence, "--persistence")
+    return surface.basins(persistence, surface.kbt or kbt)
 
 
-def _on_grid(paths: Sequence[str], regions: TwoRegions, kbt: float) -> float:
+def _region(
+    texts: list[str] | None, option: str, basins: Basins | None
+) -> Region | GridRegion | None:
+    if texts is None:
+        return None
+    chosen = [text.removeprefix(BASIN) for text in texts if text.startswith(BASIN)]
+    if not chosen or basins is None:
+        return Region.parse(texts, option)
+    if len(chosen) < len(texts):
+        raise InputError(f"{option} takes boxes or basins, not both")
+    masks = [basins.mask(parse_integer(number, f"{option} {BASIN}N")) for number in chosen]
+    text = f"basin {' or '.join(chosen)} of {basins.surface.grid}"
+    return GridRegion(basins.surface.grid, np.logical_or.reduce(masks), text)
+
+
+def _on_grid(paths: Sequence[str], regions: TwoRegions, kbt: float, units: str) -> float:
     if len(paths) > 1:
         raise InputError(f"expected one surface on a grid, or COLVAR files, got {', '.join(paths)}")
-    return difference_on_grid(Surface.read(paths[0]), regions, kbt)
+    surface = Surface.read(paths[0], units)
+    check_units(paths[0], surface, units)
+    return difference_on_grid(surface, regions, kbt)
 
 
 def _of_frames(

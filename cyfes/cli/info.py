@@ -1,24 +1,28 @@
-"""``cyfes info``: what this installation is made of and where its libraries were found."""
+"""``cyfes info``: how a file was made, or what this installation is made of."""
 
 import argparse
 import os
 import platform
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
 from cyfes import __version__, _kernels
 from cyfes.backend import cuda
-from cyfes.cli.common import report
+from cyfes.cli.common import files, report
 from cyfes.errors import BackendError, LibraryMissingError
+from cyfes.gridfile import read_provenance
 
 #: Libraries worth naming among those mapped into this process.
 LIBRARIES = ("libgomp", "libomp", "libcudart", "libcuda.", "libcufes", "libstdc++")
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the state of this installation."""
-    del arguments
+    """Print how files were made, or the state of this installation."""
+    if arguments.files:
+        _describe_files(files((), arguments.files))
+        return
     report(
         {
             "cyfes": __version__,
@@ -33,6 +37,14 @@ def run(arguments: argparse.Namespace) -> None:
     )
     for path in mapped_libraries():
         report({"library": path})
+
+
+def _describe_files(paths: Sequence[str]) -> None:
+    known = {path: read_provenance(path) for path in paths}
+    for path, made in known.items():
+        report({"file": path})
+        for line in [("made by", "not told")] if made is None else made.lines():
+            report([line])
 
 
 def _describe_cuda() -> str:

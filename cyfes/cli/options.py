@@ -32,9 +32,9 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         metavar="FILE,...",
         help="COLVAR or HILLS files whose CVs are histogrammed: -kT ln sum of unit kernels",
     )
-    _add_on_bad(files)
+    add_on_bad(files)
     _add_energy(parser, "of the hills", "; for --idw and --histo")
-    _add_grid(parser)
+    add_grid(parser)
     sums = parser.add_argument_group("sum")
     sums.add_argument(
         "--stride", metavar="N", help="also write the surface after every N hills (default 0: no)"
@@ -74,11 +74,11 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     )
     output.add_argument(
         "--outhisto",
-        type=_output,
+        type=output_path,
         metavar="FILE",
         help="output of --histo (default histo.dat or histo_)",
     )
-    _add_running(parser)
+    add_running(parser)
 
 
 def add_reweight(parser: argparse.ArgumentParser) -> None:
@@ -90,44 +90,13 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     )
     files = parser.add_argument_group("input")
     files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, plain or gzip")
-    files.add_argument(
-        "--cv",
-        action=List,
-        metavar="NAME,...",
-        help="1 to 4 CVs (default: where the header leaves no doubt)",
-    )
-    files.add_argument(
-        "--period",
-        action=List,
-        metavar="MIN:MAX,...",
-        help="period of each CV, '-' for none (default: from the header)",
-    )
-    _add_on_bad(files)
-    _add_weights(parser)
+    add_cvs(files)
+    add_on_bad(files)
+    add_weights(parser)
     _add_energy(parser, "of the bias", "")
-    kernel = parser.add_argument_group("kernel")
-    kernel.add_argument(
-        "--sigma",
-        action=List,
-        metavar="S,...",
-        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
-        "with the effective sample size, aware of periods",
-    )
-    kernel.add_argument(
-        "--tol",
-        metavar="E",
-        default="1e-11",
-        help="error of the density, relative to its peak, that is allowed (default 1e-11)",
-    )
-    kernel.add_argument(
-        "--tail",
-        metavar="F",
-        default="30",
-        help="in kBT: up to this above its minimum F is right to 1e-8 kBT; 0: only --tol counts "
-        "(default 30)",
-    )
-    _add_grid(parser)
-    _add_rows(
+    add_kernel(parser)
+    add_grid(parser)
+    add_rows(
         parser,
         "sum the frames as they are read, whatever the size of the files; needs --sigma and, "
         "unless all CVs are periodic, --min, --max and --bin",
@@ -139,10 +108,10 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         help="also the standard error of F, from blocks of successive frames: a column of the "
         "output, a band or a panel of --plot",
     )
-    _add_blocks(errors)
+    add_blocks(errors)
     output = _add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
-    _add_running(parser)
+    add_running(parser)
 
 
 def add_deltag(parser: argparse.ArgumentParser) -> None:
@@ -164,7 +133,7 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
         help="period of each CV in the order the regions name them, '-' for none (default: from "
         "the header)",
     )
-    _add_on_bad(files)
+    add_on_bad(files)
     regions = parser.add_argument_group("regions")
     for name, other in (("--a", "B"), ("--b", "A")):
         regions.add_argument(
@@ -172,12 +141,20 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
             action=Box,
             metavar="CV=LOW:HIGH,...",
             help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
-            f"> HIGH; repeated, the boxes are joined (default: all that is not in {other})",
+            "> HIGH; or basin:N, a basin of --fes; repeated, they are joined (default: all that "
+            f"is not in {other})",
         )
-    _add_weights(parser)
+    regions.add_argument(
+        "--fes",
+        metavar="FES",
+        help="surface whose basins are meant by basin:N, 0 the lowest, as 'cyfes minima' counts "
+        "them (default: the surface that is given as input)",
+    )
+    add_persistence(regions)
+    add_weights(parser)
     _add_energy(parser, "of the bias", "")
-    _add_rows(parser, "read the frames in chunks, whatever the size of the files")
-    _add_blocks(parser.add_argument_group("errors"))
+    add_rows(parser, "read the frames in chunks, whatever the size of the files")
+    add_blocks(parser.add_argument_group("errors"))
     corrections = parser.add_argument_group("corrections")
     corrections.add_argument(
         "--standard-state",
@@ -208,11 +185,19 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
 
 
 def add_info(parser: argparse.ArgumentParser) -> None:
-    """Options of ``cyfes info``: none yet."""
-    del parser
+    """Options of ``cyfes info``."""
+    parser.usage = "cyfes info [FILE ...]"
+    parser.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="tell how these files were made: .npz, .cube, .png, or text such as .dat (default: "
+        "tell of this installation)",
+    )
 
 
-def _add_on_bad(group: argparse._ArgumentGroup) -> None:
+def add_on_bad(group: argparse._ArgumentGroup) -> None:
+    """Add --on-bad."""
     group.add_argument(
         "--on-bad",
         choices=("raise", "skip"),
@@ -221,7 +206,49 @@ def _add_on_bad(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_weights(parser: argparse.ArgumentParser) -> None:
+def add_cvs(group: argparse._ArgumentGroup) -> None:
+    """Add --cv and --period."""
+    group.add_argument(
+        "--cv",
+        action=List,
+        metavar="NAME,...",
+        help="1 to 4 CVs (default: where the header leaves no doubt)",
+    )
+    group.add_argument(
+        "--period",
+        action=List,
+        metavar="MIN:MAX,...",
+        help="period of each CV, '-' for none (default: from the header)",
+    )
+
+
+def add_kernel(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the kernels that frames are."""
+    kernel = parser.add_argument_group("kernel")
+    kernel.add_argument(
+        "--sigma",
+        action=List,
+        metavar="S,...",
+        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
+        "with the effective sample size, aware of periods",
+    )
+    kernel.add_argument(
+        "--tol",
+        metavar="E",
+        default="1e-11",
+        help="error of the density, relative to its peak, that is allowed (default 1e-11)",
+    )
+    kernel.add_argument(
+        "--tail",
+        metavar="F",
+        default="30",
+        help="in kBT: up to this above its minimum F is right to 1e-8 kBT; 0: only --tol counts "
+        "(default 30)",
+    )
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Add the options of which one tells the weights of frames."""
     weights = parser.add_argument_group("weights").add_mutually_exclusive_group()
     weights.add_argument(
         "--bias",
@@ -234,7 +261,8 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
 
 
-def _add_rows(parser: argparse.ArgumentParser, stream: str) -> None:
+def add_rows(parser: argparse.ArgumentParser, stream: str = "") -> None:
+    """Add the options that choose rows, and --stream with its help."""
     rows = parser.add_argument_group("rows")
     rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
     rows.add_argument("--stop", metavar="T", help="last time used (time column; default: all)")
@@ -246,14 +274,23 @@ def _add_rows(parser: argparse.ArgumentParser, stream: str) -> None:
         "its rows (default 0)",
     )
     rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
-    rows.add_argument(
-        "--stream",
-        action="store_true",
-        help=stream,
+    if stream:
+        rows.add_argument("--stream", action="store_true", help=stream)
+
+
+def add_persistence(group: argparse._ArgumentGroup) -> None:
+    """Add --persistence."""
+    group.add_argument(
+        "--persistence",
+        metavar="P",
+        default="0.5",
+        help="in kT: a minimum less deep than this below the pass to a lower one is no basin of "
+        "its own (default 0.5)",
     )
 
 
-def _add_blocks(group: argparse._ArgumentGroup) -> None:
+def add_blocks(group: argparse._ArgumentGroup) -> None:
+    """Add --blocks."""
     group.add_argument(
         "--blocks",
         metavar="N",
@@ -278,7 +315,8 @@ def _add_energy(parser: argparse.ArgumentParser, what: str, use: str) -> None:
     )
 
 
-def _add_grid(parser: argparse.ArgumentParser) -> None:
+def add_grid(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a grid."""
     group = parser.add_argument_group("grid")
     for name, metavar, text in (
         ("--min", "X,...", "lower bounds in CV units (default: automatic)"),
@@ -293,34 +331,49 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._Argu
     group = parser.add_argument_group("output")
     group.add_argument(
         "--outfile",
-        type=_output,
+        type=output_path,
         metavar="FILE",
         help=f"output file, - for the standard output (default {default})",
     )
+    add_format(group)
+    group.add_argument(
+        "--mintozero", action="store_true", help="shift the lowest value to zero (default: no)"
+    )
+    group.add_argument(
+        "--provenance",
+        action="store_true",
+        help="begin the file with comments that tell version, command, input files and their "
+        "checksums (default: with --error, in .npz and .cube; else the .dat is PLUMED's to the "
+        "byte)",
+    )
+    return group
+
+
+def add_format(group: argparse._ArgumentGroup) -> None:
+    """Add --fmt."""
     group.add_argument(
         "--fmt",
         default="%14.9f",
         metavar="FORMAT",
         help="printf format of every number (default %%14.9f)",
     )
-    group.add_argument(
-        "--mintozero", action="store_true", help="shift the lowest value to zero (default: no)"
-    )
-    return group
 
 
-def _output(text: str) -> str:
+def output_path(text: str) -> str:
+    """Return the path that an output option names."""
     return STDOUT[0] if text == "-" else text
 
 
-def _add_running(parser: argparse.ArgumentParser) -> None:
+def add_running(parser: argparse.ArgumentParser, *, explains: bool = True) -> None:
+    """Add the options of where and how sums run."""
     group = parser.add_argument_group("running")
     group.add_argument("--threads", metavar="N", default="0", help="threads (default 0: all cores)")
-    group.add_argument(
-        "--explain",
-        action="store_true",
-        help="report how the sum was computed, why, and what it errs by",
-    )
+    if explains:
+        group.add_argument(
+            "--explain",
+            action="store_true",
+            help="report how the sum was computed, why, and what it errs by",
+        )
     group.add_argument(
         "--backend",
         choices=("auto", "cpu", "cuda"),

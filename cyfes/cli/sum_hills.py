@@ -1,7 +1,7 @@
 """``cyfes sum_hills``: the free energy surface of metadynamics hills."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from cyfes.hills import Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_blocks_of
 from cyfes.histogram import read_unweighted
+from cyfes.provenance import Provenance
 from cyfes.tables import same_bounds
 
 
@@ -75,6 +76,7 @@ def _sum(
     computing: dict[str, Any],
 ) -> Grid:
     threads = computing["n_threads"]
+    made = Provenance.of(arguments.command_line, arguments.hills)
     hills = read_hills(
         arguments.hills,
         on_bad=arguments.on_bad,
@@ -94,13 +96,13 @@ def _sum(
             f"--idw takes some, not all, of {','.join(hills.names)}; got {','.join(projection)}"
         )
     grid.select(projection or hills.names)
-    report(
-        {
-            "hills read": f"{len(hills)} from {','.join(arguments.hills)}",
-            "rows dropped": counts(hills.dropped),
-            "CVs": ", ".join(_describe(grid)),
-        }
-    )
+    lines = [
+        ("hills read", f"{len(hills)} from {','.join(arguments.hills)}"),
+        ("rows dropped", counts(hills.dropped)),
+        ("CVs", str(grid)),
+    ]
+    report(lines)
+    made = made.then(*lines)
     options = {
         "negbias": arguments.negbias,
         "plumed_compat": arguments.plumed_compat,
@@ -114,22 +116,29 @@ def _sum(
         else iter([FreeEnergySurface.from_hills(hills, grid=grid, **options)])
     )
     default = "negativebias" if arguments.negbias else "fes"
-    surfaces = (b if projection is None else b.marginal(projection, kbt) for b in blocks)
+    surfaces = (
+        replace(b if projection is None else b.marginal(projection, kbt), provenance=made)
+        for b in blocks
+    )
     _write(arguments, surfaces, arguments.outfile, default, stride, threads, kbt)
     if stride:
-        _write_blocks(hills, stride, arguments, f"{arguments.outfile or default + '_'}blocks.dat")
+        path = f"{arguments.outfile or default + '_'}blocks.dat"
+        _write_blocks(hills, stride, arguments, made, path)
     return grid
 
 
-def _write_blocks(hills: Hills, stride: int, arguments: argparse.Namespace, path: str) -> None:
+def _write_blocks(
+    hills: Hills, stride: int, arguments: argparse.Namespace, made: Provenance, path: str
+) -> None:
     """Write which hills the file of each block holds, and the time of the last of them."""
-    rows = [" block first last time"]
+    rows = []
     for k, block in enumerate(hill_blocks_of(len(hills), stride)):
         first = block.start + 1 if arguments.nohistory else 1
         time = hills.times[block.stop - 1]
         rows.append(f" {k} {first} {block.stop} {time:.10g}")
     with atomic_write(path) as file:
-        file.write(("#! FIELDS" + "\n".join(rows) + "\n").encode())
+        head = f"#! FIELDS block first last time\n{made.text()}"
+        file.write((head + "\n".join(rows) + "\n").encode())
     report({"hills and times": path})
 
 
@@ -141,6 +150,7 @@ def _histogram(
     computing: dict[str, Any],
 ) -> None:
     threads, paths = computing["n_threads"], files(arguments.histo)
+    made = Provenance.of(arguments.command_line, paths)
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
     names = split(arguments.idw) or (list(grid.names) if isinstance(grid, Grid) else None)
     samples = read_unweighted(paths, names, on_bad=arguments.on_bad, n_threads=threads)
@@ -151,7 +161,8 @@ def _histogram(
             f"--histo needs --sigma with {len(samples.names)} values ({','.join(samples.names)}), "
             f"got {len(sigma)}; --idw chooses columns"
         )
-    report({"samples read": f"{len(samples)} from {','.join(paths)}"})
+    line = ("samples read", f"{len(samples)} from {','.join(paths)}")
+    report([line])
     surfaces = histogram_blocks(
         samples,
         grid.select(samples.names) if isinstance(grid, Grid) else grid,
@@ -162,6 +173,7 @@ def _histogram(
         plumed_compat=arguments.plumed_compat,
         **computing,
     )
+    surfaces = (replace(surface, provenance=made.then(line)) for surface in surfaces)
     _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads, kbt)
 
 
@@ -176,10 +188,11 @@ def _write(
 ) -> None:
     """Write one file, or with a stride one per block: prefix + k + .dat."""
     for k, summed in enumerate(surfaces):
-        surface = in_units(replace(summed, units=arguments.units), arguments, kbt)
+        told = kbt if summed.kbt is None else summed.kbt
+        surface = in_units(replace(summed, units=arguments.units, kbt=told), arguments, kbt)
         path = f"{outfile or default + '_'}{k}.dat" if stride else outfile or f"{default}.dat"
         shown = surface.shifted() if arguments.mintozero else surface
-        shown.to_dat(path, fmt=arguments.fmt, n_threads=threads)
+        shown.write(path, fmt=arguments.fmt, n_threads=threads, provenance=arguments.provenance)
         report({"written": path})
     if surface.computed_on:
         report({"computed on": surface.computed_on})
@@ -187,15 +200,6 @@ def _write(
     if arguments.explain:
         report(surface.explanation)
     report(describe_minima(surface))
-
-
-def _describe(grid: Grid) -> Sequence[str]:
-    return [
-        f"{name} [{low}, {high}] {n} points{' periodic' if wraps else ''}"
-        for name, (low, high), n, wraps in zip(
-            grid.names, grid.bounds_text, grid.shape, grid.periodic
-        )
-    ]
 
 
 def _note_full_periods(hills: Hills, request: GridRequest) -> None:

@@ -1,8 +1,9 @@
 """Regular grids of collective variables."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from cyfes.errors import GridTooLargeError, InputError
 from cyfes.grid.memory import free_memory
 
 MAX_DIMS = 4
+
+#: How far the bounds of equal grids may be apart, as printed, relative to the range of the CV.
+ROUNDING = 1e-6
 
 #: Bytes that are not worth a look at the free memory.
 SMALL = 1 << 24
@@ -127,6 +131,62 @@ class Grid:
     def bin_volume(self) -> float:
         """Product of the spacings."""
         return float(np.prod(self.spacing))
+
+    def agrees_with(self, other: "Grid") -> bool:
+        """Return whether ``other`` has the same points, up to the rounding of printed bounds."""
+        if (self.names, self.shape, self.periodic) != (other.names, other.shape, other.periodic):
+            return False
+        room = ROUNDING * (np.array(self.upper) - np.array(self.lower))
+        ends = ((self.lower, other.lower), (self.upper, other.upper))
+        return all(bool(np.all(np.abs(np.subtract(a, b)) <= room)) for a, b in ends)
+
+    def check_periods(self, names: Sequence[str], periods: Sequence[float] | np.ndarray) -> None:
+        """Raise InputError if data have another period (0: none is told) of a CV than this grid."""
+        for name, own in zip(self.names, self.period):
+            told = float(periods[list(names).index(name)])
+            if own and told and abs(told - own) > ROUNDING * own:
+                raise InputError(
+                    f"{name} has the period {told:.6g} in the data and {own:.6g} on the grid; is "
+                    "one of them in other units?"
+                )
+
+    def encloses(self, columns: Iterable[np.ndarray]) -> np.ndarray:
+        """Return the mask of places, float64[n] for each CV, within the bounds; both belong to it.
+
+        A CV that is periodic has no bound.
+        """
+        inside: Any = True
+        for column, low, high, wraps in zip(
+            columns, self.lower, self.upper, self.periodic, strict=True
+        ):
+            within = np.isfinite(column) if wraps else (column >= low) & (column <= high)
+            inside = inside & within
+        return np.asarray(inside)
+
+    def nearest(self, columns: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the flat index of the point nearest to each place, int64[n]; -1 off the grid.
+
+        ``columns``: the CVs of the places, float64[n] each. A place off the grid lies more than
+        half a step beyond a bound of a CV that is not periodic, or is not finite.
+        """
+        flat, inside = np.zeros(len(columns[0]), np.int64), np.ones(len(columns[0]), bool)
+        for column, low, step, n, wraps in zip(
+            columns, self.lower, self.spacing, self.shape, self.periodic, strict=True
+        ):
+            with np.errstate(invalid="ignore"):
+                steps = np.rint((column - low) / step)
+                steps = steps % n if wraps else steps
+                inside &= (steps >= 0) & (steps < n)  # nan is neither
+            flat = flat * n + np.where(inside, steps, 0).astype(np.int64)
+        return np.where(inside, flat, -1)
+
+    def __str__(self) -> str:
+        return ", ".join(
+            f"{name} [{low}, {high}] {n} points{' periodic' if wraps else ''}"
+            for name, (low, high), n, wraps in zip(
+                self.names, self.bounds_text, self.shape, self.periodic
+            )
+        )
 
     def select(self, names: Sequence[str]) -> "Grid":
         """Return the grid of only the CVs in ``names``, in that order.

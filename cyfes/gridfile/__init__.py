@@ -4,6 +4,7 @@ from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.cube import read_cube, write_cube
 from cyfes.gridfile.dat import read_dat, write_dat
 from cyfes.gridfile.data import GridData
+from cyfes.gridfile.made import read_provenance
 from cyfes.gridfile.npz import read_npz, write_npz
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "read_cube",
     "read_dat",
     "read_npz",
+    "read_provenance",
     "write_cube",
     "write_dat",
     "write_npz",

@@ -16,6 +16,7 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file, missing_file
+from cyfes.provenance import Provenance
 from cyfes.units import MAX_COUNT, UNIT_LABELS, parse_integer
 
 if TYPE_CHECKING:
@@ -37,12 +38,14 @@ def write_cube(
     *,
     units: str = "kj/mol",
     scale: float = 1.0,
+    provenance: Provenance | None = None,
     backup: bool = True,
 ) -> None:
     """Write a surface over exactly three CVs as a Gaussian cube file.
 
     values float64[grid.shape] in ``units``; ``scale`` the length in bohr that one unit of every CV
-    takes in a viewer (1.8897 overlays CVs in angstrom on a molecule).
+    takes in a viewer (1.8897 overlays CVs in angstrom on a molecule); ``provenance`` None or how
+    the surface was made, for the second comment.
     A cube cannot hold inf: such points get a finite value above all others, near enough not to
     spoil a viewer's colour scale, that the second comment names for ``read_cube``.
     Raises InputError for another number of CVs, a wrong shape, nan or -inf, or unknown units;
@@ -58,7 +61,7 @@ def write_cube(
     stand_in = _stand_in(numbers)
     numbers = np.where(np.isinf(numbers), stand_in, numbers)
     with atomic_write(path, backup=backup) as file:
-        file.write(_header(grid, units, scale, stand_in).encode())
+        file.write(_header(grid, units, scale, stand_in, provenance).encode())
         for slab in numbers:
             file.write("".join(_runs(slab)).encode())
 
@@ -69,16 +72,20 @@ def _stand_in(values: npt.NDArray[np.float64]) -> float:
     return highest + max(1.0, 0.1 * abs(highest)) if math.isfinite(highest) else 1.0
 
 
-def _header(grid: Grid, units: str, scale: float, stand_in: float) -> str:
+def _header(
+    grid: Grid, units: str, scale: float, stand_in: float, provenance: Provenance | None
+) -> str:
     import json  # not needed by most runs
 
-    record = {
+    record: dict[str, Any] = {
         "names": grid.names,
         "bounds": exact_bounds(grid),
         "periodic": grid.periodic,
         "units": units,
         "inf": stand_in,
     }
+    if provenance is not None:
+        record["provenance"] = provenance.text("").splitlines()
     title = f"free energy in {UNIT_LABELS[units]} over {' '.join(grid.names)}"
     corner = scale * np.array(grid.lower)
     voxels = np.diag(scale * grid.spacing)
@@ -142,7 +149,8 @@ class _Reader:
             return GridData(self._foreign_grid(corner, voxels, shape), values)
         grid = grid_of_file(self.path, record.names, record.bounds, shape, record.periodic)
         values[values == record.inf] = math.inf
-        return GridData(grid, values, units=record.units)
+        made = Provenance.parse(record.provenance or [])
+        return GridData(grid, values, units=record.units, provenance=made)
 
     def _next(self) -> str:
         self.line += 1
@@ -228,6 +236,7 @@ class _Record:
     periodic: list[bool]
     units: str
     inf: float
+    provenance: list[str] | None = None
 
     def __post_init__(self) -> None:
         pairs: list[Any] = self.bounds if isinstance(self.bounds, list) else []
@@ -245,4 +254,7 @@ class _Record:
                 raise InputError(f"{what!r} is {quoted(repr(getattr(self, what)))}")
         if self.units not in UNIT_LABELS:
             raise InputError(f"'units' is {quoted(self.units)}")
+        lines = self.provenance or []
+        if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+            raise InputError(f"'provenance' is {quoted(repr(lines))}")
         self.bounds = [(low, high) for low, high in zip(texts[::2], texts[1::2])]

@@ -18,8 +18,9 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError, quoted
 from cyfes.grid import Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, exact_bounds, grid_of_file
+from cyfes.provenance import MARK, Provenance
 from cyfes.tables import Header, TableReader, table_of
-from cyfes.units import parse_integer
+from cyfes.units import UNIT_LABELS, parse_integer, parse_number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -44,6 +45,9 @@ def write_dat(
     *,
     error: npt.ArrayLike | None = None,
     value_name: str = "file.free",
+    provenance: Provenance | None = None,
+    units: str | None = None,
+    kbt: float | None = None,
     fmt: str = "%14.9f",
     backup: bool = True,
     n_threads: int = 0,
@@ -52,8 +56,10 @@ def write_dat(
 
     values float64[grid.shape]; derivatives float64[n_dims, *grid.shape] by each CV, or None;
     ``error`` None or a last column of that name, which PLUMED does not write, float64[grid.shape];
-    ``fmt`` one printf conversion for every number; n_threads 0 = all. The order of points, the
-    blank lines and the header are those of PLUMED 2.10 (Grid::writeToFile).
+    ``provenance`` None or further lines of the header, which PLUMED takes for comments and which
+    tell ``units`` and ``kbt`` too; ``fmt`` one printf conversion for every number; n_threads 0 =
+    all. The order of points, the blank lines and the header are those of PLUMED 2.10
+    (Grid::writeToFile).
     Raises InputError for a wrong shape or ``fmt`` or a name with blanks, OutputError if the file
     cannot be written.
     """
@@ -68,8 +74,9 @@ def write_dat(
     if error is not None:
         fields.append(as_field("error", error, grid.shape))
         names.append(ERROR)
+    remarks = "" if provenance is None else provenance.text() + _energy_lines(units, kbt)
     with atomic_write(path, backup=backup) as file:
-        file.write(_header(grid, [value_name, *names]).encode())
+        file.write((_header(grid, [value_name, *names]) + remarks).encode())
         for first in range(0, grid.size, CHUNK):
             n_points = min(CHUNK, grid.size - first)
             if plain:
@@ -91,6 +98,31 @@ def _header(grid: Grid, columns: Sequence[str]) -> str:
             f"#! SET periodic_{name} {'true' if wraps else 'false'}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _energy_lines(units: str | None, kbt: float | None) -> str:
+    told = {"units": units, "kbt": None if kbt is None else f"{kbt:.17g}"}
+    return "".join(f"{MARK}{name} {value}\n" for name, value in told.items() if value is not None)
+
+
+def _energy(
+    path: str | os.PathLike[str], remarks: Sequence[str]
+) -> tuple[str | None, float | None, list[str]]:
+    """Units and kBT as the remarks of a header tell them, and the other remarks."""
+    told = dict(line.partition(" ")[::2] for line in remarks)
+    units, kbt = told.get("units"), told.get("kbt")
+    if units is not None and units not in UNIT_LABELS:
+        raise FileFormatError(
+            f"{path}: unknown energy unit {quoted(units)} in a line '{MARK}units'"
+        )
+    others = [line for line in remarks if line.partition(" ")[0] not in ("units", "kbt")]
+    try:
+        energy = None if kbt is None else parse_number(kbt, f"{MARK}kbt")
+    except InputError as error:
+        raise FileFormatError(f"{path}: {error}") from None
+    if energy is not None and not 0 < energy < math.inf:
+        raise FileFormatError(f"{path}: '{MARK}kbt' must be positive, got {quoted(str(kbt))}")
+    return units, energy, others
 
 
 def _plain_format(fmt: str) -> tuple[int, int] | None:
@@ -144,7 +176,17 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     layout = _layout(path, _grid_of_header(path, names, header.constants), columns)
     values, *rest = (layout.on_grid(path, name, columns[name]) for name in [value_name, *others])
     extra = {ERROR: rest.pop()} if ERROR in others else {}
-    return GridData(layout.grid, values, np.stack(rest) if rest else None, value_name, extra=extra)
+    units, kbt, remarks = _energy(path, header.remarks)
+    return GridData(
+        layout.grid,
+        values,
+        np.stack(rest) if rest else None,
+        value_name,
+        units=units,
+        kbt=kbt,
+        extra=extra,
+        provenance=Provenance.parse(remarks),
+    )
 
 
 def _columns(path: str | os.PathLike[str], header: Header) -> tuple[list[str], str, list[str]]:

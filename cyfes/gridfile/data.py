@@ -11,6 +11,7 @@ import numpy as np
 
 from cyfes.errors import FileFormatError, FileMissingError, InputError, quoted
 from cyfes.grid import Grid
+from cyfes.provenance import Provenance
 from cyfes.units import parse_number
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ class GridData:
 
     ``values`` float64[grid.shape] and ``derivatives`` float64[n_dims, *grid.shape] by each CV, in
     ``units`` (a key of units.UNIT_LABELS); ``kbt`` in the same units; ``value_name`` the column in
-    a .dat; ``extra`` any further arrays of an .npz, and ``error`` of a .dat.
+    a .dat; ``extra`` any further arrays of an .npz, and ``error`` of a .dat; ``provenance`` None
+    where the file does not tell it.
     """
 
     grid: Grid
@@ -33,6 +35,7 @@ class GridData:
     units: str | None = None
     kbt: float | None = None
     extra: dict[str, np.ndarray] = field(default_factory=dict)
+    provenance: Provenance | None = None
 
 
 def as_field(what: str, values: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:

@@ -15,12 +15,14 @@ from cyfes.errors import FileFormatError, InputError, quoted, shortened
 from cyfes.grid import MAX_DIMS, Grid
 from cyfes.gridfile.atomic import atomic_write
 from cyfes.gridfile.data import GridData, as_field, check_names, missing_file
+from cyfes.provenance import Provenance
 from cyfes.units import UNIT_LABELS, parse_number
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 _EXTRA = "extra_"
+_PROVENANCE = "provenance"
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
@@ -38,8 +40,9 @@ _MEMBERS = {
     "derivatives": ("fiu", range(2, MAX_DIMS + 2), "numbers on a grid"),
     "kbt": ("fiu", (0,), "a number"),
     "extra_error": ("fiu", range(1, MAX_DIMS + 1), "numbers on a grid"),
+    _PROVENANCE: ("U", (1,), "a list of lines"),
 }
-_OPTIONAL = {"derivatives", "kbt", "extra_error"}
+_OPTIONAL = {"derivatives", "kbt", "extra_error", _PROVENANCE}
 
 
 def write_npz(
@@ -51,12 +54,14 @@ def write_npz(
     kbt: float | None = None,
     units: str = "kj/mol",
     extra: Mapping[str, npt.ArrayLike] | None = None,
+    provenance: Provenance | None = None,
     backup: bool = True,
 ) -> None:
     """Write a surface to an .npz that ``read_npz`` restores to the last bit.
 
     values float64[grid.shape] and kbt in ``units``; derivatives float64[n_dims, *grid.shape] or
-    None; ``extra`` any arrays of numbers or text, ``error`` float64[grid.shape].
+    None; ``extra`` any arrays of numbers or text, ``error`` float64[grid.shape]; ``provenance``
+    None or how the surface was made.
     Raises InputError for a wrong shape or an array of objects, OutputError as atomic_write.
     """
     arrays: dict[str, npt.ArrayLike] = {
@@ -77,6 +82,8 @@ def write_npz(
         if np.asarray(array).dtype.hasobject:
             raise InputError(f"extra[{name!r}] must hold numbers or text, got Python objects")
         arrays[_EXTRA + name] = array
+    if provenance is not None:
+        arrays[_PROVENANCE] = provenance.text("").splitlines()
     with atomic_write(path, backup=backup) as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
 
@@ -183,6 +190,7 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> GridData:
         units=units,
         kbt=None if kbt is None else float(kbt),
         extra={n.removeprefix(_EXTRA): a for n, a in arrays.items() if n.startswith(_EXTRA)},
+        provenance=Provenance.parse(arrays.get(_PROVENANCE, np.empty(0, "U")).tolist()),
     )
 
 

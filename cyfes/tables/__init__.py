@@ -1,6 +1,6 @@
 """PLUMED tables in: HILLS, COLVAR, KERNELS and STATE files as columns of float64."""
 
-from cyfes.tables.header import Bounds, Header, more_exact, same_bounds
+from cyfes.tables.header import Bounds, Header, more_exact, periods_of, same_bounds
 from cyfes.tables.kind import expect_kind, kind_of
 from cyfes.tables.reader import TableReader
 from cyfes.tables.rows import Rows
@@ -17,6 +17,7 @@ __all__ = [
     "input_paths",
     "kind_of",
     "more_exact",
+    "periods_of",
     "read_header",
     "read_table",
     "same_bounds",

@@ -23,13 +23,15 @@ class Header:
 
     ``fields``: column names, ``"0", "1", ...`` without a FIELDS line. ``constants``: SET names
     and values as they are written. ``line``: 1-based number of the FIELDS line, 0 without one.
-    ``first_row``: index of the first row that belongs to it.
+    ``first_row``: index of the first row that belongs to it. ``remarks``: what ``#! CYFES`` lines
+    tell, of files made by this program.
     """
 
     fields: tuple[str, ...]
     constants: Mapping[str, str]
     line: int
     first_row: int
+    remarks: tuple[str, ...] = ()
 
     def bounds_of(self, path: str, name: str) -> Bounds:
         """Return the bounds of a CV's period, None if it has none.
@@ -76,24 +78,26 @@ def header_after(
     such a line is left out and told there.
     """
     fields, constants, line_of_fields = header.fields, dict(header.constants), header.line
+    remarks = header.remarks
     for number, line in lines:
         match decode(line.lstrip(b" \t\r")[2:]).split(maxsplit=2):
             case ["FIELDS", *names]:
-                constants = {} if line_of_fields else constants
+                constants, remarks = ({}, ()) if line_of_fields else (constants, remarks)
                 fields, line_of_fields = tuple(" ".join(names).split()), number
             case ["SET", name, value]:
                 constants[name] = value.strip()
+            case ["CYFES", *words]:
+                remarks = (*remarks, " ".join(words))
             case ["SET", *_]:
                 if skipped is None:
                     raise FileFormatError(
                         f"{path}:{number}: SET needs a name and a value; --on-bad skip ignores it"
                     )
                 skipped.append(f"line {number}, SET without a name and a value, was ignored")
-        if len(constants) > MAX_CONSTANTS:
+        if max(len(constants), len(remarks)) > MAX_CONSTANTS:
             raise FileFormatError(f"{path}:{number}: more than {MAX_CONSTANTS} SET lines")
-    if line_of_fields == header.line and constants == header.constants:
-        return header
-    return Header(fields, constants, line_of_fields, 0)
+    found = Header(fields, constants, line_of_fields, 0, remarks)
+    return header if replace(header, first_row=0) == found else found
 
 
 def with_fields(header: Header, row: bytes) -> Header:
@@ -109,6 +113,13 @@ def same_bounds(one: Bounds, other: Bounds) -> bool:
         return one is other
     (a, b), (c, d) = ([parse_number(text, "period") for text in pair] for pair in (one, other))
     return max(abs(a - c), abs(b - d)) <= BOUND_TOLERANCE * (b - a)
+
+
+def periods_of(bounds: Iterable[Bounds]) -> list[float]:
+    """Return the period of each CV, 0 where it has none."""
+    return [
+        parse_number(b[1], "period") - parse_number(b[0], "period") if b else 0.0 for b in bounds
+    ]
 
 
 def more_exact(one: Bounds, other: Bounds) -> Bounds:

@@ -66,6 +66,10 @@ class Rows:
         with_row = (i for i, line in enumerate(lines) if fields_of(line))
         return self._first_line + next(islice(with_row, int(self._kept()[row]), None))
 
+    def numbers(self) -> np.ndarray:
+        """Return which rows of the file these are, int64[len(self)], counted from 0."""
+        return self.first_row + self._kept()
+
     def reject(self, bad: np.ndarray, reason: str, text: Callable[[int], str]) -> None:
         """Treat rows as bad ones: leave them out and count them, or raise for the first.
 

@@ -1,0 +1,178 @@
+"""What the commands share that make surfaces of frames."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cyfes.bandwidth import automatic_bandwidth
+from cyfes.cli.common import (
+    ProgressBar,
+    counts,
+    files,
+    grid_request,
+    in_units,
+    notes,
+    number,
+    number_of_blocks,
+    positives,
+    report,
+    selection,
+    split,
+    thermal,
+    where,
+)
+from cyfes.cli.surfaces import is_surface, needed, surface_of
+from cyfes.errors import InputError
+from cyfes.fes import FreeEnergySurface
+from cyfes.reweight import Samples, SampleStream, read_samples
+from cyfes.surface import Surface
+from cyfes.units import UNIT_LABELS
+
+#: Options that only frames have, with what they are where they are not given.
+_OF_FRAMES = {
+    **dict.fromkeys(("cv", "period", "bias", "logweights", "sigma", "start", "stop", "blocks")),
+    **dict.fromkeys(("min", "max", "bin", "spacing")),
+    **dict.fromkeys(("rbias", "no_bias"), False),
+    **{"on_bad": "raise", "skip": "0", "every": "1", "tol": "1e-11", "tail": "30"},
+}
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """A surface in --to-units, the frames it was made of, and report lines about these."""
+
+    surface: FreeEnergySurface
+    samples: Samples | SampleStream
+    lines: list[tuple[str, object]]
+
+    def report(self) -> None:
+        """Report the frames."""
+        report(self.lines)
+        outside = self.samples.n_outside(self.surface.grid)
+        if outside:
+            report({"samples outside": f"{outside} lie outside the grid; those near it count"})
+
+    def report_errors(self) -> None:
+        """Report what errors rest on, where they were asked for."""
+        uncertainty = self.surface.uncertainty
+        if uncertainty is not None:
+            report(uncertainty.lines())
+            notes([uncertainty.note] if uncertainty.note else [])
+
+
+def reweighted(arguments: argparse.Namespace, computing: dict[str, Any]) -> Reweighted:
+    """Return the surface of frames as the options say; ``computing`` from ``where``."""
+    kbt = thermal(arguments)
+    if kbt is None:
+        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    request, blocks = grid_request(arguments), number_of_blocks(arguments)
+    chosen = selection(arguments, split(arguments.cv))
+    read = SampleStream if arguments.stream else read_samples
+    samples = read(arguments.files, kbt, chosen, computing["n_threads"])
+    if isinstance(samples, Samples):
+        notes(samples.notes)
+    bandwidth, rule = _bandwidth(arguments, samples)
+    surface = FreeEnergySurface.from_colvar(
+        samples,
+        kbt=kbt,
+        bandwidth=list(bandwidth),
+        grid=request,
+        units=arguments.units,
+        tol=_at_least_zero(arguments.tol, "--tol"),
+        tail=_at_least_zero(arguments.tail, "--tail"),
+        explain=arguments.explain,
+        error=arguments.error,
+        blocks=blocks,
+        **computing,
+        progress=ProgressBar("samples"),
+    )
+    if arguments.stream:
+        notes(samples.notes)
+    lines = _lines(samples, bandwidth, rule, kbt, arguments)
+    return Reweighted(in_units(surface, arguments, kbt), samples, lines)
+
+
+def surface_or_frames(arguments: argparse.Namespace) -> tuple[Surface, list[tuple[str, object]]]:
+    """Return (the surface in a file, or of frames with its errors; lines about it), reported.
+
+    The surface is in --to-units and knows kBT. Raises InputError if nothing tells that, for a
+    surface and other files, or for a surface and options of frames.
+    """
+    computing = where(arguments)
+    arguments.files = files((), arguments.files)
+    if any(is_surface(path) for path in arguments.files):
+        return _surface_of_file(arguments)
+    arguments.units = arguments.units or "kj/mol"
+    found = reweighted(arguments, computing)
+    found.report()
+    found.report_errors()
+    return found.surface, found.lines
+
+
+def _surface_of_file(arguments: argparse.Namespace) -> tuple[Surface, list[tuple[str, object]]]:
+    paths: Sequence[str] = arguments.files
+    if len(paths) > 1:
+        raise InputError(f"expected one surface on a grid, or COLVAR files, got {', '.join(paths)}")
+    for name, default in _OF_FRAMES.items():
+        if getattr(arguments, name) != default:
+            option = "--" + name.replace("_", "-")
+            raise InputError(f"{option} is for frames, and {paths[0]} is a surface: leave it out")
+    surface, told = surface_of(paths[0], arguments, arguments.units)
+    kbt = needed(told, paths[0], surface)
+    text = f"{kbt:.6g} {UNIT_LABELS[surface.units]}"
+    lines: list[tuple[str, object]] = [("read", paths[0]), ("CVs", surface.grid), ("kBT", text)]
+    report(lines)
+    if surface.error is not None:
+        text = "has the error of F, which does not tell that of a difference; for that give"
+        notes([f"{paths[0]} {text} the COLVAR files instead"])
+    return in_units(replace(surface, kbt=kbt), arguments, kbt), lines
+
+
+def _at_least_zero(text: str, option: str) -> float:
+    value = number(text, option)
+    if value is None or not 0 <= value < float("inf"):
+        raise InputError(f"{option} must be at least 0, got {text}")
+    return value
+
+
+def _bandwidth(
+    arguments: argparse.Namespace, samples: Samples | SampleStream
+) -> tuple[np.ndarray, str]:
+    given = split(arguments.sigma)
+    if given is None or given == ["auto"]:
+        if isinstance(samples, SampleStream):
+            raise InputError("--stream reads the frames once and needs --sigma with numbers")
+        return automatic_bandwidth(
+            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+        )
+    widths = positives(given, "--sigma") or []
+    if len(widths) != len(samples.names):
+        raise InputError(
+            f"--sigma has {len(widths)} values, expected {len(samples.names)} "
+            f"({','.join(samples.names)})"
+        )
+    return np.array(widths, float), "given"
+
+
+def _lines(
+    samples: Samples | SampleStream,
+    bandwidth: np.ndarray,
+    rule: str,
+    kbt: float,
+    arguments: argparse.Namespace,
+) -> list[tuple[str, object]]:
+    """Report lines of the frames and of what was decided about them."""
+    sums = samples.sums
+    return [
+        ("samples read", f"{samples.n_read} from {','.join(arguments.files)}"),
+        ("samples used", samples.n_used),
+        ("rows dropped", counts(samples.dropped)),
+        ("CVs", ", ".join(samples.names)),
+        ("ln sum of weights", f"{sums.log_sum:.6g}"),
+        ("effective samples", f"{sums.effective_sample_size:.1f}"),
+        ("bandwidth", f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})"),
+        ("kBT", f"{kbt:.6g} {UNIT_LABELS[arguments.units]}"),
+    ]
