@@ -61,8 +61,9 @@ class Assignment:
 
         As ``universe.trajectory[...]`` of MDAnalysis and ``trajectory[...]`` of mdtraj take them.
         """
-        chosen = (self.basins == basin) & (self.files == file) & (self.frames >= 0)
-        return np.asarray(self.frames[chosen])
+        rows = slice(*np.searchsorted(self.files, [file, file + 1]))
+        basins, frames = self.basins[rows], self.frames[rows]
+        return np.asarray(frames[(basins == basin) & (frames >= 0)])
 
     def table(self) -> str:
         """Return how many frames are in each basin, as text."""
@@ -178,7 +179,8 @@ def assign_frames(
 def labels_of(values: np.ndarray, path: str) -> np.ndarray:
     """Return labels int64 of a map of basins that a file holds as numbers on a grid.
 
-    Not finite or below 0: no basin. Raises InputError for a number that is not whole.
+    Not finite or below 0: no basin. Raises InputError for a number that is not whole, or as large
+    as the grid has points.
     """
     finite = np.where(np.isfinite(values), values, NONE)
     labels = np.rint(finite)
@@ -188,6 +190,8 @@ def labels_of(values: np.ndarray, path: str) -> np.ndarray:
             f"{path}: expected numbers of basins, 0, 1, ..., and below 0 or inf for none; got "
             f"{odd:g} (is it a surface? then give it as --fes)"
         )
+    if labels.max() >= labels.size:
+        raise InputError(f"{path}: expected numbers of basins from 0 on, got {labels.max():g}")
     return np.maximum(labels, NONE).astype(np.int64)
 
 

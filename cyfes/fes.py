@@ -475,7 +475,7 @@ def histogram_blocks(
 def _made(name: str, data: Any, settings: dict[str, Any]) -> Provenance:
     """The provenance of what a method of the surface makes; of arrays no files are known."""
     paths = () if isinstance(data, Hills | Samples | SampleStream) else data
-    told = [(key, value) for key, value in settings.items() if value not in (None, False)]
+    told = [(k, v) for k, v in settings.items() if v is not None and v is not False]
     return Provenance.of(f"FreeEnergySurface.{name}", paths, told)
 
 

@@ -188,7 +188,8 @@ def _write(
 ) -> None:
     """Write one file, or with a stride one per block: prefix + k + .dat."""
     for k, summed in enumerate(surfaces):
-        surface = in_units(replace(summed, units=arguments.units), arguments, kbt)
+        told = kbt if summed.kbt is None else summed.kbt
+        surface = in_units(replace(summed, units=arguments.units, kbt=told), arguments, kbt)
         path = f"{outfile or default + '_'}{k}.dat" if stride else outfile or f"{default}.dat"
         shown = surface.shifted() if arguments.mintozero else surface
         shown.write(path, fmt=arguments.fmt, n_threads=threads, provenance=arguments.provenance)

@@ -1,0 +1,159 @@
+"""The files of a surface: which format a path means, and what goes into each."""
+
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from cyfes import gridfile
+from cyfes.errors import InputError
+from cyfes.grid import Grid
+from cyfes.provenance import Provenance
+
+#: What the files of pictures end in, and those of cubes.
+_PICTURES = (".png", ".pdf", ".svg")
+_CUBES = (".cube", ".cub")
+
+
+class SurfaceFiles:
+    """How a surface, whose fields these are, is written and read."""
+
+    grid: Grid
+    values: np.ndarray
+    kbt: float | None
+    derivatives: np.ndarray | None
+    units: str
+    value_name: str
+    error: np.ndarray | None
+    provenance: Provenance | None
+
+    def write(
+        self,
+        path: str | PathLike,
+        *,
+        fmt: str = "%14.9f",
+        n_threads: int = 0,
+        provenance: bool | None = None,
+    ) -> None:
+        """Write the file that the suffix of ``path`` names: .npz, .cube or .cub, else as .dat."""
+        suffix = Path(fspath(path)).suffix.lower()
+        if suffix in _PICTURES:
+            raise InputError(f"{path} is a picture; expected a .dat, .cube or .npz file")
+        if suffix == ".npz":
+            self.to_npz(path)
+        elif suffix in _CUBES:
+            self.to_cube(path)
+        else:
+            self.to_dat(path, fmt=fmt, n_threads=n_threads, provenance=provenance)
+
+    def to_dat(
+        self,
+        path: str | PathLike,
+        *,
+        fmt: str = "%14.9f",
+        n_threads: int = 0,
+        provenance: bool | None = None,
+    ) -> None:
+        """Write PLUMED's grid format; an existing file becomes bck.N.NAME (see gridfile).
+
+        ``provenance`` adds comments that tell how the surface was made; None: where the file has a
+        column of errors, and so is not PLUMED's to the byte in any case.
+        """
+        wanted = provenance if provenance is not None else self.error is not None
+        gridfile.write_dat(
+            path,
+            self.grid,
+            self.values,
+            self.derivatives,
+            error=self.error,
+            value_name=self.value_name,
+            provenance=self.provenance if wanted else None,
+            units=self.units,
+            kbt=self.kbt,
+            fmt=fmt,
+            n_threads=n_threads,
+        )
+
+    def to_cube(self, path: str | PathLike) -> None:
+        """Write a Gaussian cube file (3 CVs; see gridfile)."""
+        gridfile.write_cube(
+            path, self.grid, self.values, units=self.units, provenance=self.provenance
+        )
+
+    def to_npz(self, path: str | PathLike) -> None:
+        """Write everything exactly (see gridfile)."""
+        extra: dict[str, Any] = {"value_name": self.value_name}
+        if self.error is not None:
+            extra["error"] = self.error
+        gridfile.write_npz(
+            path,
+            self.grid,
+            self.values,
+            self.derivatives,
+            kbt=self.kbt,
+            units=self.units,
+            extra=extra,
+            provenance=self.provenance,
+        )
+
+    @classmethod
+    def read(cls, path: str | PathLike, units: str = "kj/mol") -> Self:
+        """Read a surface; its format is told by the content, then by the suffix.
+
+        ``units`` of a file that does not tell them, such as a .dat of PLUMED.
+        Raises FileMissingError or FileFormatError, InputError for a picture.
+        """
+        name = fspath(path)
+        suffix = Path(name).suffix.lower()
+        if suffix in _PICTURES:
+            raise InputError(f"{name} is a picture; expected a .dat, .cube or .npz file")
+        if suffix == ".npz" or _begins_with(name, b"PK\x03\x04"):
+            return cls._of_file(gridfile.read_npz(name), units=units)
+        if suffix in _CUBES and not _begins_with(name, b"#!"):
+            return cls._of_file(gridfile.read_cube(name), units=units)
+        return cls._of_file(gridfile.read_dat(name), units=units)
+
+    @classmethod
+    def from_dat(
+        cls, path: str | PathLike, *, kbt: float | None = None, units: str = "kj/mol"
+    ) -> Self:
+        """Read a file of ``to_dat`` or of PLUMED; ``kbt`` and ``units`` where it tells neither."""
+        return cls._of_file(gridfile.read_dat(path), kbt, units)
+
+    @classmethod
+    def from_cube(cls, path: str | PathLike, *, kbt: float | None = None) -> Self:
+        """Read a Gaussian cube file."""
+        return cls._of_file(gridfile.read_cube(path), kbt)
+
+    @classmethod
+    def from_npz(cls, path: str | PathLike) -> Self:
+        """Read a file of ``to_npz``."""
+        return cls._of_file(gridfile.read_npz(path))
+
+    @classmethod
+    def _of_file(
+        cls, data: gridfile.GridData, kbt: float | None = None, units: str = "kj/mol"
+    ) -> Self:
+        """The surface of a file; what it tells itself counts more than what is given."""
+        return cls(  # type: ignore[call-arg]
+            data.grid,
+            data.values,
+            kbt if data.kbt is None else data.kbt,
+            data.derivatives,
+            data.units or units,
+            data.value_name or str(data.extra.get("value_name", "file.free")),
+            error=data.extra.get("error"),
+            provenance=data.provenance,
+        )
+
+
+def _begins_with(path: str, magic: bytes) -> bool:
+    """Whether a file that can be read begins with these bytes; a pipe would lose them."""
+    if not Path(path).is_file():
+        return False
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(magic)) == magic
+    except OSError:
+        return False
