@@ -208,7 +208,7 @@ def test_a_table_names_minima_saddles_and_the_unit(quapp):
     lines = quapp.basins(0.1).table().splitlines()
     assert lines[0] == "3 minima at least 0.1 kT deep, energies in kT"
     assert lines[1].split() == ["basin", "x", "y", "free", "depth", "probability"]
-    assert lines[5] == "saddles"
+    assert lines[5] == "saddles of all pairs, barriers from a to b and back"
     assert len(lines) == 10
 
 
@@ -224,3 +224,16 @@ def test_pictures_of_basins(quapp, tmp_path):
     three = FreeEnergySurface(grid_of((3, 3, 3), (True,) * 3), np.zeros((3, 3, 3)), 1.0)
     with pytest.raises(InputError, match="1 or 2 CVs, got a, b, c"):
         three.basins().plot()
+
+
+def test_very_many_minima_are_told_in_part():
+    grid = grid_of((200, 200), (True, True))
+    noise = np.random.default_rng(1).random(grid.shape)
+    found = FreeEnergySurface(grid, noise, 1.0).basins(0)
+    assert len(found) > 3000
+    lines = found.table().splitlines()
+    assert lines[32] == f"... and {len(found) - 30} more"
+    assert len(lines) == 35 + 8 * 7 // 2
+    assert found.saddle(3, 1000).barriers[0] > 0
+    with pytest.raises(InputError, match=r"too many pairs .* ask for a higher persistence"):
+        _ = found.saddles
