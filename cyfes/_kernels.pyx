@@ -537,8 +537,11 @@ def basins(grid, values, persistence):
     cdef _Grid g = _Grid(grid)
     cdef const double[::1] v = values.reshape(-1)
     labels = np.empty(grid.shape, np.int64)
-    minima = np.empty(grid.size, np.int64)
-    passes = np.empty((grid.size, 3), np.int64)
+    room = 1  # neighbours are not both minima
+    for n in grid.shape:
+        room *= (n + 1) // 2
+    minima = np.empty(room, np.int64)
+    passes = np.empty((room, 3), np.int64)
     cdef int64_t[::1] l = labels.reshape(-1)
     cdef int64_t[::1] m = minima
     cdef int64_t[:, ::1] p = passes

@@ -1,7 +1,8 @@
 """Minima of a surface, their basins, and the lowest passes between these."""
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 #: In kT: a minimum that is less deep is none, where nothing else is asked for.
 PERSISTENCE = 0.5
 
-#: Minima whose saddles are told in text: all pairs of many more would be too long to read.
-SHOWN = 8
+#: Minima that are told in text, and those all pairs of which are; and most whose pairs are made.
+SHOWN, SHOWN_PAIRS, MOST_MINIMA = 30, 8, 2000
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,21 @@ class Basins:
 
     @cached_property
     def saddles(self) -> tuple[Saddle, ...]:
-        """The saddle of every pair of minima that no walls separate, by their numbers."""
-        pairs = [
-            self._saddle(a, b, entry)
-            for entry, left, right in _merges(self.passes, len(self))
-            for a in left
-            for b in right
-        ]
-        return tuple(sorted(pairs, key=lambda saddle: saddle.between))
+        """The saddle of every pair of minima that no walls separate, by their numbers.
+
+        Raises InputError if there are too many pairs.
+        """
+        if len(self) > MOST_MINIMA:
+            raise InputError(
+                f"{len(self)} minima have too many pairs for their saddles, which {MOST_MINIMA} "
+                "may have: ask for a higher persistence"
+            )
+        return self._pairs(len(self))
+
+    @property
+    def passes_between(self) -> tuple[Saddle, ...]:
+        """The saddles between basins that touch there, lowest first."""
+        return tuple(self._saddle(int(a), int(b), (p, a, b)) for p, a, b in self.passes.tolist())
 
     def saddle(self, a: int, b: int) -> Saddle | None:
         """Return the saddle between two minima, the first of its barriers that from ``a``.
@@ -119,18 +127,23 @@ class Basins:
         self._check(b)
         if a == b:
             raise InputError(f"a saddle is between two minima, got {a} twice")
-        for entry, left, right in _merges(self.passes, len(self)):
-            if (a in left and b in right) or (b in left and a in right):
-                return self._saddle(a, b, entry, ordered=False)
+        lakes = _Lakes(len(self))
+        for entry in self.passes.tolist():
+            lakes.join(*entry[1:])
+            if lakes.root(a) == lakes.root(b):
+                return self._saddle(a, b, entry)
         return None
 
-    def columns(self) -> Columns:
-        """Return the minima: basin, CVs, F above the lowest, depth, probability, their errors."""
+    def columns(self, most: int | None = None) -> Columns:
+        """Return the minima: basin, CVs, F above the lowest, depth, probability, their errors.
+
+        The ``most`` lowest only, if that is given.
+        """
         lowest = self.surface.minimum
         names = ["free", "free_error", "depth", "depth_error", "probability", "probability_error"]
         rows: list[list[float | None]] = [
             [m.number, *m.position, m.value - lowest, m.error, m.depth, m.depth_error, *m.share]
-            for m in self.minima
+            for m in self.minima[:most]
         ]
         return Columns.of(["basin", *self.surface.grid.names, *names], rows)
 
@@ -139,25 +152,33 @@ class Basins:
 
         Those between the ``most`` lowest basins only, if that is given.
         """
+        chosen = self.saddles if most is None or most >= len(self) else self._pairs(most)
         lowest = self.surface.minimum
         names = ["free", "barrier_ab", "barrier_ab_error", "barrier_ba", "barrier_ba_error"]
         rows: list[list[float | None]] = []
-        for s in self.saddles:
-            if most is None or max(s.between) < most:
-                first, second = s.errors or (None, None)
-                there, back = s.barriers
-                rows.append([*s.between, *s.position, s.value - lowest, there, first, back, second])
+        for s in chosen:
+            (there, back), (first, second) = s.barriers, s.errors or (None, None)
+            rows.append([*s.between, *s.position, s.value - lowest, there, first, back, second])
         return Columns.of(["a", "b", *self.surface.grid.names, *names], rows)
 
+    def lines(self) -> list[str]:
+        """Return the lowest minima, and the saddles between the lowest of these, as text."""
+        lines = self.columns(SHOWN).lines()
+        if len(self) > SHOWN:
+            lines.append(f"... and {len(self) - SHOWN} more")
+        if len(self.passes):
+            of = (
+                f"of the {SHOWN_PAIRS} lowest minima" if len(self) > SHOWN_PAIRS else "of all pairs"
+            )
+            lines += [f"saddles {of}, barriers from a to b and back"]
+            lines += self.saddle_columns(SHOWN_PAIRS).lines()
+        return lines
+
     def table(self) -> str:
-        """Return the minima and the saddles between the lowest of them as text."""
+        """Return ``lines`` with a title."""
         unit = UNIT_LABELS[self.surface.units]
-        told = f"{len(self)} minima at least {self.persistence:g} kT deep, energies in {unit}"
-        parts = [told, *self.columns().lines()]
-        if self.saddles:
-            shown = f", of the {SHOWN} lowest minima" if len(self) > SHOWN else ""
-            parts += [f"saddles{shown}", *self.saddle_columns(SHOWN).lines()]
-        return "\n".join(parts)
+        title = f"{len(self)} minima at least {self.persistence:g} kT deep, energies in {unit}"
+        return "\n".join([title, *self.lines()])
 
     def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:
         """Draw the surface with its minima and saddles (1 or 2 CVs) and return the Axes.
@@ -173,10 +194,19 @@ class Basins:
             there = f"there are 0 to {len(self) - 1}" if len(self) else "there is none"
             raise InputError(f"no basin {number}: {there}")
 
-    def _saddle(self, a: int, b: int, entry: np.ndarray, *, ordered: bool = True) -> Saddle:
-        if ordered and a > b:
-            a, b = b, a
-        point, *touching = (int(number) for number in entry)
+    def _pairs(self, most: int) -> tuple[Saddle, ...]:
+        """The saddles between the lowest minima."""
+        members = [[number] if number < most else [] for number in range(len(self))]
+        lakes, pairs = _Lakes(len(self)), []
+        for entry in self.passes.tolist():
+            lower, higher = lakes.join(*entry[1:])
+            for a, b in itertools.product(members[lower], members[higher]):
+                pairs.append(self._saddle(min(a, b), max(a, b), entry))
+            members[lower] += members[higher]
+        return tuple(sorted(pairs, key=lambda saddle: saddle.between))
+
+    def _saddle(self, a: int, b: int, entry: Sequence[int]) -> Saddle:
+        point, *touching = entry
         surface = self.surface
         index = tuple(int(i) for i in np.unravel_index(point, surface.grid.shape))
         value = float(surface.values[index])
@@ -256,23 +286,33 @@ def _minima(
         )
 
 
+class _Lakes:
+    """Basins that run together at passes, each lake known by its lowest minimum."""
+
+    def __init__(self, n: int) -> None:
+        self._parent = list(range(n))
+
+    def root(self, basin: int) -> int:
+        """Return the lowest minimum of the lake of a basin."""
+        parent = self._parent
+        while parent[basin] != basin:
+            parent[basin] = basin = parent[parent[basin]]
+        return basin
+
+    def join(self, a: int, b: int) -> tuple[int, int]:
+        """Make one lake of those of two basins; return their lowest minima, the lower one first."""
+        lower, higher = sorted((self.root(a), self.root(b)))
+        self._parent[higher] = lower
+        return lower, higher
+
+
 def _escapes(passes: np.ndarray, n: int) -> list[int | None]:
     """Of each minimum the pass to a lower one."""
     escapes: list[int | None] = [None] * n
-    for entry, left, right in _merges(passes, n):
-        escapes[max(min(left), min(right))] = int(entry[0])
+    lakes = _Lakes(n)
+    for point, a, b in passes.tolist():
+        escapes[lakes.join(a, b)[1]] = point
     return escapes
-
-
-def _merges(passes: np.ndarray, n: int) -> Iterator[tuple[np.ndarray, list[int], list[int]]]:
-    """Yield the passes, lowest first, with the minima that can be reached below on each side."""
-    members = [[number] for number in range(n)]
-    for entry in passes:
-        left, right = members[int(entry[1])], members[int(entry[2])]
-        yield entry, list(left), list(right)
-        left.extend(right)
-        for number in right:
-            members[number] = left
 
 
 def _probabilities(surface: Surface, kbt: float, labels: np.ndarray, n: int) -> np.ndarray:

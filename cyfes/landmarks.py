@@ -119,8 +119,8 @@ def _draw_borders(basins: Basins, ax: "Axes") -> None:
 
 def _draw_points(basins: Basins, ax: "Axes") -> None:
     surface = basins.surface
-    tops = {s.index: (*s.position, s.value - surface.minimum) for s in basins.saddles}
-    saddles = np.array(list(tops.values())).reshape(-1, surface.grid.n_dims + 1)
+    tops = [(*s.position, s.value - surface.minimum) for s in basins.passes_between]
+    saddles = np.array(tops).reshape(-1, surface.grid.n_dims + 1)
     minima = np.array([(*m.position, m.value - surface.minimum) for m in basins.minima])
     ax.scatter(*saddles[:, :2].T, **{**_CROSS, **_on(surface)})
     ax.scatter(*minima[:, :2].T, **_DOT)

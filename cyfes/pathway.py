@@ -156,16 +156,21 @@ def find_path(
     middle = ways.between(down[-1], up[0])
     if middle is None:
         raise InputError("no way leads from A to B: points where F is not known lie between")
-    points = _relaxed(basins, scale, [start, stop], middle, n_points)
-    return _pathway(basins, scale, (_told(a), _told(b)), points, [*down, *middle[1:], *up[1:]])
+    spline = GridSpline(surface.grid, _without_walls(surface, basins.kbt))
+    points = _relaxed(surface, spline, scale, [start, stop], middle, n_points)
+    way = [*down, *middle[1:], *up[1:]]
+    return _pathway(basins, spline, scale, (_told(a), _told(b)), points, way)
 
 
 def _relaxed(
-    basins: Basins, scale: np.ndarray, places: list[np.ndarray], middle: list[int], n_points: int
+    surface: Surface,
+    spline: GridSpline,
+    scale: np.ndarray,
+    places: list[np.ndarray],
+    middle: list[int],
+    n_points: int,
 ) -> np.ndarray:
     """Points at equal distances along the path, float64[n, d], not wrapped into periods."""
-    surface = basins.surface
-    spline = GridSpline(surface.grid, _without_walls(surface, basins.kbt))
     curve = _unwrapped(surface, middle)
     if len(middle) > 1:
         string = String(spline, scale, curve, n_points)
@@ -214,11 +219,16 @@ def _without_walls(surface: Surface, kbt: float) -> np.ndarray:
 
 
 def _pathway(
-    basins: Basins, scale: np.ndarray, ends: tuple[str, str], points: np.ndarray, way: list[int]
+    basins: Basins,
+    spline: GridSpline,
+    scale: np.ndarray,
+    ends: tuple[str, str],
+    points: np.ndarray,
+    way: list[int],
 ) -> Pathway:
     surface, grid, kbt = basins.surface, basins.surface.grid, basins.kbt
     places = _wrapped(grid, points)
-    values = _profile(surface, kbt, places)
+    values = _profile(surface, spline, places)
     indices = [tuple(int(i) for i in np.unravel_index(p, grid.shape)) for p in way]
     heights = [float(surface.values[index]) for index in indices]
     top = indices[int(np.argmax(heights))]
@@ -231,7 +241,7 @@ def _pathway(
         _errors(surface, kbt, places),
         tuple(scale.tolist()),
         ends,
-        _barriers(surface, kbt, points, values) or on_grid,
+        _barriers(surface, spline, points, values) or on_grid,
         top,
         _both(difference_error(surface, index, top, kbt) for index in (indices[0], indices[-1])),
         on_grid,
@@ -241,15 +251,14 @@ def _pathway(
     return path
 
 
-def _profile(surface: Surface, kbt: float, places: np.ndarray) -> np.ndarray:
+def _profile(surface: Surface, spline: GridSpline, places: np.ndarray) -> np.ndarray:
     """F at places by the spline, inf beside points where it is not known."""
     known = np.isfinite(linear(surface.grid, surface.values, places))
-    spline = GridSpline(surface.grid, _without_walls(surface, kbt))
     return np.where(known, spline.value(places), np.inf)
 
 
 def _barriers(
-    surface: Surface, kbt: float, points: np.ndarray, values: np.ndarray
+    surface: Surface, spline: GridSpline, points: np.ndarray, values: np.ndarray
 ) -> tuple[float, float] | None:
     """From both ends to the highest point, which lies between those of the path; None if F is not
     known all along it."""
@@ -259,7 +268,7 @@ def _barriers(
     around = points[max(k - 1, 0) : k + 2]
     shares = np.linspace(0, len(around) - 1, 41)
     columns = [np.interp(shares, np.arange(len(around)), column) for column in around.T]
-    near = _profile(surface, kbt, _wrapped(surface.grid, np.stack(columns, axis=1)))
+    near = _profile(surface, spline, _wrapped(surface.grid, np.stack(columns, axis=1)))
     highest = max(float(values[k]), float(np.max(near, where=np.isfinite(near), initial=-np.inf)))
     return highest - float(values[0]), highest - float(values[-1])
 

@@ -12,6 +12,9 @@ from cyfes.spline import GridSpline
 #: Steps at most, and how little points move in one, in steps of the grid, where a string rests.
 MOST_STEPS, AT_REST = 3000, 1e-4
 
+#: A string is on a plain where F bends by no more than rounding, relative to F, in a grid step.
+FLAT = 1e-12
+
 #: Parts of a step of the grid that a way downhill is followed in.
 FOLLOWED = 0.25
 
@@ -43,6 +46,12 @@ class String:
     def relax(self) -> None:
         """Move until at rest, or for MOST_STEPS: down the gradient, then to equal distances."""
         curvature = np.abs(self._spline.curvatures(self.points) * self._scales**2).max()
+        if (
+            curvature * self._cells.max() ** 2
+            <= FLAT * np.abs(self._spline.value(self.points)).max()
+        ):
+            self.moves = 0.0
+            return
         duration = 1.0 / max(self._grid.n_dims * float(curvature), 1e-300)
         for _ in range(MOST_STEPS):
             moved = self._y.copy()

@@ -159,12 +159,12 @@ int cyfes_cpu_sum_weights(int64_t n, const double *weights /* [n] */, const cyfe
  * labels: the basin of each point, -1 for a wall; minima: the lowest point of each basin, lowest
  * first; passes, lowest first: a point and the two basins that meet there, which had no lower way.
  * A minimum whose pass to a lower one is less than persistence above it, or not above it at all, is
- * none; its basin is part of the one behind that pass. */
+ * none; its basin is part of the one behind that pass. Room for the product of (shape + 1) / 2 is
+ * enough: neighbours are not both minima. */
 int cyfes_cpu_basins(const cyfes_grid *grid, const double *values /* [points] */,
                      double persistence, int64_t *labels /* [points] */,
-                     int64_t *minima /* room for [points] */,
-                     int64_t *passes /* room for [points][3] */, int64_t *n_minima,
-                     int64_t *n_passes);
+                     int64_t *minima /* [room] */, int64_t *passes /* [room][3] */,
+                     int64_t *n_minima, int64_t *n_passes);
 
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {

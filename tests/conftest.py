@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import landscapes
 import pytest
 
 from cyfes import _kernels
@@ -71,3 +72,15 @@ def block_bytes(request, monkeypatch):
     """Blocks of the usual size, and so small that lines are longer."""
     monkeypatch.setattr(tablereader, "FIRST_BYTES", request.param)
     monkeypatch.setattr(tablereader, "BLOCK_BYTES", min(request.param * 4, 1 << 24))
+
+
+@pytest.fixture(scope="session")
+def quapp():
+    """Wolfe and Quapp's potential, three minima, on a grid."""
+    return landscapes.quapp_surface()
+
+
+@pytest.fixture(scope="session")
+def frames():
+    """The text of a COLVAR file of a double well."""
+    return landscapes.double_well_frames()

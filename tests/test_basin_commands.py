@@ -6,7 +6,6 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 from plumed_files import report_of, run
-from test_basins import frames  # noqa: F401
 
 from cyfes import FreeEnergySurface
 from cyfes.grid import Grid
@@ -82,7 +81,7 @@ def test_minima_in_another_unit_and_a_file_that_tells_kbt(folder, capsys):
     np.testing.assert_allclose(column("a.dat", "probability"), column("b.dat", "probability"))
 
 
-def test_minima_of_frames_have_errors(frames, folder, capsys):  # noqa: F811
+def test_minima_of_frames_have_errors(frames, folder, capsys):
     (folder / "COLVAR").write_text(frames)
     out = accepted(
         capsys, "minima", "COLVAR", "--cv", "x", "--no-bias", "--units", "kt", "--sigma", "0.15",
@@ -131,8 +130,12 @@ def test_a_path_between_minima_and_from_a_point(folder, capsys):
     assert free.max() == pytest.approx(saddle.barriers[0], abs=0.1)
     assert "#! CYFES barrier_A_to_B" in (folder / "path.dat").read_text()
     assert (folder / "path.png").stat().st_size > 1000
-    out = accepted(capsys, "path", "fes.npz", "--from", "phi=pi/2,y=0.5", "--to", "0", "-o", "-")
-    assert out.startswith("#! FIELDS length phi y free\n")
+    # A table on the standard output sends the report to stderr.
+    code, out, err = run(
+        capsys, "path", "fes.npz", "--from", "phi=pi/2,y=0.5", "--to", "0", "-o", "-"
+    )
+    assert code == 0
+    assert report_of(err)["through basins"] == "1 0"
 
 
 @pytest.mark.parametrize(

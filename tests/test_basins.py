@@ -6,42 +6,17 @@ import math
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
+from landscapes import (
+    grid_of,
+    highest_of_best_ways,
+    neighbours,
+    small_functions,
+    stationary,
+    wolfe_quapp,
+)
 
 from cyfes import FreeEnergySurface, _kernels
 from cyfes.errors import InputError
-from cyfes.grid import Grid
-
-SEEDS = st.integers(0, 2**32 - 1)
-
-
-def grid_of(shape, periodic, lower=0.0, upper=1.0):
-    d = len(shape)
-    names = tuple("abcd"[:d])
-    return Grid(names, (lower,) * d, (upper,) * d, tuple(shape), tuple(periodic))
-
-
-def neighbours(grid, point):
-    """The points around one, itself among them, along all CVs at once."""
-    index = np.unravel_index(point, grid.shape)
-    for step in itertools.product((-1, 0, 1), repeat=grid.n_dims):
-        place = np.add(index, step)
-        if all(w or 0 <= i < n for i, n, w in zip(place, grid.shape, grid.periodic)):
-            yield int(np.ravel_multi_index(tuple(place % grid.shape), grid.shape))
-
-
-def highest_of_best_ways(grid, values):
-    """The lowest of the highest values of all ways between two points, [n, n]."""
-    flat = values.ravel()
-    walls = ~np.isfinite(flat)
-    best = np.full((flat.size, flat.size), np.inf)
-    for p in np.flatnonzero(~walls):
-        for q in neighbours(grid, p):
-            if not walls[q]:
-                best[p, q] = max(flat[p], flat[q])
-    for k in range(flat.size):
-        best = np.minimum(best, np.maximum(best[:, k, None], best[None, k, :]))
-    return best
 
 
 def surviving_minima(values, best, persistence):
@@ -54,20 +29,6 @@ def surviving_minima(values, best, persistence):
         if depth > 0 and depth >= persistence:
             found.append((int(p), depth))
     return found
-
-
-@st.composite
-def small_functions(draw):
-    d = draw(st.integers(1, 4))
-    most = {1: 12, 2: 6, 3: 4, 4: 3}[d]
-    periodic = draw(st.lists(st.booleans(), min_size=d, max_size=d))
-    shape = [draw(st.integers(1 if wraps else 2, most)) for wraps in periodic]
-    rng = np.random.default_rng(draw(SEEDS))
-    # Whole numbers: many points of one height. Half of the functions have walls.
-    values = rng.integers(0, draw(st.sampled_from([3, 10, 1000])), shape).astype(float)
-    walls = rng.random(shape) < draw(st.sampled_from([0.0, 0.4]))
-    values[walls] = rng.choice([np.inf, -np.inf, np.nan], shape)[walls]
-    return grid_of(shape, periodic), values, draw(st.sampled_from([0.0, 1.0, 2.5, 400.0]))
 
 
 @settings(deadline=None)
@@ -110,38 +71,6 @@ def test_every_point_flows_down_into_its_basin(problem):
 
 def _height(value):
     return value if math.isfinite(value) else math.inf
-
-
-# Wolfe and Quapp's potential, as in Bofill and Quapp 2011: three minima, two saddles.
-
-
-def wolfe_quapp(x, y):
-    return x**4 + y**4 - 2 * x**2 - 4 * y**2 + x * y + 0.3 * x + 0.1 * y
-
-
-def slope(p):
-    x, y = p
-    return np.array([4 * x**3 - 4 * x + y + 0.3, 4 * y**3 - 8 * y + x + 0.1])
-
-
-def curvature(p):
-    return np.array([[12 * p[0] ** 2 - 4, 1.0], [1.0, 12 * p[1] ** 2 - 8]])
-
-
-def stationary(p):
-    """The root of the slope that Newton's method finds from p."""
-    p = np.array(p, float)
-    for _ in range(50):
-        p -= np.linalg.solve(curvature(p), slope(p))
-    assert np.abs(slope(p)).max() < 1e-12
-    return p
-
-
-@pytest.fixture(scope="module")
-def quapp():
-    grid = Grid(("x", "y"), (-2.0, -2.0), (2.0, 2.0), (201, 201), (False, False))
-    values = wolfe_quapp(*np.meshgrid(*grid.axes, indexing="ij"))
-    return FreeEnergySurface(grid, values, 1.0, units="kt")
 
 
 def test_the_minima_and_saddles_of_wolfe_and_quapp(quapp):
@@ -236,23 +165,6 @@ def test_the_minima_of_a_real_run(shared_data):
         assert sum(m.probability for m in found.minima) == pytest.approx(1)
 
 
-@pytest.fixture(scope="module")
-def frames():
-    """A double well, frames that remember little."""
-    rng = np.random.default_rng(11)
-    x, places = 1.0, []
-    for _ in range(20000):
-        y = x + rng.normal(scale=1.2)
-        x = y if rng.random() < math.exp(min(0, well(x) - well(y))) else x
-        places.append(x)
-    text = "#! FIELDS time x\n" + "".join(f"{t} {x:.6f}\n" for t, x in enumerate(places))
-    return text
-
-
-def well(x):
-    return 2 * (x * x - 1) ** 2 + 0.4 * x
-
-
 def test_errors_are_those_of_replicas(frames, write):
     fes = FreeEnergySurface.from_colvar(
         write(frames), kbt=1.0, no_bias=True, units="kt", cv=["x"], error=True, bandwidth=[0.15]
@@ -296,7 +208,7 @@ def test_a_table_names_minima_saddles_and_the_unit(quapp):
     lines = quapp.basins(0.1).table().splitlines()
     assert lines[0] == "3 minima at least 0.1 kT deep, energies in kT"
     assert lines[1].split() == ["basin", "x", "y", "free", "depth", "probability"]
-    assert lines[5] == "saddles"
+    assert lines[5] == "saddles of all pairs, barriers from a to b and back"
     assert len(lines) == 10
 
 
@@ -312,3 +224,16 @@ def test_pictures_of_basins(quapp, tmp_path):
     three = FreeEnergySurface(grid_of((3, 3, 3), (True,) * 3), np.zeros((3, 3, 3)), 1.0)
     with pytest.raises(InputError, match="1 or 2 CVs, got a, b, c"):
         three.basins().plot()
+
+
+def test_very_many_minima_are_told_in_part():
+    grid = grid_of((200, 200), (True, True))
+    noise = np.random.default_rng(1).random(grid.shape)
+    found = FreeEnergySurface(grid, noise, 1.0).basins(0)
+    assert len(found) > 3000
+    lines = found.table().splitlines()
+    assert lines[32] == f"... and {len(found) - 30} more"
+    assert len(lines) == 35 + 8 * 7 // 2
+    assert found.saddle(3, 1000).barriers[0] > 0
+    with pytest.raises(InputError, match=r"too many pairs .* ask for a higher persistence"):
+        _ = found.saddles

@@ -8,13 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from test_basins import (
+from landscapes import (
     curvature,
-    frames,  # noqa: F401
     grid_of,
     highest_of_best_ways,
     neighbours,
-    quapp,  # noqa: F401
     slope,
     small_functions,
     stationary,
@@ -72,7 +70,7 @@ def true_path():
 
 
 @needs_scipy
-def test_the_path_of_wolfe_and_quapp(quapp, true_path):  # noqa: F811
+def test_the_path_of_wolfe_and_quapp(quapp, true_path):
     path = quapp.path(0, 1)
     apart = [np.linalg.norm(true_path - point, axis=1).min() for point in path.points]
     assert max(apart) < 0.01  # half a step of the grid
@@ -89,7 +87,7 @@ def test_the_path_of_wolfe_and_quapp(quapp, true_path):  # noqa: F811
 
 
 @needs_scipy
-def test_a_point_is_led_down_to_its_minimum_first(quapp):  # noqa: F811
+def test_a_point_is_led_down_to_its_minimum_first(quapp):
     start = (-1.6, 0.9)
     path = quapp.path(start, 0, n_points=301)
     np.testing.assert_allclose(path.points[0], start)
@@ -106,7 +104,7 @@ def moved(fes, shift):
 
 
 @needs_scipy
-def test_a_path_across_the_end_of_a_period(quapp):  # noqa: F811
+def test_a_path_across_the_end_of_a_period(quapp):
     grid = grid_of((60, 60), (True, True), -math.pi, math.pi)
     a, b = np.meshgrid(*grid.axes, indexing="ij")
     values = 3 * np.cos(2 * a) + 2 * np.cos(b - np.sin(a)) + 0.5 * np.sin(a) + np.cos(a)
@@ -142,7 +140,7 @@ def test_paths_of_other_numbers_of_cvs(d):
 
 
 @needs_scipy
-def test_scales_are_the_units_of_the_cvs(quapp):  # noqa: F811
+def test_scales_are_the_units_of_the_cvs(quapp):
     path = quapp.path(0, 1)
     wide = type(quapp.grid)(("x", "y"), (-2.0, -200.0), (2.0, 200.0), (201, 201), (False, False))
     other = FreeEnergySurface(wide, quapp.values, 1.0).path(0, 1, scales=[1, 100])
@@ -161,7 +159,7 @@ def test_a_path_beside_what_is_not_known_says_so():
 
 
 @needs_scipy
-def test_errors_along_a_path(frames, write):  # noqa: F811
+def test_errors_along_a_path(frames, write):
     fes = FreeEnergySurface.from_colvar(
         write(frames), kbt=1.0, no_bias=True, units="kt", cv=["x"], error=True, bandwidth=[0.15]
     )
@@ -177,7 +175,7 @@ def test_errors_along_a_path(frames, write):  # noqa: F811
 
 
 @needs_scipy
-def test_what_paths_refuse(quapp):  # noqa: F811
+def test_what_paths_refuse(quapp):
     for ends, message in [
         ((0, 7), "no basin 7: there are 0 to 1"),
         ((0, 0), "one point of the grid twice"),
@@ -200,14 +198,14 @@ def test_what_paths_refuse(quapp):  # noqa: F811
         parted.path(0, (0, 0))
 
 
-def test_paths_name_the_extra_where_scipy_is_missing(quapp, monkeypatch):  # noqa: F811
+def test_paths_name_the_extra_where_scipy_is_missing(quapp, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy", None)
     with pytest.raises(BackendError, match=r"a path needs scipy: pip install 'cyfes\[scipy\]'"):
         quapp.path(0, 1)
 
 
 @needs_scipy
-def test_pictures_of_paths(quapp, tmp_path):  # noqa: F811
+def test_pictures_of_paths(quapp, tmp_path):
     pytest.importorskip("matplotlib")
     from cyfes.landmarks import save_path
 

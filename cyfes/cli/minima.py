@@ -3,10 +3,11 @@
 import argparse
 from dataclasses import replace
 
-from cyfes.basins import SHOWN, Basins
+from cyfes.basins import Basins
 from cyfes.cli.common import files, notes, report
 from cyfes.cli.frames import surface_or_frames
 from cyfes.cli.surfaces import check_picture
+from cyfes.columns import Columns
 from cyfes.errors import InputError
 from cyfes.provenance import Provenance
 from cyfes.units import UNIT_LABELS, parse_number
@@ -28,10 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
         f"or more; energies in {UNIT_LABELS[surface.units]}"
     )
     report({"minima": found})
-    report.table(basins.columns().lines())
-    if basins.saddles:
-        report({"saddles": _described(basins)})
-        report.table(basins.saddle_columns(SHOWN).lines())
+    saddles = basins.saddle_columns() if arguments.saddles else None
+    report.table(basins.lines())
     doubtful = sum(1 for m in basins.minima if (m.depth_error or 0) * 2 > m.depth)
     if doubtful:
         notes(
@@ -40,20 +39,17 @@ def run(arguments: argparse.Namespace) -> None:
                 "may have made them; a higher --persistence, or a larger --sigma, leaves them out"
             ]
         )
-    _write(arguments, basins, made.then(*lines, ("minima", found)))
+    _write(arguments, basins, saddles, made.then(*lines, ("minima", found)))
 
 
-def _described(basins: Basins) -> str:
-    pairs = f"between the {SHOWN} lowest" if len(basins) > SHOWN else "between all pairs"
-    return f"{pairs}; barriers from a to b and back"
-
-
-def _write(arguments: argparse.Namespace, basins: Basins, made: Provenance) -> None:
+def _write(
+    arguments: argparse.Namespace, basins: Basins, saddles: Columns | None, made: Provenance
+) -> None:
     if arguments.outfile:
         basins.columns().write(arguments.outfile, made)
         report({"written": arguments.outfile})
-    if arguments.saddles:
-        basins.saddle_columns().write(arguments.saddles, made)
+    if saddles is not None:
+        saddles.write(arguments.saddles, made)
         report({"written": arguments.saddles})
     if arguments.basins:
         labels = replace(basins.labels_surface(), provenance=made)

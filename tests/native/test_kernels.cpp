@@ -52,6 +52,7 @@ void check_threads() {
 int main(int n_arguments, char **arguments) {
   if (n_arguments < 2 || std::strcmp(arguments[1], "threads") != 0) {
     test_sums();
+    test_basins();
     test_text();
   }
   check_threads();

@@ -3,6 +3,7 @@
 #define CYFES_TESTS_TEST_KERNELS_HPP
 
 void test_sums();
+void test_basins();
 void test_text();
 
 #endif
