@@ -115,13 +115,12 @@ def dead_entries(world: World, folders: Mapping[str, str | None], place: str) ->
         if folder is None or world.has_folder(folder):
             continue
         before = led_to(entry, packed)
+        after = "out of the prefix" if folder.startswith("..") else f"to {folder}"
         if before in parents(world.package.packed.values()):
-            lines.append(
-                f"RPATH {entry} leads to {before} in the package, but once installed to {folder}, "
-                f"which does not exist: {packed} is moved"
-            )
+            there = f"to {before} in the package, but once installed {after}: {packed} is moved"
+            lines.append(f"RPATH {entry} leads {there}")
         else:
-            lines.append(f"RPATH {entry} leads to {folder}, which does not exist")
+            lines.append(f"RPATH {entry} leads {after}, which does not exist")
     return lines
 
 
