@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import owners
 from elf import Elf
-from linking import Source, World, led_to, parents, source
+from linking import Source, World, led_to, source
 from package import ANY
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -116,7 +116,7 @@ def dead_entries(world: World, folders: Mapping[str, str | None], place: str) ->
             continue
         before = led_to(entry, packed)
         after = "out of the prefix" if folder.startswith("..") else f"to {folder}"
-        if before in parents(world.package.packed.values()):
+        if packed != place and before in world.packed_folders:
             there = f"to {before} in the package, but once installed {after}: {packed} is moved"
             lines.append(f"RPATH {entry} leads {there}")
         else:

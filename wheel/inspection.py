@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import faults
+import installed
 import package
-import prefix
 from commands import WheelError
 from linking import World
 
@@ -18,7 +18,7 @@ def world(path: Path, name: str | None, beside: Sequence[Path], folder: Path) ->
     if path.is_dir():
         if name is None:
             raise WheelError(f"{path} is a folder: name the package to check, PREFIX PACKAGE")
-        chosen, others = prefix.chosen(path, name)
+        chosen, others = installed.chosen(path, name)
     elif name is not None:
         raise WheelError(f"{path}: a package's name, {name!r}, belongs to a folder, not to a file")
     else:

@@ -34,7 +34,10 @@ class World:
         self.package = package
         self.owner = {place: other.name for other in others for place in other.files}
         self.owner |= dict.fromkeys(package.files, package.name)
-        self.folders = parents(self.owner) | ({"lib"} if package.kind == "conda" else set())
+        always = {"lib"} if package.kind == "conda" else set()
+        self.folders = parents(self.owner) | always
+        #: Those that it had as long as it was packed.
+        self.packed_folders = parents(package.packed.values()) | always
         read = {place: elf.read(path) for place, path in package.files.items()}
         #: The libraries and programs of the package.
         self.elves = {place: file for place, file in sorted(read.items()) if file}
