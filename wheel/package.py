@@ -6,7 +6,7 @@ import posixpath
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from pathlib import Path
@@ -166,20 +166,14 @@ def unpack_conda(path: Path, folder: Path) -> None:
                     files.extractall(folder, filter="data")
 
 
-@contextlib.contextmanager
-def decompressed(packed: BinaryIO) -> Iterator[BinaryIO]:
-    """Open a zstd stream, with the standard library or the package zstandard."""
+def decompressed(packed: BinaryIO) -> BinaryIO:
+    """Open a zstd stream, with Python's own module from 3.14 on or its backport."""
     try:
-        from compression import zstd  # from Python 3.14 on
+        from compression import zstd
     except ImportError:
         try:
-            import zstandard
+            from backports import zstd
         except ImportError:
-            raise WheelError(
-                "a .conda file is compressed with zstd: pip install zstandard"
-            ) from None
-        with zstandard.ZstdDecompressor().stream_reader(packed) as plain:
-            yield plain
-    else:
-        with zstd.open(packed) as plain:
-            yield plain
+            words = "a .conda file is compressed with zstd: pip install backports.zstd"
+            raise WheelError(words) from None
+    return zstd.open(packed)

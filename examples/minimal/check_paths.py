@@ -20,7 +20,7 @@ for library in PACKAGE.glob("*.so"):
         if any(not entry.startswith("$ORIGIN") for entry in path.split(":")):
             problems.append(f"{library.name}: RPATH {path} is not relative")
 
-mapped = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
+mapped = {line.split(maxsplit=5)[-1] for line in Path("/proc/self/maps").read_text().splitlines()}
 ours = [path for path in mapped if re.search(r"/lib(axpy|gomp|cudart)[-.]", path)]
 for path in sorted(ours):
     print("loaded", path)
