@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import owners
 from elf import Elf
-from linking import Source, World, led_to, source
+from linking import NOT_FOUND, Source, World, led_to, source
 from package import ANY
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -44,7 +44,7 @@ def examine(world: World, place: str) -> Report:
     faults = [file.problem, *(found.fault for found in sources.values())]
     # An entry that leads nowhere harms nobody if all is found through the others.
     dead = dead_entries(world, folders, place)
-    faults += dead if any(faults) else []
+    faults += dead if any(found.words == NOT_FOUND for found in sources.values()) else []
     faults += [words for name in file.needed for words in unbound(world, name)]
     faults += [words for entry in file.search for words in misled(world, entry, place)]
     faults += [*misplaced(world, place), *refused(world, file)]

@@ -15,6 +15,8 @@ from package import Package
 from packaging.utils import canonicalize_name
 
 ORIGIN = re.compile(r"\$(?:ORIGIN|\{ORIGIN\})(/.*)?")
+#: Where a library comes from that is nowhere.
+NOT_FOUND = "not found"
 
 
 @dataclass(frozen=True)
@@ -138,4 +140,4 @@ def unled(world: World, place: str, name: str, folder: str) -> Source:
 
 
 def lost(name: str, why: str) -> Source:
-    return Source("not found", f"{name} is not found: {why}")
+    return Source(NOT_FOUND, f"{name} is not found: {why}")

@@ -24,6 +24,10 @@ def run(*command: str) -> str:
 CUDA = int(re.search(r"release (\d+)", run(NVCC, "--version"))[1]) if NVCC else None
 #: In a wheel the CUDA runtime is a package beside this one; conda has all libraries in one folder.
 BESIDE = CUDA is not None and "CONDA_BUILD" not in os.environ
+if BESIDE and CUDA < 13:
+    raise SystemExit(
+        f"CUDA {CUDA}: the runtime of PyPI has the names that are used here from 13 on"
+    )
 #: RPATH and not RUNPATH: a stale LD_LIBRARY_PATH must not win.
 LINK = ["-Wl,--disable-new-dtags"]
 

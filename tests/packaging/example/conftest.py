@@ -1,5 +1,6 @@
 """Makes the modules of wheel/ and tools/conda importable, and finds what `make example` built."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ BUILT = ROOT / "build" / "example"
 if (ROOT / "examples").is_dir() and list(BUILT.glob("*.whl")):
     folders = ("wheel", "tools/conda", "tests/packaging/conda")
     sys.path[:0] = [str(ROOT / folder) for folder in folders]
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 else:  # not built, or beside an installed package
     collect_ignore_glob = ["test_*.py"]
 
