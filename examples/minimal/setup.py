@@ -11,23 +11,25 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 SOURCE, LIBRARY = "axpy/axpy.cu", "axpy/libaxpy.so"
-named = os.environ.get("NVCC", "nvcc")
-NVCC = shutil.which(named)
-if "NVCC" in os.environ and named and NVCC is None:
+NVCC = shutil.which(os.environ.get("NVCC", "nvcc"))
+if (named := os.environ.get("NVCC")) and NVCC is None:
     raise SystemExit(f"NVCC={named} is not a program: unset it, or leave it empty for CPUs only")
 
 
 def run(*command: str) -> str:
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    done = subprocess.run(
+        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    if done.returncode != 0:
+        raise SystemExit(f"{shlex.join(command)} failed:\n{done.stdout}")
+    return done.stdout
 
 
 CUDA = int(re.search(r"release (\d+)", run(NVCC, "--version"))[1]) if NVCC else None
 #: In a wheel the CUDA runtime is a package beside this one; conda has all libraries in one folder.
 BESIDE = CUDA is not None and "CONDA_BUILD" not in os.environ
 if BESIDE and CUDA < 13:
-    raise SystemExit(
-        f"CUDA {CUDA}: the runtime of PyPI has the names that are used here from 13 on"
-    )
+    raise SystemExit(f"CUDA {CUDA}: PyPI's runtime has the names that are used here from 13 on")
 #: RPATH and not RUNPATH: a stale LD_LIBRARY_PATH must not win.
 LINK = ["-Wl,--disable-new-dtags"]
 
@@ -40,9 +42,16 @@ def build_library(target: Path, temporary: str) -> None:
     link = [*cxx, "-shared", *shlex.split(os.environ.get("LDFLAGS", "")), *LINK, binary]
     if NVCC:
         arch = os.environ.get("AXPY_ARCH", "all-major")
-        flags = [f"-arch={arch}", "-Xcompiler=-fPIC,-fvisibility=hidden"]
-        run(NVCC, "-c", SOURCE, "-o", binary, *flags)
-        top = re.search(r"TOP=(.*)", subprocess.getoutput(f"{NVCC} --dryrun -c {SOURCE}"))[1]
+        run(
+            NVCC,
+            "-c",
+            SOURCE,
+            "-o",
+            binary,
+            f"-arch={arch}",
+            "-Xcompiler=-fPIC,-fvisibility=hidden",
+        )
+        top = re.search(r"TOP=(.*)", run(NVCC, "--dryrun", "-c", SOURCE))[1]
         link += [f"-L{top}/lib64", f"-L{top}/lib", f"-l:libcudart.so.{CUDA}"]
         link += [f"-Wl,-rpath,$ORIGIN/../nvidia/cu{CUDA}/lib"] if BESIDE else []
     else:

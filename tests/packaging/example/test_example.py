@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytest.importorskip("rattler_build", reason="no rattler-build: make example installs it")
+
 import hiding
 import inspection
-import pytest
 from build_example import CHANNEL, EXAMPLE, variants
 from meta_yaml import render
 from prefix import create
