@@ -17,12 +17,10 @@ if (named := os.environ.get("NVCC")) and NVCC is None:
 
 
 def run(*command: str) -> str:
-    done = subprocess.run(
-        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    if done.returncode != 0:
-        raise SystemExit(f"{shlex.join(command)} failed:\n{done.stdout}")
-    return done.stdout
+    status, words = subprocess.getstatusoutput(shlex.join(command))
+    if status != 0:
+        raise SystemExit(f"{shlex.join(command)} failed:\n{words}")
+    return words
 
 
 CUDA = int(re.search(r"release (\d+)", run(NVCC, "--version"))[1]) if NVCC else None
@@ -41,16 +39,8 @@ def build_library(target: Path, temporary: str) -> None:
     cxx, binary = shlex.split(os.environ.get("CXX", "g++")), f"{temporary}/axpy.o"
     link = [*cxx, "-shared", *shlex.split(os.environ.get("LDFLAGS", "")), *LINK, binary]
     if NVCC:
-        arch = os.environ.get("AXPY_ARCH", "all-major")
-        run(
-            NVCC,
-            "-c",
-            SOURCE,
-            "-o",
-            binary,
-            f"-arch={arch}",
-            "-Xcompiler=-fPIC,-fvisibility=hidden",
-        )
+        flags = [f"-arch={os.environ.get('AXPY_ARCH', 'all-major')}", "-Xcompiler=-fPIC"]
+        run(NVCC, "-c", SOURCE, "-o", binary, *flags, "-Xcompiler=-fvisibility=hidden")
         top = re.search(r"TOP=(.*)", run(NVCC, "--dryrun", "-c", SOURCE))[1]
         link += [f"-L{top}/lib64", f"-L{top}/lib", f"-l:libcudart.so.{CUDA}"]
         link += [f"-Wl,-rpath,$ORIGIN/../nvidia/cu{CUDA}/lib"] if BESIDE else []
