@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import symbols
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
 #: Folders of a build that compilers leave in error texts, asserts and debug information.
@@ -67,8 +66,8 @@ def read(path: Path) -> Elf | None:
             glibc=newest_glibc(path),
             build_paths=build_paths(path.read_bytes()),
         )
-    except (ELFError, ValueError, KeyError, AttributeError, UnicodeDecodeError) as error:
-        return Elf(problem=f"cannot be read as ELF: {error}")
+    except Exception as error:  # pyelftools raises all kinds of them at damaged files
+        return Elf(problem=f"cannot be read as ELF: {error!r}")
 
 
 def entries(values: Iterable[str]) -> tuple[str, ...]:

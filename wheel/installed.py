@@ -17,8 +17,11 @@ def packages(root: Path) -> dict[str, Package]:
 
     What conda installed and pip also knows is conda's.
     """
-    found = {package.name: package for package in pip_packages(root)}
-    found |= {package.name: package for package in conda_packages(root)}
+    try:
+        found = {package.name: package for package in pip_packages(root)}
+        found |= {package.name: package for package in conda_packages(root)}
+    except (OSError, LookupError, ValueError, TypeError) as error:
+        raise WheelError(f"{root}: cannot be read as a prefix: {error!r}") from error
     if not found:
         raise WheelError(
             f"{root}: no packages: expected a folder with conda-meta/, with "
@@ -52,7 +55,7 @@ def conda_packages(root: Path) -> Iterator[Package]:
 def pip_packages(root: Path) -> Iterator[Package]:
     """Yield what pip noted of each package."""
     sites = [*root.glob("lib/python3.*/site-packages"), root]
-    for info in sorted(info for site in sites for info in site.glob("*.dist-info")):
+    for info in sorted(path.parent for site in sites for path in site.glob("*.dist-info/METADATA")):
         site = info.parent.relative_to(root).as_posix()
         python = re.search(r"python(3\.\d+)", site)
         name, requires = metadata(info)

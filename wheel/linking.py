@@ -53,22 +53,30 @@ class World:
         """Return the folders that have a library of this name."""
         return [posixpath.dirname(p) for p in self.owner if posixpath.basename(p) == name]
 
-    def known(self, name: str) -> list[owners.Owner]:
-        """Return the packages that are known to bring a library, folders from the prefix."""
-        site = self.package.site
-        return [
-            owners.Owner(owner.package, posixpath.normpath(posixpath.join(site, owner.folder)))
-            for owner in owners.known(self.package.kind, name)
-        ]
-
     def requires(self, name: str) -> bool:
         return name in self.package.requires or canonicalize_name(name) in self.package.requires
 
+    def bringing(self, name: str) -> list[str]:
+        """Return the packages that are required and known to bring a library."""
+        return [p for p in owners.known(self.package.kind, name) if self.requires(p)]
+
+    def declares(self, owner: str, name: str) -> bool:
+        """Whether the owner of a library is required, or a package that stands for it.
+
+        So libgomp does for _openmp_mutex, and cuda-toolkit for nvidia-cuda-runtime.
+        """
+        alike = owner in owners.known(self.package.kind, name)
+        return self.requires(owner) or (alike and bool(self.bringing(name)))
+
+    def comes_with(self, package: str, folder: str) -> bool:
+        """Whether a package is known to have its libraries in a folder."""
+        inside = posixpath.relpath(folder, self.package.site or ".")
+        return owners.brings(self.package.kind, package, inside)
+
     def has_folder(self, folder: str) -> bool:
         """Whether a folder is there, or known to come with a package that is required."""
-        inside = posixpath.relpath(folder, self.package.site or ".")
         return folder in self.folders or any(
-            owners.brings(name, inside) for name in self.package.requires
+            self.comes_with(package, folder) for package in self.package.requires
         )
 
 
@@ -100,7 +108,7 @@ def source(world: World, place: str, name: str) -> Source:
         owner = world.owner.get(found)
         if owner == world.package.name:
             return Source(f"this package, {found}")
-        if owner and (world.requires(owner) or is_system):
+        if owner and (is_system or world.declares(owner, name)):
             return Source(f"{owner}, {found}")
         if owner:
             return undeclared(name, owner)
@@ -115,16 +123,14 @@ def unreached(world: World, place: str, name: str) -> Source:
     """The same for a library that is seen in no folder of the RPATH, and is not the system's."""
     if folders := world.folders_of(name):
         return unled(world, place, name, folders[0])
-    candidates = world.known(name)
-    declared = [owner for owner in candidates if world.requires(owner.package)]
-    for owner in declared:
-        if owner.folder in world.reached(place):
-            return Source(f"{owner.package}, which is required, {owner.folder}")
-    if declared:
-        there = f"{declared[0].package} has it in {declared[0].folder}"
-        return lost(name, f"{there}, where no entry of the RPATH leads")
-    if candidates:
-        return undeclared(name, candidates[0].package)
+    for package in world.bringing(name):
+        for folder in world.reached(place):
+            if world.comes_with(package, folder):
+                return Source(f"{package}, which is required, {folder}")
+        there = owners.folder(world.package.kind, package)
+        return lost(name, f"{package} has it in {there}, where no entry of the RPATH leads")
+    if candidates := owners.known(world.package.kind, name):
+        return undeclared(name, candidates[0])
     allowed = "conda" if world.package.kind == "conda" else "manylinux"
     return lost(name, "not in the package, not known of a package that is required, "
                 f"and not one that {allowed} lets come from the system")  # fmt: skip

@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
@@ -28,15 +27,7 @@ CONDA = {
        for name in ("cublas", "cublasLt", "cufft", "curand", "cusolver", "cusparse")},
 }  # fmt: skip
 #: How the packages are called whose version is that of the CUDA runtime.
-RUNTIMES = ("nvidia-cuda-runtime", "cuda-version", "cuda-cudart", "cudatoolkit")
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A package that brings a library, and the folder: from site-packages, or from the prefix."""
-
-    package: str
-    folder: str
+RUNTIMES = ("nvidia-cuda-runtime", "cuda-toolkit", "cuda-version", "cuda-cudart", "cudatoolkit")
 
 
 def system(kind: str, name: str) -> bool:
@@ -59,29 +50,40 @@ def parts(name: str) -> tuple[str, str]:
     return (match[1], match[2] or "") if match else ("", "")
 
 
-def known(kind: str, name: str) -> list[Owner]:
+def known(kind: str, name: str) -> tuple[str, ...]:
     """Return the packages that are known to bring a library."""
-    stem, major = parts(name)
+    stem, _ = parts(name)
     if kind == "conda":
-        return [Owner(package, "lib") for package in CONDA.get(stem, ())]
+        return CONDA.get(stem, ())
     if stem not in NVIDIA:
-        return []
-    # Before 13 each package had a folder of its own, and CUDA's version in its name.
-    package = NVIDIA[stem]
-    return [
-        Owner(f"nvidia-{package}", f"nvidia/cu{major}/lib"),
-        *(Owner(f"nvidia-{package}-cu{n}", f"nvidia/{package.replace('-', '_')}/lib")
-          for n in (11, 12)),
-    ]  # fmt: skip
+        return ()
+    # Until CUDA 12 its version is in the package's name.
+    package, major = f"nvidia-{NVIDIA[stem]}", cuda_major(name)
+    newer, older = (package, "cuda-toolkit"), (f"{package}-cu11", f"{package}-cu12")
+    if major is None:
+        return newer + older
+    return newer if major > 12 else (f"{package}-cu{major}",)
 
 
-def brings(package: str, folder: str) -> bool:
-    """Whether a package of PyPI is known to have a folder of libraries in site-packages."""
+def folder(kind: str, package: str) -> str:
+    """Return where a package is known to have its libraries, "" for those that are not known.
+
+    From the prefix, or from site-packages. N stands for the major version of CUDA.
+    """
+    if kind == "conda":
+        return "lib" if any(package in packages for packages in CONDA.values()) else ""
     match = re.fullmatch(r"nvidia-(.+?)(-cu\d+)?", package)
-    if match is None or match[1] not in NVIDIA.values():
-        return False
-    named = match[1].replace("-", "_") if match[2] else r"cu\d+"
-    return re.fullmatch(f"nvidia/{named}/lib", folder) is not None
+    if package == "cuda-toolkit" or (match and match[1] in NVIDIA.values() and not match[2]):
+        return "nvidia/cuN/lib"
+    if match and match[1] in NVIDIA.values():
+        return f"nvidia/{match[1].replace('-', '_')}/lib"
+    return ""
+
+
+def brings(kind: str, package: str, place: str) -> bool:
+    """Whether a package is known to have libraries in a folder."""
+    pattern = folder(kind, package).replace("N", r"\d+")
+    return bool(pattern) and re.fullmatch(pattern, place) is not None
 
 
 def cuda_major(name: str) -> int | None:

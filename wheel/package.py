@@ -58,7 +58,7 @@ def read(path: Path, folder: Path) -> Package:
         if path.name.endswith((".conda", ".tar.bz2")):
             unpack_conda(path, folder)
             return conda(folder)
-    except (OSError, zipfile.BadZipFile, tarfile.TarError, KeyError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, tarfile.TarError, LookupError, ValueError) as error:
         raise WheelError(f"{path}: cannot be read as a package: {error}") from error
     raise WheelError(f"{path}: expected a .whl, a .conda, a .tar.bz2 or the folder of a prefix")
 
