@@ -11,6 +11,7 @@ IMAGES: dict[str, int]
 METHODS: tuple[str, ...]
 TOLERANCE: float
 TAIL: float
+NODES: int
 ROW_FAULTS: tuple[str, ...]
 
 class Backend:
@@ -68,6 +69,15 @@ def weigh(
     log_weights: np.ndarray, exponent: int, weights: np.ndarray, n_threads: int = 0
 ) -> tuple[float, float]: ...
 def sum_weights(weights: np.ndarray, n_threads: int = 0) -> tuple[float, float]: ...
+def add_nodes(
+    net: Grid,
+    width: float,
+    ends: np.ndarray,
+    centers: np.ndarray,
+    weights: np.ndarray,
+    nodes: np.ndarray,
+    n_threads: int = 0,
+) -> None: ...
 def evaluate(
     points: np.ndarray,
     period: np.ndarray,

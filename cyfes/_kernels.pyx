@@ -122,6 +122,9 @@ cdef extern from "cyfes_kernels.h" nogil:
                        cyfes_plan *) nogil
     int cyfes_cpu_weigh(int64_t, const double *, double, const cyfes_options *, double *, double *)
     int cyfes_cpu_sum_weights(int64_t, const double *, const cyfes_options *, double *)
+    int CYFES_NODES
+    int cyfes_cpu_nodes(const cyfes_grid *, double, int64_t, const int64_t *, const double *,
+                        const double *, const cyfes_options *, double *)
     int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
                          int32_t, int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
@@ -136,6 +139,8 @@ METHODS = ("auto", "stamps", "tiles", "moments")
 #: What sums may err by where nothing else is asked for.
 TOLERANCE = 1e-11
 TAIL = 30.0
+#: Nodes of a net that a sample adds to, along each CV.
+NODES = CYFES_NODES
 ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite", "header line in it")
 
 
@@ -519,6 +524,39 @@ def sum_weights(weights, n_threads=0):
         status = cyfes_cpu_sum_weights(n, &w[0], &options, sums)
     _check(status, cyfes_error_text())
     return sums[0], sums[1]
+
+
+def add_nodes(net, width, ends, centers, weights, nodes, n_threads=0):
+    """Add blocks of samples to the ``nodes`` of a net, each as a Gaussian of ``width`` steps.
+
+    ``net`` has the n_dims (1 or 2), shape (cells), lower, spacing and period of a Grid; block b is
+    samples [ends[b - 1], ends[b]), ends int64[B]; centers float64[n, d], weights float64[n]; nodes
+    float64[B, shape + NODES - 1], C-contiguous. A sample in cell c counts at the nodes
+    c ... c + NODES - 1, of which node c + NODES / 2 - 1 is the cell's lower end; one outside the
+    cells, or not finite, counts nothing. Raises InputError for a bad shape.
+    """
+    cdef _Grid g = _Grid(net)
+    centers = _input("centers", centers, 2)
+    cdef const double[:, ::1] x = centers
+    cdef const double[::1] w = _input("weights", weights, 1)
+    cdef const int64_t[::1] e = np.ascontiguousarray(ends, np.int64)
+    cdef cyfes_options options = _options("gaussian", 1.0, "all", n_threads, 0)
+    cdef double s = width
+    cdef int64_t n_blocks = e.shape[0], n = x.shape[0]
+    cdef double *to
+    cdef int status
+    if x.shape[1] != net.n_dims or w.shape[0] != n:
+        raise InputError(f"centers has shape {centers.shape} and weights {w.shape[0]} entries for "
+                         f"{net.n_dims} CVs")
+    if n == 0 or n_blocks == 0:
+        return
+    if e[n_blocks - 1] > n:
+        raise InputError(f"blocks end at {e[n_blocks - 1]}, after the last of {n} samples")
+    shape = (n_blocks, *(count + NODES - 1 for count in net.shape))
+    to = <double *>_data("nodes", nodes, np.dtype(np.float64), shape)
+    with nogil:
+        status = cyfes_cpu_nodes(&g.grid, s, n_blocks, &e[0], &x[0, 0], &w[0], &options, to)
+    _check(status, cyfes_error_text())
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,

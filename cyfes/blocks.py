@@ -27,17 +27,22 @@ class Ledger:
         self._file = 0
         self._is_open = False
 
-    def assign(self, n: int) -> np.ndarray:
-        """Return the blocks of the next frames, int64, of fewer than ``n`` where all are full."""
+    def assign(self, n: int) -> tuple[int, np.ndarray]:
+        """Return (first block, frames in it and in those after it, int64[k]) of the next frames.
+
+        These are fewer than ``n`` where all blocks are full, none where there is no room.
+        """
         first = self.n - self._is_open
         inside = int(self.counts[first]) if self._is_open else 0
         taken = min(n, (len(self.counts) - first) * self.length - inside)
-        index: np.ndarray = first + (inside + np.arange(taken)) // self.length
-        if taken:
-            self.n, self._is_open = int(index[-1]) + 1, True
-            self.counts += np.bincount(index, minlength=len(self.counts))
-            self.files[first : self.n] = self._file
-        return index
+        if not taken:
+            return first, np.zeros(0, np.int64)
+        ends = np.arange(1, -(-(inside + taken) // self.length) + 1) * self.length - inside
+        counts = np.diff(np.minimum(ends, taken), prepend=0)
+        self.n, self._is_open = first + len(counts), True
+        self.counts[first : self.n] += counts
+        self.files[first : self.n] = self._file
+        return first, counts
 
     def end_file(self) -> None:
         """Let the next frame begin a block of its own."""

@@ -30,7 +30,7 @@ from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
-from cyfes.uncertainty import ErrorRequest, Uncertainty
+from cyfes.uncertainty import ErrorRequest
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
 FEW_SAMPLES = 10
@@ -310,7 +310,7 @@ class FreeEnergySurface(Surface):
         """Return the surface of frames that are summed as they are read."""
         h = bandwidth[None, :]
         warn_if_coarse(density.grid, h, "kernels")
-        blocks = None if errors is None else BlockDensity(density, errors.blocks)
+        blocks = None if errors is None else BlockDensity(density, bandwidth, errors.blocks)
         spans, n_files = [], 0
         for values, log_w in samples.chunks(density.grid):
             if blocks is None:
@@ -319,7 +319,7 @@ class FreeEnergySurface(Surface):
                 if len(samples.ends) > n_files:
                     n_files = len(samples.ends)
                     blocks.end_file()
-                blocks.add(values, h, log_w)
+                blocks.add(values, log_w)
             spans.append(span(values))
         surface = cls.from_density(density, bandwidth, kbt, units)
         lows, highs = zip(*spans)
@@ -340,11 +340,12 @@ class FreeEnergySurface(Surface):
     ) -> "FreeEnergySurface":
         """Return the surface of all samples, summed in blocks, with its errors."""
         warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
-        blocks = BlockDensity(density, errors.blocks, len(samples), len(samples.ends) or 1)
+        n_files = len(samples.ends) or 1
+        blocks = BlockDensity(density, bandwidth, errors.blocks, len(samples), n_files)
         for rows in samples.files():
             for start in range(rows.start, rows.stop, FRAMES):
                 part = slice(start, min(start + FRAMES, rows.stop))
-                blocks.add(samples.values[part], bandwidth[None, :], samples.log_weights[part])
+                blocks.add(samples.values[part], samples.log_weights[part])
                 if progress is not None:
                     progress(part.stop, len(samples))
             blocks.end_file()
@@ -357,16 +358,16 @@ class FreeEnergySurface(Surface):
         self, blocks: BlockDensity, errors: ErrorRequest | None
     ) -> "FreeEnergySurface":
         """Return itself with the errors that its blocks tell; warn where these are too small."""
-        found = Uncertainty.of(
-            blocks.blocks(), blocks.correlation(), errors or ErrorRequest(), blocks.note
-        )
+        found = blocks.uncertainty(errors or ErrorRequest())
         if found.problem:
             warnings.warn(
                 f"the errors are lower bounds: {found.problem}",
                 CyfesWarning,
                 stacklevel=4,
             )
-        error = (self.kbt or 1.0) * found.relative_error()
+        # Blocks reach a little farther than the density, where F is inf.
+        known = np.isfinite(self.values)
+        error = np.where(known, (self.kbt or 1.0) * found.relative_error(), np.inf)
         return replace(self, error=error, uncertainty=found)
 
     @classmethod

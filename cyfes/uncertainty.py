@@ -48,9 +48,7 @@ class Uncertainty:
     def of(
         cls, blocks: BlockSums, correlation: Correlation, request: ErrorRequest, note: str = ""
     ) -> "Uncertainty":
-        """Return the uncertainty told by as many of the blocks as are independent, or wanted."""
-        if request.blocks is None:
-            blocks = blocks.joined(joined_blocks(len(blocks), blocks.length, correlation))
+        """Return the uncertainty told by blocks, with what is wrong with it."""
         return cls(blocks, correlation, problem_of(blocks, correlation), note, request)
 
     def relative_error(self) -> np.ndarray:

@@ -154,6 +154,18 @@ int cyfes_cpu_weigh(int64_t n, const double *log_weights /* [n] */, double expon
 int cyfes_cpu_sum_weights(int64_t n, const double *weights /* [n] */, const cyfes_options *options,
                           double *sums /* [2] */);
 
+/* Blocks of samples on a net of nodes, from which a matrix along each CV makes their density: block
+ * b is samples [ends[b - 1], ends[b]), ends[-1] = 0. The net's shape counts cells, one or two CVs;
+ * a sample in cell c adds its weight times exp(-(distance / width)^2 / 2), in steps, to the
+ * CYFES_NODES nodes c ... c + CYFES_NODES - 1, of which node c + CYFES_NODES / 2 - 1 is the cell's
+ * lower end. Periodic CVs wrap cells, not nodes; samples outside the cells count nothing. Only
+ * n_threads and isa of the options count; the bits are the same for any n_threads. */
+enum { CYFES_NODES = 12 };
+int cyfes_cpu_nodes(const cyfes_grid *net, double width, int64_t n_blocks,
+                    const int64_t *ends /* [n_blocks] */, const double *centers /* [n][n_dims] */,
+                    const double *weights /* [n] */, const cyfes_options *options,
+                    double *nodes /* [n_blocks][n_cells + CYFES_NODES - 1]... += */);
+
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,

@@ -106,15 +106,19 @@ class Grid:
         return tuple(n - (not wraps) for n, wraps in zip(self.shape, self.periodic))
 
     @property
+    def lengths(self) -> np.ndarray:
+        """Distance of the bounds of each CV, float64[n_dims]."""
+        return np.asarray(np.array(self.upper) - np.array(self.lower))
+
+    @property
     def spacing(self) -> np.ndarray:
         """Distance of neighbouring points along each CV, float64[n_dims]."""
-        lengths = np.array(self.upper) - np.array(self.lower)
-        return np.asarray(lengths / np.array(self.bins))
+        return np.asarray(self.lengths / np.array(self.bins))
 
     @property
     def period(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[n_dims]."""
-        return np.where(self.periodic, np.array(self.upper) - np.array(self.lower), 0.0)
+        return np.where(self.periodic, self.lengths, 0.0)
 
     @property
     def axes(self) -> list[np.ndarray]:
