@@ -78,6 +78,12 @@ def add_nodes(
     nodes: np.ndarray,
     n_threads: int = 0,
 ) -> None: ...
+def nodes_to_grid(
+    matrices: Sequence[tuple[int, np.ndarray, np.ndarray]],
+    nodes: np.ndarray,
+    values: np.ndarray,
+    n_threads: int = 0,
+) -> None: ...
 def evaluate(
     points: np.ndarray,
     period: np.ndarray,

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cyfes.blocks import BlockSums, Ledger
+from cyfes.blocks import BlockSums, GivenBlocks, Ledger
 from cyfes.correlation import Correlation, RegionSeries
 from cyfes.density import Density
 from cyfes.errors import GridTooLargeError
@@ -23,12 +23,16 @@ SLICES = 16
 #: Frames whose slices are found in one go: what the cache holds.
 FRAMES = 1 << 15
 
+#: Blocks that go to the grid at once.
+AT_ONCE = 16
+
 
 class BlockDensity:
     """A density, the sums over blocks beside it, and the weights in slices of each CV.
 
     ``n_blocks`` (None: BLOCKS) of ``n_frames`` of one ``bandwidth`` float64[d] in ``n_files``, or
-    up to twice as many of what a stream brings (n_frames None). With one or two CVs blocks are
+    up to twice as many of what a stream brings (n_frames None); or blocks that end at the frames
+    ``ends`` int64[B], whatever the files. With one or two CVs blocks are
     summed at the nodes of a Net, else on the grid, and then the density is the sum of its blocks.
     Where the memory does not suffice the blocks are float32, then fewer; ``note`` says so.
     Raises GridTooLargeError where not even those fit.
@@ -41,6 +45,7 @@ class BlockDensity:
         n_blocks: int | None = None,
         n_frames: int | None = None,
         n_files: int = 1,
+        ends: np.ndarray | None = None,
     ) -> None:
         self.total = density
         self._bandwidth = bandwidth
@@ -48,19 +53,17 @@ class BlockDensity:
         self._net = Net.of(grid, bandwidth, density.cutoff, density.n_threads)
         self._shape = grid.shape if self._net is None else self._net.shape
         self.note = ""
-        most, dtype = self._fitting(n_blocks or BLOCKS, n_frames is None)
-        length, capacity = 1, 2 * most
-        if n_frames is not None:
-            length = max(1, -(-n_frames // most))
-            capacity = min(capacity, -(-n_frames // length) + n_files)
-        self._ledger = Ledger(max(2, capacity), length)
+        if ends is not None:
+            n_blocks, n_frames = len(ends), int(ends[-1])
+        most, dtype = self._fitting(n_blocks or BLOCKS, n_frames is None, ends is not None)
+        self._ledger = _ledger(most, n_frames, n_files) if ends is None else GivenBlocks(ends)
         n = len(self._ledger.counts)
         self._values: np.ndarray = np.zeros((n, *self._shape), dtype)
         self._exponents = np.zeros(n, np.int64)
         self._sums = np.zeros((n, 2))
         self._slices = RegionSeries(SLICES, grid.n_dims, n_frames or 1)
 
-    def _fitting(self, n_blocks: int, doubles: bool) -> tuple[int, type]:
+    def _fitting(self, n_blocks: int, doubles: bool, all_of_them: bool) -> tuple[int, type]:
         """(number of blocks, dtype) that fit in half of the free memory."""
         # What is summed is there twice while it goes to the grid.
         size = (self.total.grid.size + math.prod(self._shape)) * (1 + doubles)
@@ -69,7 +72,7 @@ class BlockDensity:
             if n * size * np.dtype(dtype).itemsize <= free:
                 return self._noted(n, dtype, n_blocks)
         n = n_blocks
-        while n // 2 >= min(FEWEST, n_blocks):
+        while not all_of_them and n // 2 >= min(FEWEST, n_blocks):
             n //= 2
             if n * size * 4 <= free:
                 return self._noted(n, np.float32, n_blocks)
@@ -144,9 +147,13 @@ class BlockDensity:
         shift = self._exponents[:n] - self.total.exponent
         sums = np.ldexp(self._sums[:n], np.stack([shift, 2 * shift], axis=1))
         values = np.empty((n, *self.total.grid.shape), self._values.dtype)
-        for to, nodes, by in zip(values, self._values, shift.tolist()):
-            block = nodes if self._net is None else self._net.on_grid(nodes)
-            to[...] = np.ldexp(block, by) if by else block
+        for start in range(0, n, AT_ONCE):
+            rows = slice(start, min(start + AT_ONCE, n))
+            some = self._values[rows]
+            values[rows] = some if self._net is None else self._net.on_grid(some)
+        for block, by in zip(values, shift.tolist()):
+            if by:
+                np.ldexp(block, by, out=block)
         self._values = values[:0]
         return BlockSums(values, sums[:, 0], sums[:, 1], counts)
 
@@ -209,3 +216,12 @@ class BlockDensity:
         for array in (self._values, self._exponents, self._sums):
             array[to] = array[block]
             array[block] = 0
+
+
+def _ledger(most: int, n_frames: int | None, n_files: int) -> Ledger:
+    """Up to ``most`` blocks of frames whose number is known, or twice as many of a stream."""
+    length, capacity = 1, 2 * most
+    if n_frames is not None:
+        length = max(1, -(-n_frames // most))
+        capacity = min(capacity, -(-n_frames // length) + n_files)
+    return Ledger(max(2, capacity), length)

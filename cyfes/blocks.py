@@ -84,6 +84,32 @@ class Ledger:
             mine[: self.n], mine[self.n :] = new, 0
 
 
+class GivenBlocks(Ledger):
+    """Blocks that end where it is given, after so many frames, whatever the files."""
+
+    def __init__(self, ends: np.ndarray) -> None:
+        super().__init__(len(ends))
+        self._ends = ends
+
+    def assign(self, n: int) -> tuple[int, np.ndarray]:
+        """Return (first block, frames in it and in those after it) of the next frames."""
+        done = int(self.counts.sum())
+        first = int(np.searchsorted(self._ends, done, "right"))
+        last = int(np.searchsorted(self._ends, done + n, "left"))
+        ends = np.minimum(self._ends[first : last + 1], done + n)
+        counts = np.diff(ends, prepend=done)
+        self.n = last + 1
+        self.counts[first : self.n] += counts
+        return first, counts
+
+    def end_file(self) -> None:
+        """Nothing ends with a file."""
+
+    def join_rests(self) -> np.ndarray:
+        """No block is joined to another."""
+        return np.arange(self.n)
+
+
 @dataclass(frozen=True, eq=False)
 class BlockSums:
     """Sums over B blocks of successive frames, weights in a unit of their own.
@@ -112,15 +138,26 @@ class BlockSums:
 
     def joined(self, n: int) -> "BlockSums":
         """Return the sums over blocks of ``n`` neighbours each; itself for 1."""
-        if n == 1:
-            return self
-        starts = np.arange(0, len(self), n)
+        return self if n == 1 else self.grouped(np.arange(0, len(self), n))
+
+    def grouped(self, starts: np.ndarray) -> "BlockSums":
+        """Return the sums over blocks from each of ``starts`` to the next, int64, from 0 on."""
         return replace(
             self,
             values=np.add.reduceat(self.values, starts),
             weights=np.add.reduceat(self.weights, starts),
             squares=np.add.reduceat(self.squares, starts),
             counts=np.add.reduceat(self.counts, starts),
+        )
+
+    def backwards(self) -> "BlockSums":
+        """Return the same blocks, the last one first."""
+        return replace(
+            self,
+            values=self.values[::-1],
+            weights=self.weights[::-1],
+            squares=self.squares[::-1],
+            counts=self.counts[::-1],
         )
 
     def mean(self, rows: slice = slice(None)) -> np.ndarray:

@@ -30,7 +30,7 @@ from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
-from cyfes.uncertainty import ErrorRequest
+from cyfes.uncertainty import ErrorRequest, Uncertainty
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
 FEW_SAMPLES = 10
@@ -365,6 +365,10 @@ class FreeEnergySurface(Surface):
                 CyfesWarning,
                 stacklevel=4,
             )
+        return self.with_uncertainty(found)
+
+    def with_uncertainty(self, found: Uncertainty) -> "FreeEnergySurface":
+        """Return itself with the errors that blocks on its grid tell."""
         # Blocks reach a little farther than the density, where F is inf.
         known = np.isfinite(self.values)
         error = np.where(known, (self.kbt or 1.0) * found.relative_error(), np.inf)

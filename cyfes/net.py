@@ -30,8 +30,8 @@ MOST_DIMS, MOST_NODES = 2, 16
 #: Most periods in a bandwidth.
 WIDEST = 16
 
-#: Images this many widths away are nothing in double precision.
-FARTHEST = 40.0
+#: Nodes come by fours, points in the matrices by eights.
+FOUR, EIGHT = 4, 8
 
 #: Doubles that a few blocks' nodes take while frames are added: what a cache holds.
 ROOM = 1 << 18
@@ -50,17 +50,19 @@ class Net:
         beside = np.where(grid.periodic, 0.0, reach * bandwidth)
         lower, upper = np.array(grid.lower) - beside, np.array(grid.upper) + beside
         bins = np.ceil((upper - lower) / (STEP * bandwidth)).astype(int)
+        bins += -(bins + np.where(grid.periodic, _kernels.NODES - 1, _kernels.NODES)) % FOUR
         self._cells = Grid.from_bins(
             grid.names, lower.tolist(), upper.tolist(), bins.tolist(), grid.periodic
         )
         self._n_threads = n_threads
         self.shape = tuple(n + _kernels.NODES - 1 for n in self._cells.shape)
         self._matrices = [
-            _matrix(axis, low, step, n, float(period), h)
+            _padded(_matrix(axis, low, step, n, float(period), h, reach * h))
             for axis, low, step, n, period, h in zip(
                 grid.axes, lower, self._cells.spacing, self.shape, grid.period, bandwidth
             )
         ]
+        self._grid_shape = grid.shape
 
     @staticmethod
     def of(grid: Grid, bandwidth: np.ndarray, reach: float, n_threads: int = 0) -> "Net | None":
@@ -101,33 +103,40 @@ class Net:
                 yield block, exponent, total
 
     def on_grid(self, nodes: np.ndarray) -> np.ndarray:
-        """Return what sums at the nodes, float[shape], make on the grid, float64[grid.shape]."""
-        parts = [self._seen(nodes, axis) for axis in range(nodes.ndim)]
-        first, *second = (matrix[:, part] for matrix, part in zip(self._matrices, parts))
-        found = first @ nodes[tuple(parts)]
-        return np.asarray(found @ second[0].T if second else found)
+        """Return what the nodes of B blocks make on the grid, float64[B, *grid.shape].
 
-    def _seen(self, nodes: np.ndarray, axis: int) -> slice:
-        """The nodes of a CV that frames reached: few beside the grid, where there are any."""
-        if self._cells.periodic[axis]:
-            return slice(None)
-        others = tuple(i for i in range(nodes.ndim) if i != axis)
-        places = np.flatnonzero(nodes.any(axis=others))
-        return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
+        ``nodes`` float[B, *shape].
+        """
+        values = np.empty((len(nodes), *self._grid_shape))
+        _kernels.nodes_to_grid(
+            self._matrices, nodes.astype(np.float64, copy=False), values, self._n_threads
+        )
+        return values
+
+
+def _padded(matrix: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
+    """(points, matrix float64[nodes, columns by eights], rows of each eight that are not zero)."""
+    n_rows, n_points = matrix.shape
+    padded = np.zeros((n_rows, -(-n_points // EIGHT) * EIGHT))
+    padded[:, :n_points] = matrix
+    seen = np.asarray(padded.reshape(n_rows, -1, EIGHT).any(axis=2))
+    ranges = np.stack([seen.argmax(axis=0), n_rows - seen[::-1].argmax(axis=0)], axis=1)
+    return n_points, padded, np.ascontiguousarray(ranges)
 
 
 def _matrix(
-    points: np.ndarray, lower: float, step: float, n: int, period: float, h: float
+    points: np.ndarray, lower: float, step: float, n: int, period: float, h: float, reach: float
 ) -> np.ndarray:
-    """C exp(-(x - x_m)^2 / 2 b^2) of the points x and n nodes x_m, float64[points, n]."""
+    """C exp(-(x - x_m)^2 / 2 b^2) of n nodes x_m and points x within reach, float64[n, points]."""
     narrow = WIDTH * step
     wide = math.sqrt(h**2 - narrow**2)
     nodes = lower + (np.arange(n) - (_kernels.NODES // 2 - 1)) * step
-    distance = points[:, None] - nodes
+    distance = nodes[:, None] - points
     if period:
         distance -= period * np.rint(distance / period)
-    turns = math.ceil(FARTHEST * wide / period - 0.5) if period else 0
+    turns = math.ceil(reach / period + 0.5) if period else 0
     matrix = np.zeros(distance.shape)
     for turn in range(-turns, turns + 1):
-        matrix += np.exp(-(((distance + turn * period) / wide) ** 2) / 2)
+        image = distance + turn * period
+        matrix += np.where(abs(image) <= reach, np.exp(-((image / wide) ** 2) / 2), 0.0)
     return matrix * (step * h / (math.sqrt(2 * math.pi) * narrow * wide))

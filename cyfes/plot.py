@@ -107,11 +107,18 @@ def save_plot(
     """
     picture = picture_format(path)
     _heights(fes)
-    with _matplotlib().rc_context({"text.usetex": False}):  # which needs LaTeX
+    with matplotlib_of().rc_context({"text.usetex": False}):  # which needs LaTeX
         axes = _new_axes(fes, pyplot=False)
         plot_surface(fes, axes, **kwargs)
-        with atomic_write(path) as file:
-            np.atleast_1d(axes)[0].figure.savefig(file, format=picture, dpi=dpi)
+        save_figure(np.atleast_1d(axes)[0].figure, path, picture, dpi)
+
+
+def save_figure(
+    figure: Figure, path: str | os.PathLike[str], picture: str, dpi: float = 160.0
+) -> None:
+    """Write a figure in a ``picture_format``; an old picture becomes bck.N.NAME."""
+    with atomic_write(path) as file:
+        figure.savefig(file, format=picture, dpi=dpi)
 
 
 def picture_format(path: str | os.PathLike[str]) -> str:
@@ -166,15 +173,16 @@ def _new_axes(fes: Surface, *, pyplot: bool) -> Any:
     """Axes for a surface on a figure of its own: one, or a row of them for 3 CVs."""
     n_slices = min(_N_SLICES, fes.grid.shape[-1]) if fes.grid.n_dims == 3 else 1
     if fes.grid.n_dims == 2 and _errors(fes) is not None:
-        return _new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
+        return new_figure((2 * _FIGURE_SIZE[0], _FIGURE_SIZE[1]), pyplot).subplots(1, 2)
     size = _FIGURE_SIZE if n_slices == 1 else (1.2 + 1.9 * n_slices, 2.6)
-    figure = _new_figure(size, pyplot)
+    figure = new_figure(size, pyplot)
     if fes.grid.n_dims < 3:
         return figure.subplots()
     return figure.subplots(1, n_slices, sharex=True, sharey=True, squeeze=False)[0]
 
 
-def _matplotlib() -> Any:
+def matplotlib_of() -> Any:
+    """Return matplotlib; BackendError where it is missing or does not start."""
     try:
         import matplotlib.figure
     except ImportError:
@@ -187,8 +195,9 @@ def _matplotlib() -> Any:
     return matplotlib
 
 
-def _new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
-    _matplotlib()
+def new_figure(size: tuple[float, float], pyplot: bool) -> Figure:
+    """Return a figure of ``size`` in inches; without ``pyplot`` it needs no display."""
+    matplotlib_of()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

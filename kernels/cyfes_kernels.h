@@ -166,6 +166,19 @@ int cyfes_cpu_nodes(const cyfes_grid *net, double width, int64_t n_blocks,
                     const double *weights /* [n] */, const cyfes_options *options,
                     double *nodes /* [n_blocks][n_cells + CYFES_NODES - 1]... += */);
 
+/* What blocks of nodes [n_blocks][nodes 0]([nodes 1]) make on a grid, [n_blocks][points 0]
+ * ([points 1]), both contiguous: nodes times a matrix along each CV. The nodes of the last CV are a
+ * multiple of 4. Columns of the matrices, [nodes][columns], are points and then zeros, to a
+ * multiple of 8; the rows [begin, end) alone of each 8 columns are not zero. */
+typedef struct cyfes_matrix {
+  int64_t n_rows, n_points, n_columns;
+  const double *values;  /* [n_rows][n_columns] */
+  const int64_t *ranges; /* [n_columns / 8][2] */
+} cyfes_matrix;
+int cyfes_cpu_nodes_to_grid(int32_t n_dims, const cyfes_matrix *matrices /* [n_dims] */,
+                            int64_t n_blocks, const double *nodes, const cyfes_options *options,
+                            double *values);
+
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,

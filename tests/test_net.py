@@ -108,12 +108,12 @@ def test_a_net_makes_the_density_of_each_block(h, points, wraps, seed, log_unit)
     values, log_w = rng.normal(0.5, 0.5, (40, 1)), log_unit + rng.normal(0, 1, 40)
     for k, (nodes, exponent, sums) in enumerate(net.blocks(values, log_w, np.array([15, 40]))):
         rows = (slice(0, 15), slice(15, 40))[k]
-        # Exactly: all images, no cutoff.
+        # Exactly: all images, no end.
         distance = grid.axes[0][:, None] - values[rows, 0]
         turns = range(-20, 21) if wraps else [0]
         weights = np.exp(log_w[rows] - exponent * math.log(2))
         exact = sum(np.exp(-(((distance + 3 * t) / h) ** 2) / 2) for t in turns) @ weights
-        found = net.on_grid(nodes)
+        found = net.on_grid(nodes[None])[0]
         np.testing.assert_allclose(found, exact, rtol=1e-4, atol=1e-11 * exact.max())
         np.testing.assert_allclose(sums, (weights.sum(), (weights**2).sum()))
 
@@ -125,7 +125,7 @@ def test_a_net_reaches_as_far_as_the_density():
     exact = Density(grid, cutoff=30.0, method="stamps").add(values, h[None]).values
     net = Net.of(grid, h, 11.0)
     ((nodes, exponent, _),) = net.blocks(values, log_w, np.array([2]))
-    found = np.ldexp(net.on_grid(nodes), exponent)
+    found = np.ldexp(net.on_grid(nodes[None])[0], exponent)
     within = Density(grid, tail=0).add(values, h[None]).values > 0
     assert within.any()
     np.testing.assert_allclose(found[within], exact[within], rtol=0.1)

@@ -21,6 +21,7 @@ COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "reweight": "free energy surface from biased frames in COLVAR files",
     "deltag": "free energy difference of two regions, straight from biased frames",
+    "converge": "how a surface and differences of regions came about, and how long a run must be",
     "plot": "picture of a surface in a .dat, .cube or .npz file",
     "info": "version, instruction set, threads, libraries and where they were found",
 }

@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 
 from cyfes.backend import choose
+from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.console import ProgressBar, notes, report
 from cyfes.errors import InputError, shortened
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
+from cyfes.regions import Region, TwoRegions
+from cyfes.reweight import Samples, SampleStream
 from cyfes.selection import Selection
 from cyfes.units import (
     UNIT_LABELS,
@@ -40,11 +43,13 @@ __all__ = [
     "positive",
     "positives",
     "report",
+    "sampled_bandwidth",
     "selection",
     "share_or_count",
     "split",
     "thermal",
     "to_units",
+    "two_regions",
     "where",
 ]
 
@@ -227,6 +232,33 @@ def where(arguments: argparse.Namespace) -> dict[str, Any]:
         "backend": arguments.backend,
         "devices": devices,
     }
+
+
+def sampled_bandwidth(
+    arguments: argparse.Namespace, samples: Samples | SampleStream
+) -> tuple[np.ndarray, str]:
+    """Return the bandwidth float64[d] that --sigma gives or finds, and the rule it follows."""
+    given = split(arguments.sigma)
+    if given is None or given == ["auto"]:
+        if isinstance(samples, SampleStream):
+            raise InputError("--stream reads the frames once and needs --sigma with numbers")
+        return automatic_bandwidth(
+            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+        )
+    widths = positives(given, "--sigma") or []
+    if len(widths) != len(samples.names):
+        raise InputError(
+            f"--sigma has {len(widths)} values, expected {len(samples.names)} "
+            f"({','.join(samples.names)})"
+        )
+    return np.array(widths, float), "given"
+
+
+def two_regions(arguments: argparse.Namespace) -> TwoRegions:
+    """Return the regions of --a and --b; InputError if there is none."""
+    given = {"--a": arguments.a, "--b": arguments.b}
+    a, b = (None if t is None else Region.parse(t, option) for option, t in given.items())
+    return TwoRegions(a, b)
 
 
 def counts(dropped: Mapping[str, int]) -> str:

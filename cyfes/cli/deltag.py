@@ -16,6 +16,7 @@ from cyfes.cli.common import (
     selection,
     thermal,
     to_units,
+    two_regions,
 )
 from cyfes.deltag import (
     STANDARD_VOLUME,
@@ -25,7 +26,7 @@ from cyfes.deltag import (
     standard_state,
 )
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.regions import Region, TwoRegions
+from cyfes.regions import TwoRegions
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
 from cyfes.tables import TableReader, kind_of
@@ -35,7 +36,7 @@ from cyfes.units import UNIT_LABELS
 
 def run(arguments: argparse.Namespace) -> None:
     """Report the difference as the options say."""
-    regions = TwoRegions(_region(arguments.a, "--a"), _region(arguments.b, "--b"))
+    regions = two_regions(arguments)
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
@@ -55,10 +56,6 @@ def run(arguments: argparse.Namespace) -> None:
         corrected = factor * (value + standard_state(kbt, volume))
         formula = f"dG - kBT ln({volume:g} nm^3 / {STANDARD_VOLUME:.5g} nm^3), A at 1 mol/l"
         report({"standard state": f"{corrected:.6g} {unit} = {formula}"})
-
-
-def _region(texts: list[str] | None, option: str) -> Region | None:
-    return None if texts is None else Region.parse(texts, option)
 
 
 def _is_surface(path: str) -> bool:

@@ -96,23 +96,12 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help="1 to 4 CVs (default: where the header leaves no doubt)",
     )
-    files.add_argument(
-        "--period",
-        action=List,
-        metavar="MIN:MAX,...",
-        help="period of each CV, '-' for none (default: from the header)",
-    )
+    _add_period(files, "of each CV")
     _add_on_bad(files)
     _add_weights(parser)
     _add_energy(parser, "of the bias", "")
     kernel = parser.add_argument_group("kernel")
-    kernel.add_argument(
-        "--sigma",
-        action=List,
-        metavar="S,...",
-        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
-        "with the effective sample size, aware of periods",
-    )
+    _add_sigma(kernel)
     kernel.add_argument(
         "--tol",
         metavar="E",
@@ -157,23 +146,9 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "files", nargs="+", metavar="COLVAR", help="COLVAR files, or one surface on a grid"
     )
-    files.add_argument(
-        "--period",
-        action=List,
-        metavar="MIN:MAX,...",
-        help="period of each CV in the order the regions name them, '-' for none (default: from "
-        "the header)",
-    )
+    _add_period(files, "of each CV in the order the regions name them")
     _add_on_bad(files)
-    regions = parser.add_argument_group("regions")
-    for name, other in (("--a", "B"), ("--b", "A")):
-        regions.add_argument(
-            name,
-            action=Box,
-            metavar="CV=LOW:HIGH,...",
-            help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
-            f"> HIGH; repeated, the boxes are joined (default: all that is not in {other})",
-        )
+    _add_regions(parser)
     _add_weights(parser)
     _add_energy(parser, "of the bias", "")
     _add_rows(parser, "read the frames in chunks, whatever the size of the files")
@@ -188,6 +163,69 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
     running.add_argument(
         "--threads", metavar="N", default="0", help="threads that read (default 0: all cores)"
     )
+
+
+def add_converge(parser: argparse.ArgumentParser) -> None:
+    """Options of ``cyfes converge``."""
+    parser.usage = "cyfes converge [OPTION ...] HILLS ... | COLVAR ..."
+    parser.epilog = (
+        "One row for each part of the run: the distance of its surface from that of all, and with\n"
+        "--a or --b the free energy difference of regions; forwards and backwards.\n"
+        "Example: cyfes converge COLVAR --temp 300 --b phi=0:2.3 --target 0.5 --plot course.png"
+    )
+    files = parser.add_argument_group("input")
+    files.add_argument(
+        "files", nargs="+", metavar="FILE", help="HILLS files, or COLVAR files, plain or gzip"
+    )
+    files.add_argument(
+        "--order",
+        choices=("time", "files"),
+        default="time",
+        help="several files: merged by their clocks, else by time, as those of walkers (time, "
+        "default), or one after another (files)",
+    )
+    files.add_argument(
+        "--cv",
+        action=List,
+        metavar="NAME,...",
+        help="1 to 4 CVs of COLVAR files (default: where the header leaves no doubt)",
+    )
+    _add_period(files, "of each CV")
+    _add_on_bad(files)
+    parts = parser.add_argument_group("parts of the run")
+    parts.add_argument("--stride", metavar="N", help="a row after every N hills or frames")
+    parts.add_argument("--rows", metavar="N", help="so many rows instead (default 20)")
+    parts.add_argument(
+        "--log", action="store_true", help="rows at logarithmic distances, from a 1000th on"
+    )
+    parts.add_argument(
+        "--below",
+        metavar="E",
+        help="the distance counts points where F of all is less than this above its minimum, in "
+        "the unit of the result (default 10 kT)",
+    )
+    parts.add_argument(
+        "--target",
+        metavar="E",
+        help="also tell how much longer the run must be for an error of this, in the unit of the "
+        "result",
+    )
+    _add_regions(parser)
+    _add_weights(parser)
+    _add_energy(parser, "in the files", "; for COLVAR files, --a and --b")
+    _add_sigma(parser.add_argument_group("kernel"))
+    _add_grid(parser)
+    _add_rows(parser, None)
+    _add_blocks(parser.add_argument_group("errors"))
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--outfile",
+        type=_output,
+        metavar="FILE",
+        help="the table, - for the standard output (default converge.dat)",
+    )
+    output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
+    _add_running(parser, explain=False)
 
 
 def add_plot(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +250,37 @@ def add_info(parser: argparse.ArgumentParser) -> None:
     del parser
 
 
+def _add_period(group: argparse._ArgumentGroup, whose: str) -> None:
+    group.add_argument(
+        "--period",
+        action=List,
+        metavar="MIN:MAX,...",
+        help=f"period {whose}, '-' for none (default: from the header)",
+    )
+
+
+def _add_regions(parser: argparse.ArgumentParser) -> None:
+    regions = parser.add_argument_group("regions")
+    for name, other in (("--a", "B"), ("--b", "A")):
+        regions.add_argument(
+            name,
+            action=Box,
+            metavar="CV=LOW:HIGH,...",
+            help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
+            f"> HIGH; repeated, the boxes are joined (default: all that is not in {other})",
+        )
+
+
+def _add_sigma(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--sigma",
+        action=List,
+        metavar="S,...",
+        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
+        "with the effective sample size, aware of periods",
+    )
+
+
 def _add_on_bad(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--on-bad",
@@ -234,7 +303,7 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
 
 
-def _add_rows(parser: argparse.ArgumentParser, stream: str) -> None:
+def _add_rows(parser: argparse.ArgumentParser, stream: str | None) -> None:
     rows = parser.add_argument_group("rows")
     rows.add_argument("--start", metavar="T", help="first time used (time column; default: all)")
     rows.add_argument("--stop", metavar="T", help="last time used (time column; default: all)")
@@ -246,11 +315,8 @@ def _add_rows(parser: argparse.ArgumentParser, stream: str) -> None:
         "its rows (default 0)",
     )
     rows.add_argument("--every", metavar="N", default="1", help="use every N-th row (default 1)")
-    rows.add_argument(
-        "--stream",
-        action="store_true",
-        help=stream,
-    )
+    if stream is not None:
+        rows.add_argument("--stream", action="store_true", help=stream)
 
 
 def _add_blocks(group: argparse._ArgumentGroup) -> None:
@@ -313,14 +379,15 @@ def _output(text: str) -> str:
     return STDOUT[0] if text == "-" else text
 
 
-def _add_running(parser: argparse.ArgumentParser) -> None:
+def _add_running(parser: argparse.ArgumentParser, *, explain: bool = True) -> None:
     group = parser.add_argument_group("running")
     group.add_argument("--threads", metavar="N", default="0", help="threads (default 0: all cores)")
-    group.add_argument(
-        "--explain",
-        action="store_true",
-        help="report how the sum was computed, why, and what it errs by",
-    )
+    if explain:
+        group.add_argument(
+            "--explain",
+            action="store_true",
+            help="report how the sum was computed, why, and what it errs by",
+        )
     group.add_argument(
         "--backend",
         choices=("auto", "cpu", "cuda"),

@@ -35,6 +35,7 @@ struct isa_table {
                 double *sums);
   void (*sum_weights)(const double *weights, std::int64_t n, double *sums);
   void (*nodes)(const node_job &);
+  void (*transposed_product)(const product_job &);
 };
 
 // One per instruction set, defined by per_isa/loops.cpp and per_isa/loops_exact.cpp under the index

@@ -22,5 +22,15 @@ struct node_job {
   double *nodes;
 };
 
+// to[column of left][column of right] = sum over rows of left times right, which are
+// [n_rows][left_columns] and [n_rows][right_columns]. Left's columns come by fours, right's by
+// eights; of each eight the rows [begin, end) alone are not zero: ranges[eight][2].
+struct product_job {
+  std::int64_t n_rows, left_columns, right_columns;
+  const double *left, *right;
+  const std::int64_t *ranges;
+  double *to;
+};
+
 }  // namespace cyfes
 #endif

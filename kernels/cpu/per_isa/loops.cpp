@@ -21,7 +21,8 @@ const isa_table &isa_of<CYFES_ISA_INDEX>() {
       {count_any, scatter_any, line, moments_any, expand_row, expand},
       weigh,
       sum_weights,
-      add_nodes};
+      add_nodes,
+      transposed_product};
   return table;
 }
 

@@ -98,5 +98,19 @@ inline void add_nodes(const node_job &job) {
   }
 }
 
+// Eight columns of right at a time, in one register panel after another.
+inline void transposed_product(const cyfes::product_job &job) {
+  constexpr int groups = lanes < 8 ? 2 : 1;
+  for (std::int64_t c = 0; c < job.right_columns; c += groups * lanes) {
+    const std::int64_t begin = job.ranges[c / 8 * 2], end = job.ranges[c / 8 * 2 + 1];
+    for (std::int64_t r = 0; r < job.left_columns; r += 4) {
+      register_panel<groups> sums;
+      sums.add(end - begin, job.left + begin * job.left_columns + r, job.left_columns,
+               job.right + begin * job.right_columns + c, job.right_columns);
+      sums.put(job.to + r * job.right_columns + c, job.right_columns);
+    }
+  }
+}
+
 }  // namespace
 #endif
