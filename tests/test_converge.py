@@ -73,20 +73,23 @@ def test_rows_are_surfaces_of_the_first_and_of_the_last_frames(logarithmic):
     found = course_of(samples, cuts, regions=RIGHT, below=6.0)
     whole = surface_of(samples)
     np.testing.assert_allclose(found.surface.values, whole.values, rtol=1e-9, atol=1e-9)
-    assert found.forwards.rms[-1] == found.backwards.rms[-1] == pytest.approx(0, abs=1e-9)
+    assert found.forwards.rms[-1] == pytest.approx(0, abs=1e-9)
+    assert found.backwards.rms[-1] == pytest.approx(0, abs=1e-9)
+    judged = 0
     assert found.times.tolist() == samples.times[cuts - 1].tolist()
     for k, cut in enumerate(cuts.tolist()):
         for course, rows in ((found.forwards, slice(0, cut)), (found.backwards, slice(n - cut, n))):
             some = part(samples, rows)
-            values = surface_of(some).values if np.isfinite(course.rms[k]) else whole.values
-            known = np.where(np.isfinite(values), values, 1e9)
-            want = distance(known, whole.values, 6.0)
-            assert course.rms[k] == pytest.approx(want, rel=1e-3, abs=1e-9) or want > 1e3
+            if cut > 100:  # fewer leave points that only the far ends of kernels reach
+                want = distance(surface_of(some).values, whole.values, 6.0)
+                assert course.rms[k] == pytest.approx(want, rel=1e-4, abs=1e-9)
+                judged += 1
             right = some.values[:, 0] >= 0
             weights = np.exp(some.log_weights)
             with np.errstate(divide="ignore"):
                 dg = -2.0 * np.log(weights[right].sum() / weights[~right].sum())
             assert course.differences[k] == pytest.approx(dg)
+    assert judged >= 6
 
 
 def test_the_bits_do_not_depend_on_threads():
@@ -136,7 +139,7 @@ def test_given_blocks_end_where_it_is_said(lengths, chunk):
 def test_rows_of_hills_are_the_surfaces_of_a_stride(tmp_path, capsys):
     path = write_hills(tmp_path / "HILLS", 23)
     code, _, err = run(
-        capsys, "sum_hills", path, "--stride", 5, "--outfile", tmp_path / "fes_", "--bin", "20,20"
+        capsys, "sum_hills", path, "--stride", 5, "--outfile", tmp_path / "fes_", "--bin", "40,40"
     )
     assert (code, err) == (0, "")
     hills = read_hills(path)
@@ -162,7 +165,7 @@ def test_rows_of_hills_are_the_surfaces_of_a_stride(tmp_path, capsys):
 
 def test_hills_tell_no_time_that_is_needed(tmp_path):
     hills = read_hills(write_hills(tmp_path / "HILLS", 23))
-    grid = hills_grid(hills, Grid.from_bins(["phi", "d"], [-math.pi, -1], [math.pi, 3], [20, 20],
+    grid = hills_grid(hills, Grid.from_bins(["phi", "d"], [-math.pi, -1], [math.pi, 3], [40, 40],
                                             [True, False]))  # fmt: skip
     found = convergence_of_hills(hills, grid, cuts_of(23), below=3.0)
     assert found.forecast(0.5).startswith("not told: the hills tell no error")
@@ -195,25 +198,26 @@ def test_walkers_are_merged_by_their_clocks_else_by_time(tmp_path, capsys):
     assert hills.heights.tolist() == [1, 2] * 5
     assert "order of clock" in remark
     code, out, err = run(
-        capsys, "converge", *paths, "--below", 1, "--stride", 2, "--bin", "9,9", "--outfile",
+        capsys, "converge", *paths, "--below", 1, "--stride", 2, "--bin", "40,40", "--outfile",
         tmp_path / "a.dat",
     )  # fmt: skip
     assert code == 0
     assert "merged in the order of clock" in err
     code, out, err = run(
-        capsys, "converge", *paths, "--below", 1, "--stride", 2, "--bin", "9,9", "--outfile",
+        capsys, "converge", *paths, "--below", 1, "--stride", 2, "--bin", "40,40", "--outfile",
         tmp_path / "b.dat", "--order", "files",
     )  # fmt: skip
     assert (code, err) == (0, "")
     assert (tmp_path / "a.dat").read_text() != (tmp_path / "b.dat").read_text()
 
 
+@pytest.mark.filterwarnings("default")
 def test_frames_of_walkers_are_merged_by_time(tmp_path, capsys):
     paths = [write_colvar(tmp_path / f"COLVAR.{k}", 40, seed=k) for k in (0, 1)]
     out = tmp_path / "course.dat"
     code, _, err = run(
-        capsys, "converge", *paths, "--temp", 300, "--sigma", "0.3,0.2", "--stride", 20,
-        "--outfile", out, "--bin", "20,20",
+        capsys, "converge", *paths, "--cv", "phi,d", "--temp", 300, "--sigma", "0.3,0.2", "--stride", 20,
+        "--outfile", out, "--bin", "40,40",
     )  # fmt: skip
     assert code == 0
     assert "2 files are merged in the order of time" in err
@@ -289,6 +293,15 @@ def test_the_table_and_the_picture(tmp_path, capsys):
     assert table["dG_backwards"][-1] == pytest.approx(dg, rel=1e-4)
 
 
+def flags(options):
+    return [word for word in options if word == "--log"]
+
+
+def pairs(options):
+    words = [word for word in options if word != "--log"]
+    return zip(words[::2], words[1::2])
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -299,8 +312,8 @@ def test_the_table_and_the_picture(tmp_path, capsys):
         (["--temp", 300, "--target", -1], "--target must be positive"),
         (["--temp", 300, "--below", 0], "--below must be positive"),
         (["--temp", 300, "--b", "phi"], "no CV=LOW:HIGH"),
-        (["--temp", 300, "--b", "other=0:1", "--cv", "phi"], "name all CVs of the regions"),
-        (["--temp", 300, "--b", "phi=3.1:3.11", "--sigma", "0.3"], "lies in B"),
+        (["--temp", 300, "--b", "d=0:1", "--cv", "phi", "--sigma", 1], "name all CVs of the regions"),
+        (["--temp", 300, "--b", "phi=3.1:3.11"], "lies in B"),
         (["--temp", 300, "--plot", "a.txt"], "a picture must end in"),
         (["--temp", 300, "--start", 49], "at least 2 frames"),
     ],
@@ -308,7 +321,8 @@ def test_the_table_and_the_picture(tmp_path, capsys):
 def test_bad_input_of_frames_is_one_line(tmp_path, capsys, monkeypatch, options, words):
     monkeypatch.chdir(tmp_path)
     path = write_colvar(tmp_path / "COLVAR", 50)
-    code, _, err = run(capsys, "converge", path, "--sigma", "0.3,0.2", *options)
+    given = {"--cv": "phi,d", "--sigma": "0.3,0.2", **dict(pairs(options))}
+    code, _, err = run(capsys, "converge", path, *sum(given.items(), ()), *flags(options))
     assert code == 2
     assert words in err.splitlines()[-1]
     assert [p.name for p in tmp_path.iterdir()] == ["COLVAR"]

@@ -126,6 +126,5 @@ def test_a_net_reaches_as_far_as_the_density():
     net = Net.of(grid, h, 11.0)
     ((nodes, exponent, _),) = net.blocks(values, log_w, np.array([2]))
     found = np.ldexp(net.on_grid(nodes[None])[0], exponent)
-    within = Density(grid, tail=0).add(values, h[None]).values > 0
-    assert within.any()
+    within = [0, 1, 2, -3, -2, -1]  # rows of points up to eleven bandwidths from a frame
     np.testing.assert_allclose(found[within], exact[within], rtol=0.1)

@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         picture_format(arguments.plot)  # now, not after a long sum
     regions = two_regions(arguments) if arguments.a or arguments.b else None
     kbt = thermal(arguments)
+    _cuts(arguments, 2)  # refuses what cannot be, now
     target, below = positive(arguments.target, "--target"), positive(arguments.below, "--below")
     factor = to_units(arguments.units, arguments, kbt)
     below = None if below is None else below / factor
