@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -165,16 +166,20 @@ class BlockSums:
         total = self.values[rows].sum(axis=0, dtype=np.float64)
         return np.asarray(total / self.weights[rows].sum())
 
-    def relative_error(self) -> np.ndarray:
+    def relative_error(self, at: tuple[int, ...] | None = None) -> np.ndarray:
         """Return the standard error of P = sum w K / sum w, relative to P; inf where P is zero.
+
+        ``at`` a point: of P over P there, with what block b adds there in place of W_b below.
 
         sqrt(n / (n - 1) sum_b (W_b / W)^2 (P_b / P - 1)^2), W_b = sum w in block b of n: what each
         block does to ln P. P is averaged, never its logarithm. (Invernizzi, Piaggi and Parrinello
         2020 weigh by W_b / W / (n_eff - 1) instead of (W_b / W)^2 n / (n - 1), which is the same
         for equal W_b, and up to twice as much where they follow the visits of a basin.)
         """
-        n, shares = len(self), self.weights / self.weights.sum()
         total = self.values.sum(axis=0, dtype=np.float64)
+        where: Any = (slice(None), *(at or ()))
+        added = self.weights if at is None else self.values[where]
+        n, shares = len(self), added / added.sum(dtype=np.float64)
         squares = np.zeros(total.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
             for values, share in zip(self.values, shares):

@@ -31,6 +31,7 @@ from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
 from cyfes.uncertainty import ErrorRequest, Uncertainty
+from cyfes.weights import WeightSums
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
 FEW_SAMPLES = 10
@@ -195,6 +196,9 @@ class FreeEnergySurface(Surface):
         tail: float = TAIL,
         method: str = "auto",
         explain: bool = False,
+        error: bool = False,
+        blocks: int | None = None,
+        bootstrap: int = 0,
     ) -> "FreeEnergySurface":
         """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
 
@@ -203,7 +207,8 @@ class FreeEnergySurface(Surface):
         ``shape``: grid points per CV; or a ``grid``. A periodic CV spans [lower, lower + period),
         lower defaulting to -period / 2. P errs by at most ``tol`` of its peak, and F by 1e-8 kBT up
         to ``tail`` kBT above its minimum (0: only ``tol`` counts); ``cutoff`` and ``method`` see
-        Density. ``explain`` measures the error for ``explain()``, which takes a while.
+        Density. ``explain`` measures the error for ``explain()``, which takes a while. ``error``,
+        ``blocks`` and ``bootstrap`` as in from_colvar: the samples are successive frames of a run.
         Raises InputError for shapes that disagree, weights that are no weights, and a grid that no
         sample reaches.
         """
@@ -233,7 +238,12 @@ class FreeEnergySurface(Surface):
             tail=tail,
             method=method,
         )
-        return cls._summed(density, values, log_w, h, kbt, units, explain)
+        if not (error or blocks or bootstrap):
+            return cls._summed(density, values, log_w, h, kbt, units, explain)
+        some = np.zeros(n) if log_w is None else log_w
+        frames = Samples(tuple(names), (None,) * d, values, some, WeightSums.of(some), n)
+        errors = ErrorRequest(blocks, bootstrap)
+        return cls._in_blocks(density, frames, h, kbt, units, errors, explain, None)
 
     @classmethod
     def from_density(

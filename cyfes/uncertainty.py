@@ -61,6 +61,10 @@ class Uncertainty:
         error = blocks.bootstrap_error(replicas) if replicas else blocks.relative_error()
         return error * inflation(blocks.length, self.correlation.time)
 
+    def relative_error_from(self, at: tuple[int, ...]) -> np.ndarray:
+        """Return the standard error of ln(P / P at a point), that of F's difference / kBT."""
+        return self.blocks.relative_error(at) * inflation(self.blocks.length, self.correlation.time)
+
     def quantile(self, level: float) -> float:
         """Return how many standard errors an interval of a level has on each side (Student's t)."""
         return t_quantile(level, max(1.0, self.blocks.effective_number - 1))

@@ -274,3 +274,40 @@ def test_errors_of_a_file_that_do_not_fit_it_are_refused(tmp_path, error):
 def test_numbers_that_give_no_error_are_refused(name, value):
     with pytest.raises(InputError, match="at least 2"):
         FreeEnergySurface.from_colvar(samples(50), kbt=1.0, bandwidth=H, grid=GRID, **{name: value})
+
+
+def test_samples_have_errors_as_the_same_frames_of_a_file_do():
+    given = samples(4000)
+    options = {"kbt": 1.0, "bandwidth": H, "grid": GRID, "blocks": 20}
+    of_file = FreeEnergySurface.from_colvar(given, **options)
+    of_array = FreeEnergySurface.from_samples(
+        given.values, log_weights=given.log_weights, period=GRID.period, **options
+    )
+    np.testing.assert_array_equal(of_array.error, of_file.error)
+
+
+def test_the_error_of_a_difference_is_that_of_the_replicas():
+    surface = FreeEnergySurface.from_colvar(
+        samples(20000), kbt=2.0, bandwidth=H, grid=GRID, blocks=50
+    )
+    reference = (0.1, -0.2)
+    at = GRID.nearest(reference)
+    found = surface.error_of_difference(reference)
+    assert found[at] == pytest.approx(0, abs=1e-12)
+    replicas = surface.replicas(2000)
+    replicas -= replicas[(slice(None), *at)][:, None, None]
+    seen = surface.values - surface.minimum < 8
+    seen[at] = False
+    raised = surface.error[seen] / (2.0 * surface.uncertainty.blocks.relative_error()[seen])
+    np.testing.assert_allclose(found[seen], raised * replicas.std(axis=0)[seen], rtol=0.12)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"), [((0.0,), "has 2 numbers"), ((9.0, 0.0), "x=9 lies outside")]
+)
+def test_a_reference_that_is_no_point_is_refused(reference, words):
+    surface = FreeEnergySurface.from_colvar(
+        samples(400), kbt=1.0, bandwidth=H, grid=GRID, blocks=10
+    )
+    with pytest.raises(InputError, match=words):
+        surface.error_of_difference(reference)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +178,7 @@ def test_hills_tell_no_time_that_is_needed(tmp_path):
 
 @given(st.lists(st.lists(st.integers(0, 6), max_size=6), min_size=1, max_size=4))
 def test_rows_of_a_file_keep_their_order(files):
-    ends, times = np.cumsum([len(f) for f in files]).tolist(), np.array(sum(files, []), float)
+    ends, times = np.cumsum([len(f) for f in files]).tolist(), np.array([*chain(*files)], float)
     order = time_order(ends, times)
     order = np.arange(len(times)) if order is None else order
     assert sorted(order.tolist()) == list(range(len(times)))
@@ -197,13 +197,13 @@ def test_walkers_are_merged_by_their_clocks_else_by_time(tmp_path, capsys):
     hills, remark = hills_in_order(read_hills(paths))
     assert hills.heights.tolist() == [1, 2] * 5
     assert "order of clock" in remark
-    code, out, err = run(
+    code, _, err = run(
         capsys, "converge", *paths, "--below", 1, "--stride", 2, "--bin", "40,40", "--outfile",
         tmp_path / "a.dat",
     )  # fmt: skip
     assert code == 0
     assert "merged in the order of clock" in err
-    code, out, err = run(
+    code, _, err = run(
         capsys, "converge", *paths, "--below", 1, "--stride", 2, "--bin", "40,40", "--outfile",
         tmp_path / "b.dat", "--order", "files",
     )  # fmt: skip
@@ -216,8 +216,8 @@ def test_frames_of_walkers_are_merged_by_time(tmp_path, capsys):
     paths = [write_colvar(tmp_path / f"COLVAR.{k}", 40, seed=k) for k in (0, 1)]
     out = tmp_path / "course.dat"
     code, _, err = run(
-        capsys, "converge", *paths, "--cv", "phi,d", "--temp", 300, "--sigma", "0.3,0.2", "--stride", 20,
-        "--outfile", out, "--bin", "40,40",
+        capsys, "converge", *paths, "--cv", "phi,d", "--temp", 300, "--sigma", "0.3,0.2",
+        "--stride", 20, "--outfile", out, "--bin", "40,40",
     )  # fmt: skip
     assert code == 0
     assert "2 files are merged in the order of time" in err
@@ -312,7 +312,10 @@ def pairs(options):
         (["--temp", 300, "--target", -1], "--target must be positive"),
         (["--temp", 300, "--below", 0], "--below must be positive"),
         (["--temp", 300, "--b", "phi"], "no CV=LOW:HIGH"),
-        (["--temp", 300, "--b", "d=0:1", "--cv", "phi", "--sigma", 1], "name all CVs of the regions"),
+        (
+            ["--temp", 300, "--b", "d=0:1", "--cv", "phi", "--sigma", 1],
+            "name all CVs of the regions",
+        ),
         (["--temp", 300, "--b", "phi=3.1:3.11"], "lies in B"),
         (["--temp", 300, "--plot", "a.txt"], "a picture must end in"),
         (["--temp", 300, "--start", 49], "at least 2 frames"),

@@ -12,6 +12,7 @@ import numpy as np
 from cyfes.backend import choose
 from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.console import ProgressBar, notes, report
+from cyfes.crossvalidation import free_energy_bandwidth
 from cyfes.errors import InputError, shortened
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import GridRequest
@@ -239,10 +240,11 @@ def sampled_bandwidth(
 ) -> tuple[np.ndarray, str]:
     """Return the bandwidth float64[d] that --sigma gives or finds, and the rule it follows."""
     given = split(arguments.sigma)
-    if given is None or given == ["auto"]:
+    if given in (None, ["auto"], ["auto-f"]):
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
-        return automatic_bandwidth(
+        rule = free_energy_bandwidth if given == ["auto-f"] else automatic_bandwidth
+        return rule(
             samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
         )
     widths = positives(given, "--sigma") or []

@@ -180,7 +180,7 @@ def _report(found: Convergence, target: float | None) -> None:
     unit = UNIT_LABELS[found.surface.units]
     notes(found.notes)
     lines: dict[str, object] = {
-        "distances": f"RMS where F of all is below {found.below:.4g} {unit}"
+        "distances": f"RMS where F is less than {found.below:.4g} {unit} above its minimum"
     }
     for name, course in (("forwards", found.forwards), ("backwards", found.backwards)):
         lines[f"RMS {name}"] = _row(course.rms)

@@ -276,8 +276,9 @@ def _add_sigma(group: argparse._ArgumentGroup) -> None:
         "--sigma",
         action=List,
         metavar="S,...",
-        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
-        "with the effective sample size, aware of periods",
+        help="bandwidth of each CV in its unit; or auto (default): improved Sheather-Jones rule "
+        "with the effective sample size, aware of periods; or auto-f: 0.35 to 2 times that, with "
+        "the least error of F where blocks of frames are left out (1 or 2 CVs)",
     )
 
 

@@ -132,6 +132,24 @@ class Grid:
         """Product of the spacings."""
         return float(np.prod(self.spacing))
 
+    def nearest(self, position: Sequence[float]) -> tuple[int, ...]:
+        """Return the index of the point nearest to a position, one number per CV.
+
+        Raises InputError for another number of CVs, or a position outside of the grid.
+        """
+        if len(position) != self.n_dims:
+            raise InputError(f"a position has {self.n_dims} numbers, got {len(position)}")
+        index = []
+        for name, x, low, step, n, wraps in zip(
+            self.names, position, self.lower, self.spacing, self.shape, self.periodic
+        ):
+            place = float(np.rint((float(x) - low) / step))
+            place = place % n if wraps else place
+            if not 0 <= place < n:
+                raise InputError(f"{name}={x:g} lies outside of the grid")
+            index.append(int(place))
+        return tuple(index)
+
     def select(self, names: Sequence[str]) -> "Grid":
         """Return the grid of only the CVs in ``names``, in that order.
 
