@@ -11,6 +11,7 @@ IMAGES: dict[str, int]
 METHODS: tuple[str, ...]
 TOLERANCE: float
 TAIL: float
+NODES: int
 ROW_FAULTS: tuple[str, ...]
 
 class Backend:
@@ -71,6 +72,21 @@ def sum_weights(weights: np.ndarray, n_threads: int = 0) -> tuple[float, float]:
 def basins(
     grid: Grid, values: np.ndarray, persistence: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+def add_nodes(
+    net: Grid,
+    width: float,
+    ends: np.ndarray,
+    centers: np.ndarray,
+    weights: np.ndarray,
+    nodes: np.ndarray,
+    n_threads: int = 0,
+) -> None: ...
+def nodes_to_grid(
+    matrices: Sequence[tuple[int, np.ndarray, np.ndarray]],
+    nodes: np.ndarray,
+    values: np.ndarray,
+    n_threads: int = 0,
+) -> None: ...
 def evaluate(
     points: np.ndarray,
     period: np.ndarray,

@@ -124,6 +124,17 @@ cdef extern from "cyfes_kernels.h" nogil:
     int cyfes_cpu_sum_weights(int64_t, const double *, const cyfes_options *, double *)
     int cyfes_cpu_basins(const cyfes_grid *, const double *, double, int64_t *, int64_t *, int64_t *,
                          int64_t *, int64_t *)
+    int CYFES_NODES
+    ctypedef struct cyfes_matrix:
+        int64_t n_rows
+        int64_t n_points
+        int64_t n_columns
+        const double *values
+        const int64_t *ranges
+    int cyfes_cpu_nodes_to_grid(int32_t, const cyfes_matrix *, int64_t, const double *,
+                                const cyfes_options *, double *)
+    int cyfes_cpu_nodes(const cyfes_grid *, double, int64_t, const int64_t *, const double *,
+                        const double *, const cyfes_options *, double *)
     int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
                          int32_t, int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
@@ -138,6 +149,8 @@ METHODS = ("auto", "stamps", "tiles", "moments")
 #: What sums may err by where nothing else is asked for.
 TOLERANCE = 1e-11
 TAIL = 30.0
+#: Nodes of a net that a sample adds to, along each CV.
+NODES = CYFES_NODES
 ROW_FAULTS = ("good", "wrong number of columns", "not a number", "not finite", "header line in it")
 
 
@@ -553,6 +566,79 @@ def basins(grid, values, persistence):
                                   &n_passes)
     _check(status, cyfes_error_text())
     return labels, minima[:n_minima].copy(), passes[:n_passes].copy()
+
+
+def add_nodes(net, width, ends, centers, weights, nodes, n_threads=0):
+    """Add blocks of samples to the ``nodes`` of a net, each as a Gaussian of ``width`` steps.
+
+    ``net`` has the n_dims (1 or 2), shape (cells), lower, spacing and period of a Grid; block b is
+    samples [ends[b - 1], ends[b]), ends int64[B]; centers float64[n, d], weights float64[n]; nodes
+    float64[B, shape + NODES - 1], C-contiguous. A sample in cell c counts at the nodes
+    c ... c + NODES - 1, of which node c + NODES / 2 - 1 is the cell's lower end; one outside the
+    cells, or not finite, counts nothing. Raises InputError for a bad shape.
+    """
+    cdef _Grid g = _Grid(net)
+    centers = _input("centers", centers, 2)
+    cdef const double[:, ::1] x = centers
+    cdef const double[::1] w = _input("weights", weights, 1)
+    cdef const int64_t[::1] e = np.ascontiguousarray(ends, np.int64)
+    cdef cyfes_options options = _options("gaussian", 1.0, "all", n_threads, 0)
+    cdef double s = width
+    cdef int64_t n_blocks = e.shape[0], n = x.shape[0]
+    cdef double *to
+    cdef int status
+    if x.shape[1] != net.n_dims or w.shape[0] != n:
+        raise InputError(f"centers has shape {centers.shape} and weights {w.shape[0]} entries for "
+                         f"{net.n_dims} CVs")
+    if n == 0 or n_blocks == 0:
+        return
+    if e[n_blocks - 1] > n:
+        raise InputError(f"blocks end at {e[n_blocks - 1]}, after the last of {n} samples")
+    shape = (n_blocks, *(count + NODES - 1 for count in net.shape))
+    to = <double *>_data("nodes", nodes, np.dtype(np.float64), shape)
+    with nogil:
+        status = cyfes_cpu_nodes(&g.grid, s, n_blocks, &e[0], &x[0, 0], &w[0], &options, to)
+    _check(status, cyfes_error_text())
+
+
+def nodes_to_grid(matrices, nodes, values, n_threads=0):
+    """Write what blocks of ``nodes`` float64[B, ...] of a net make on a grid, nodes times matrices.
+
+    ``matrices``: for each of 1 or 2 CVs (n_points, float64[nodes, columns], int64[columns / 8, 2]):
+    points, padded with zeros to 8 columns, and the rows of each 8 that are not zero. The nodes of
+    the last of two CVs are a multiple of 4. values float64[B, *points]. All C-contiguous.
+    Raises InputError for a bad shape.
+    """
+    cdef cyfes_matrix[2] all
+    cdef const double[:, ::1] m
+    cdef const int64_t[:, ::1] r
+    cdef cyfes_options options = _options("gaussian", 1.0, "all", n_threads, 0)
+    cdef int32_t n_dims = <int32_t>len(matrices)
+    cdef int64_t n_blocks = len(nodes)
+    cdef double *given
+    cdef double *found
+    cdef int status
+    if not 1 <= n_dims <= 2:
+        raise InputError(f"matrices must be of 1 or 2 CVs, got {n_dims}")
+    if n_blocks == 0:
+        return
+    keep = []
+    for i, (n_points, matrix, ranges) in enumerate(matrices):
+        m = matrix
+        r = ranges
+        if m.shape[0] < 1 or m.shape[1] < 8 or 8 * r.shape[0] != m.shape[1] or r.shape[1] != 2:
+            raise InputError(f"a matrix has shape {matrix.shape} and ranges {ranges.shape}")
+        all[i].n_rows, all[i].n_points, all[i].n_columns = m.shape[0], n_points, m.shape[1]
+        all[i].values = &m[0, 0]
+        all[i].ranges = &r[0, 0]
+        keep.append((matrix, ranges))
+    dtype = np.dtype(np.float64)
+    given = <double *>_data("nodes", nodes, dtype, (n_blocks, *(len(a) for a, _ in keep)))
+    shape = (n_blocks, *(matrix[0] for matrix in matrices))
+    found = <double *>_data("values", values, dtype, shape)
+    with nogil:
+        status = cyfes_cpu_nodes_to_grid(n_dims, all, n_blocks, given, &options, found)
+    _check(status, cyfes_error_text())
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,

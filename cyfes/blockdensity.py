@@ -1,27 +1,39 @@
 """A density that is summed in blocks of successive frames, and how long these must be."""
 
+import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from cyfes.blocks import BlockSums, Ledger
-from cyfes.correlation import Correlation, RegionSeries, slowest
+from cyfes.blocks import BlockSums, GivenBlocks, Ledger
+from cyfes.correlation import Correlation, RegionSeries
 from cyfes.density import Density
 from cyfes.errors import GridTooLargeError
 from cyfes.grid import free_memory
+from cyfes.net import Block, Net
+from cyfes.uncertainty import ErrorRequest, Uncertainty, joined_blocks
 
 #: Blocks on a grid, where no number is asked for, and fewest that are summed for want of memory.
 BLOCKS, FEWEST = 64, 16
 
-#: Parts that each CV is cut into to look for what moves slowly.
+#: Parts that each CV is cut into to look for what moves slowly, a power of two.
 SLICES = 16
+
+#: Frames whose slices are found in one go: what the cache holds.
+FRAMES = 1 << 15
+
+#: Blocks that go to the grid at once.
+AT_ONCE = 16
 
 
 class BlockDensity:
-    """A density, the sums over blocks that it is made of, and the weights in slices of each CV.
+    """A density, the sums over blocks beside it, and the weights in slices of each CV.
 
-    The density is the sum of its blocks; no frame is summed twice. ``n_blocks`` (None: BLOCKS) of
-    ``n_frames`` in ``n_files``, or up to twice as many of what a stream brings (n_frames None).
+    ``n_blocks`` (None: BLOCKS) of ``n_frames`` of one ``bandwidth`` float64[d] in ``n_files``, or
+    up to twice as many of what a stream brings (n_frames None); or blocks that end at the frames
+    ``ends`` int64[B], whatever the files. With one or two CVs blocks are
+    summed at the nodes of a Net, else on the grid, and then the density is the sum of its blocks.
     Where the memory does not suffice the blocks are float32, then fewer; ``note`` says so.
     Raises GridTooLargeError where not even those fit.
     """
@@ -29,33 +41,38 @@ class BlockDensity:
     def __init__(
         self,
         density: Density,
+        bandwidth: np.ndarray,
         n_blocks: int | None = None,
         n_frames: int | None = None,
         n_files: int = 1,
+        ends: np.ndarray | None = None,
     ) -> None:
         self.total = density
+        self._bandwidth = bandwidth
         grid = density.grid
+        self._net = Net.of(grid, bandwidth, density.cutoff, density.n_threads)
+        self._shape = grid.shape if self._net is None else self._net.shape
         self.note = ""
-        most, dtype = self._fitting(n_blocks or BLOCKS, n_frames is None)
-        length, capacity = 1, 2 * most
-        if n_frames is not None:
-            length = max(1, -(-n_frames // most))
-            capacity = min(capacity, -(-n_frames // length) + n_files)
-        self._ledger = Ledger(max(2, capacity), length)
+        if ends is not None:
+            n_blocks, n_frames = len(ends), int(ends[-1])
+        most, dtype = self._fitting(n_blocks or BLOCKS, n_frames is None, ends is not None)
+        self._ledger = _ledger(most, n_frames, n_files) if ends is None else GivenBlocks(ends)
         n = len(self._ledger.counts)
-        self._values: np.ndarray = np.zeros((n, *grid.shape), dtype)
+        self._values: np.ndarray = np.zeros((n, *self._shape), dtype)
         self._exponents = np.zeros(n, np.int64)
         self._sums = np.zeros((n, 2))
-        self._slices = [RegionSeries(SLICES) for _ in grid.names]
+        self._slices = RegionSeries(SLICES, grid.n_dims, n_frames or 1)
 
-    def _fitting(self, n_blocks: int, doubles: bool) -> tuple[int, type]:
+    def _fitting(self, n_blocks: int, doubles: bool, all_of_them: bool) -> tuple[int, type]:
         """(number of blocks, dtype) that fit in half of the free memory."""
-        size, free = self.total.grid.size * (1 + doubles), free_memory() // 2
+        # What is summed is there twice while it goes to the grid.
+        size = (self.total.grid.size + math.prod(self._shape)) * (1 + doubles)
+        free = free_memory() // 2
         for n, dtype in ((n_blocks, np.float64), (n_blocks, np.float32)):
             if n * size * np.dtype(dtype).itemsize <= free:
                 return self._noted(n, dtype, n_blocks)
         n = n_blocks
-        while n // 2 >= min(FEWEST, n_blocks):
+        while not all_of_them and n // 2 >= min(FEWEST, n_blocks):
             n //= 2
             if n * size * 4 <= free:
                 return self._noted(n, np.float32, n_blocks)
@@ -71,65 +88,107 @@ class BlockDensity:
             self.note = f"{n} blocks of {kind} fit in memory, not {wanted} of float64"
         return n, dtype
 
-    def add(self, values: np.ndarray, bandwidth: np.ndarray, log_weights: np.ndarray) -> None:
-        """Add frames: values float64[n, d], bandwidth float64[1, d], ln w float64[n]."""
-        self._add_slices(values, log_weights)
+    def add(self, values: np.ndarray, log_weights: np.ndarray) -> None:
+        """Add frames: values float64[n, d], ln w float64[n]."""
+        for start in range(0, len(values), FRAMES):
+            some = slice(start, start + FRAMES)
+            self._slices.add(log_weights[some], *self._slices_of(values[some]))
+        if self._net is not None:
+            self.total.add(values, self._bandwidth[None], log_weights=log_weights)
         done = 0
         while done < len(values):
-            index = self._ledger.assign(len(values) - done)
-            if not len(index):
+            first, counts = self._ledger.assign(len(values) - done)
+            if not len(counts):
                 n = self._ledger.n
                 self._join(self._ledger.join(), n)
                 continue
-            for block, count in enumerate(np.bincount(index - index[0]).tolist(), int(index[0])):
-                rows = slice(done, done + count)
-                part = self.total.part()
-                part.add(values[rows], bandwidth, log_weights=log_weights[rows])
-                self._keep(block, part)
-                self.total.merge(part)
-                done = rows.stop
+            rows = slice(done, done + int(counts.sum()))
+            done = rows.stop
+            parts = self._sums_of(values[rows], log_weights[rows], np.cumsum(counts))
+            for block, part in enumerate(parts, first):
+                self._keep(block, *part)
+
+    def _sums_of(
+        self, values: np.ndarray, log_weights: np.ndarray, ends: np.ndarray
+    ) -> Iterator[Block]:
+        """Yield what each block adds; the density too, where there is no net."""
+        if self._net is not None:
+            yield from self._net.blocks(values, log_weights, ends)
+            return
+        for start, stop in pairwise([0, *ends.tolist()]):
+            part = self.total.part()
+            part.add(values[start:stop], self._bandwidth[None], log_weights=log_weights[start:stop])
+            self.total.merge(part)
+            yield part.values, part.exponent, part.sums
 
     def end_file(self) -> None:
         """Let the next frame begin a block of its own."""
         self._ledger.end_file()
-        for series in self._slices:
-            series.end_file()
+        self._slices.end_file()
 
-    def blocks(self) -> BlockSums:
-        """Return the sums over the blocks, weights divided by 2^exponent of the density."""
+    def uncertainty(self, request: ErrorRequest) -> Uncertainty:
+        """Return the blocks, as many as are independent or wanted, and what they rest on."""
+        correlation = self.correlation()
+        n = self._whole_blocks()
+        length = float(self._ledger.counts[:n].sum()) / n
+        join = 1 if request.blocks else joined_blocks(n, length, correlation)
+        return Uncertainty.of(self.blocks(join), correlation, request, self.note)
+
+    def blocks(self, join: int = 1) -> BlockSums:
+        """Return the sums over the blocks, or over ``join`` of them each, on the grid.
+
+        Weights are divided by 2^exponent of the density. It ends the adding.
+        """
+        n = self._whole_blocks()
+        starts = np.arange(0, n, join)
+        counts = np.add.reduceat(self._ledger.counts[:n], starts)
+        self._join(starts, n)
+        n = len(starts)
+        shift = self._exponents[:n] - self.total.exponent
+        sums = np.ldexp(self._sums[:n], np.stack([shift, 2 * shift], axis=1))
+        values = np.empty((n, *self.total.grid.shape), self._values.dtype)
+        for start in range(0, n, AT_ONCE):
+            rows = slice(start, min(start + AT_ONCE, n))
+            some = self._values[rows]
+            values[rows] = some if self._net is None else self._net.on_grid(some)
+        for block, by in zip(values, shift.tolist()):
+            if by:
+                np.ldexp(block, by, out=block)
+        self._values = values[:0]
+        return BlockSums(values, sums[:, 0], sums[:, 1], counts)
+
+    def _whole_blocks(self) -> int:
+        """The number of blocks once short ones have joined those before them."""
         n = self._ledger.n
         self._join(self._ledger.join_rests(), n)
-        n = self._ledger.n
-        shift = self._exponents[:n] - self.total.exponent
-        for values, by in zip(self._values[:n], shift):
-            if by:
-                np.ldexp(values, int(by), out=values)
-        self._exponents[:n] = self.total.exponent
-        self._sums[:n] = np.ldexp(self._sums[:n], np.stack([shift, 2 * shift], axis=1))
-        sums = self._sums[:n]
-        return BlockSums(self._values[:n], sums[:, 0], sums[:, 1], self._ledger.counts[:n])
+        return self._ledger.n
 
     def correlation(self) -> Correlation:
         """Return how long the frames remember where they are, along the slowest CV."""
-        return slowest([series.of_splits() for series in self._slices])
+        return self._slices.of_splits()
 
-    def _add_slices(self, values: np.ndarray, log_weights: np.ndarray) -> None:
+    def _slices_of(self, values: np.ndarray) -> Iterator[np.ndarray]:
+        """The slice of each frame along each CV, int64[n]."""
         grid = self.total.grid
-        for column, low, high, wraps, series in zip(
-            values.T, grid.lower, grid.upper, grid.periodic, self._slices
-        ):
-            place = (column - low) / (high - low)
-            place = place % 1.0 if wraps else np.clip(place, 0.0, 1.0)
-            series.add(log_weights, np.minimum((place * SLICES).astype(int), SLICES - 1))
+        for column, low, length, wraps in zip(values.T, grid.lower, grid.lengths, grid.periodic):
+            place = np.subtract(column, low)
+            place *= SLICES / length
+            index = np.floor(place, out=place).astype(np.int64)
+            if wraps:
+                index &= SLICES - 1
+            else:
+                np.minimum(index, SLICES - 1, out=index)
+                np.maximum(index, 0, out=index)
+            yield index
 
-    def _keep(self, block: int, part: Density) -> None:
-        """Add a density to a block, at the larger of their exponents."""
+    def _keep(self, block: int, values: np.ndarray, exponent: int, sums: Sequence[float]) -> None:
+        """Add sums to a block, at the larger of their exponents."""
         if not self._sums[block].any():
-            self._exponents[block] = part.exponent
-        self._raise_exponent(block, part.exponent)
-        by = part.exponent - int(self._exponents[block])
-        self._values[block] += np.ldexp(part.values, by)
-        self._sums[block] += np.ldexp(part.sums, (by, 2 * by))
+            self._exponents[block] = exponent
+        self._raise_exponent(block, exponent)
+        by = exponent - int(self._exponents[block])
+        self._values[block] += np.ldexp(values, by) if by else values
+        self._sums[block] += np.ldexp(sums, (by, 2 * by))
 
     def _raise_exponent(self, block: int, exponent: int) -> None:
         by = int(self._exponents[block]) - exponent
@@ -157,3 +216,12 @@ class BlockDensity:
         for array in (self._values, self._exponents, self._sums):
             array[to] = array[block]
             array[block] = 0
+
+
+def _ledger(most: int, n_frames: int | None, n_files: int) -> Ledger:
+    """Up to ``most`` blocks of frames whose number is known, or twice as many of a stream."""
+    length, capacity = 1, 2 * most
+    if n_frames is not None:
+        length = max(1, -(-n_frames // most))
+        capacity = min(capacity, -(-n_frames // length) + n_files)
+    return Ledger(max(2, capacity), length)

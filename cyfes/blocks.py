@@ -28,17 +28,22 @@ class Ledger:
         self._file = 0
         self._is_open = False
 
-    def assign(self, n: int) -> np.ndarray:
-        """Return the blocks of the next frames, int64, of fewer than ``n`` where all are full."""
+    def assign(self, n: int) -> tuple[int, np.ndarray]:
+        """Return (first block, frames in it and in those after it, int64[k]) of the next frames.
+
+        These are fewer than ``n`` where all blocks are full, none where there is no room.
+        """
         first = self.n - self._is_open
         inside = int(self.counts[first]) if self._is_open else 0
         taken = min(n, (len(self.counts) - first) * self.length - inside)
-        index: np.ndarray = first + (inside + np.arange(taken)) // self.length
-        if taken:
-            self.n, self._is_open = int(index[-1]) + 1, True
-            self.counts += np.bincount(index, minlength=len(self.counts))
-            self.files[first : self.n] = self._file
-        return index
+        if not taken:
+            return first, np.zeros(0, np.int64)
+        ends = np.arange(1, -(-(inside + taken) // self.length) + 1) * self.length - inside
+        counts = np.diff(np.minimum(ends, taken), prepend=0)
+        self.n, self._is_open = first + len(counts), True
+        self.counts[first : self.n] += counts
+        self.files[first : self.n] = self._file
+        return first, counts
 
     def end_file(self) -> None:
         """Let the next frame begin a block of its own."""
@@ -80,6 +85,32 @@ class Ledger:
             mine[: self.n], mine[self.n :] = new, 0
 
 
+class GivenBlocks(Ledger):
+    """Blocks that end where it is given, after so many frames, whatever the files."""
+
+    def __init__(self, ends: np.ndarray) -> None:
+        super().__init__(len(ends))
+        self._ends = ends
+
+    def assign(self, n: int) -> tuple[int, np.ndarray]:
+        """Return (first block, frames in it and in those after it) of the next frames."""
+        done = int(self.counts.sum())
+        first = int(np.searchsorted(self._ends, done, "right"))
+        last = int(np.searchsorted(self._ends, done + n, "left"))
+        ends = np.minimum(self._ends[first : last + 1], done + n)
+        counts = np.diff(ends, prepend=done)
+        self.n = last + 1
+        self.counts[first : self.n] += counts
+        return first, counts
+
+    def end_file(self) -> None:
+        """Nothing ends with a file."""
+
+    def join_rests(self) -> np.ndarray:
+        """No block is joined to another."""
+        return np.arange(self.n)
+
+
 @dataclass(frozen=True, eq=False)
 class BlockSums:
     """Sums over B blocks of successive frames, weights in a unit of their own.
@@ -108,15 +139,26 @@ class BlockSums:
 
     def joined(self, n: int) -> "BlockSums":
         """Return the sums over blocks of ``n`` neighbours each; itself for 1."""
-        if n == 1:
-            return self
-        starts = np.arange(0, len(self), n)
+        return self if n == 1 else self.grouped(np.arange(0, len(self), n))
+
+    def grouped(self, starts: np.ndarray) -> "BlockSums":
+        """Return the sums over blocks from each of ``starts`` to the next, int64, from 0 on."""
         return replace(
             self,
             values=np.add.reduceat(self.values, starts),
             weights=np.add.reduceat(self.weights, starts),
             squares=np.add.reduceat(self.squares, starts),
             counts=np.add.reduceat(self.counts, starts),
+        )
+
+    def backwards(self) -> "BlockSums":
+        """Return the same blocks, the last one first."""
+        return replace(
+            self,
+            values=self.values[::-1],
+            weights=self.weights[::-1],
+            squares=self.squares[::-1],
+            counts=self.counts[::-1],
         )
 
     def mean(self, rows: slice = slice(None)) -> np.ndarray:
@@ -136,16 +178,20 @@ class BlockSums:
         n = len(self)
         return np.asarray(np.sqrt(n / max(n - 1, 1) * (influences**2).sum(axis=0)))
 
-    def relative_error(self) -> np.ndarray:
+    def relative_error(self, at: tuple[int, ...] | None = None) -> np.ndarray:
         """Return the standard error of P = sum w K / sum w, relative to P; inf where P is zero.
+
+        ``at`` a point: of P over P there, with what block b adds there in place of W_b below.
 
         sqrt(n / (n - 1) sum_b (W_b / W)^2 (P_b / P - 1)^2), W_b = sum w in block b of n: what each
         block does to ln P. P is averaged, never its logarithm. (Invernizzi, Piaggi and Parrinello
         2020 weigh by W_b / W / (n_eff - 1) instead of (W_b / W)^2 n / (n - 1), which is the same
         for equal W_b, and up to twice as much where they follow the visits of a basin.)
         """
-        n, shares = len(self), self.weights / self.weights.sum()
         total = self.values.sum(axis=0, dtype=np.float64)
+        where: Any = (slice(None), *(at or ()))
+        added = self.weights if at is None else self.values[where]
+        n, shares = len(self), added / added.sum(dtype=np.float64)
         squares = np.zeros(total.shape)
         with np.errstate(divide="ignore", invalid="ignore"):
             for values, share in zip(self.values, shares):

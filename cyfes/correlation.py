@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cyfes import _kernels
 from cyfes.blocks import Ledger
+from cyfes.weights import exponent_of
 
 #: Blocks of the series that correlation times are measured on: between this and twice as many.
 FINE = 4096
@@ -41,14 +43,17 @@ class Correlation:
 class RegionSeries:
     """Sums of weights in each of ``n_regions`` over many short blocks of successive frames.
 
-    Weights are logarithms of any size; what is kept are their sums, times exp(-``log_unit``).
+    Frames may be divided into regions in several ways, ``n_ways``. How many there will be,
+    ``n_frames``, spares joins where it is known. Weights are logarithms of any size; what is kept
+    are their sums in units of 2^``exponent``.
     """
 
-    def __init__(self, n_regions: int) -> None:
-        self._ledger = Ledger(2 * FINE)
-        self._sums = np.zeros((2 * FINE, n_regions))
-        self.squares = np.zeros(n_regions)
-        self.log_unit = -math.inf
+    def __init__(self, n_regions: int, n_ways: int = 1, n_frames: int = 1) -> None:
+        self._ledger = Ledger(2 * FINE, 1 << max(0, (n_frames - 1) // (2 * FINE)).bit_length())
+        self._n_regions = n_regions
+        self._sums = np.zeros((2 * FINE, n_ways * n_regions))
+        self.squares = np.zeros(n_ways * n_regions)
+        self.exponent: int | None = None
 
     @property
     def n_frames(self) -> int:
@@ -57,7 +62,7 @@ class RegionSeries:
 
     @property
     def sums(self) -> np.ndarray:
-        """Sums of the weights of each block in each region, float64[B, n_regions]."""
+        """Sums of the weights of each block in each region, float64[B, n_ways * n_regions]."""
         return self._sums[: self._ledger.n]
 
     @property
@@ -65,22 +70,25 @@ class RegionSeries:
         """Number of frames of each block, int64[B]."""
         return self._ledger.counts[: self._ledger.n]
 
-    def add(self, log_weights: np.ndarray, labels: np.ndarray) -> None:
-        """Add frames: ln w float64[n] and the region of each, int64[n]."""
+    def add(self, log_weights: np.ndarray, *labels: np.ndarray) -> None:
+        """Add frames: ln w float64[n] and the region of each, int64[n], in each way."""
         weights = self._scaled(log_weights)
-        n_regions = len(self.squares)
-        self.squares += np.bincount(labels, weights**2, n_regions)
+        squares, width = weights**2, len(self.squares)
+        columns = [way * self._n_regions + label for way, label in enumerate(labels)]
+        for column in columns:
+            self.squares += np.bincount(column, squares, width)
         done = 0
         while done < len(weights):
-            index = self._ledger.assign(len(weights) - done)
-            if not len(index):
+            first, counts = self._ledger.assign(len(weights) - done)
+            if not len(counts):
                 self._join()
                 continue
-            rows, done = slice(done, done + len(index)), done + len(index)
-            cell = (index - index[0]) * n_regions + labels[rows]
-            n_blocks = int(index[-1] - index[0]) + 1
-            part = np.bincount(cell, weights[rows], n_blocks * n_regions)
-            self._sums[index[0] : index[-1] + 1] += part.reshape(n_blocks, n_regions)
+            rows = slice(done, done + int(counts.sum()))
+            done = rows.stop
+            start = np.repeat(np.arange(len(counts)) * width, counts)
+            for column in columns:
+                part = np.bincount(start + column[rows], weights[rows], len(counts) * width)
+                self._sums[first : first + len(counts)] += part.reshape(-1, width)
 
     def end_file(self) -> None:
         """Let the next frame begin a block of its own."""
@@ -88,49 +96,61 @@ class RegionSeries:
 
     def _scaled(self, log_weights: np.ndarray) -> np.ndarray:
         highest = float(log_weights.max(initial=-math.inf))
-        if highest > self.log_unit:
-            shrink = math.exp(self.log_unit - highest)
-            self._sums *= shrink
-            self.squares *= shrink**2
-            self.log_unit = highest
-        if self.log_unit == -math.inf:
+        if highest == -math.inf:
             return np.zeros(len(log_weights))
-        return np.asarray(np.exp(log_weights - self.log_unit))
+        exponent = exponent_of(highest)
+        if self.exponent is not None and exponent > self.exponent:
+            by = self.exponent - exponent
+            self._sums = np.ldexp(self._sums, by)
+            self.squares = np.ldexp(self.squares, 2 * by)
+        self.exponent = exponent if self.exponent is None else max(exponent, self.exponent)
+        weights = np.empty(len(log_weights))
+        _kernels.weigh(log_weights, self.exponent, weights)
+        return weights
 
     def _join(self) -> None:
         n = self._ledger.n
         starts = self._ledger.join()
-        joined = np.add.reduceat(self._sums[:n], starts)
+        joined = self._sums[starts]
+        paired = np.diff(starts, append=n) == 2
+        joined[paired] += self._sums[starts[paired] + 1]
         self._sums[: len(starts)], self._sums[len(starts) :] = joined, 0.0
 
     def of_difference(self, a: int, b: int) -> Correlation:
         """Return the correlation of ln(sum of w in region b / sum of w in region a)."""
-        return _correlation([_influence(self.sums[:, [a, b]], self.squares[[a, b]])], self.n_frames)
+        sums, squares = self.sums, self.squares[[a, b]]
+        return _correlation([_influence(sums[:, a], sums[:, b], squares)], self.n_frames)
 
     def of_splits(self) -> Correlation:
         """Return the correlation of ln(sum of w beyond a border / sum of w before it).
 
-        Of all borders between two regions, the slowest.
+        Of all borders between two regions, in all ways, the slowest.
         """
-        table = np.vstack([self.sums, self.squares])
-        before, beyond = np.cumsum(table, axis=1), np.cumsum(table[:, ::-1], axis=1)[:, ::-1]
+        n = self._n_regions
+        table = np.ascontiguousarray(self.sums.T)
+        ways = [slice(k, k + n) for k in range(0, len(table), n)]
+        return slowest([self._of_way(table[way], self.squares[way]) for way in ways])
+
+    def _of_way(self, sums: np.ndarray, squares: np.ndarray) -> Correlation:
+        """``sums`` float64[n_regions, B] and ``squares`` float64[n_regions] of one way."""
+        before, beyond = np.cumsum(sums, axis=0), np.cumsum(sums[::-1], axis=0)[::-1]
+        n_before, n_beyond = np.cumsum(squares), np.cumsum(squares[::-1])[::-1]
         series = []
-        for k in range(table.shape[1] - 1):
-            both = np.stack([before[:, k], beyond[:, k + 1]], axis=1)
-            sums, squares = both[:-1], both[-1]
-            if np.all(sums.sum(axis=0) ** 2 > FEW_FRAMES * squares):
-                series.append(_influence(sums, squares))
+        for k in range(len(sums) - 1):
+            both = np.array([n_before[k], n_beyond[k + 1]])
+            totals = np.array([before[k].sum(), beyond[k + 1].sum()])
+            if np.all(totals**2 > FEW_FRAMES * both):
+                series.append(_influence(before[k], beyond[k + 1], both))
         return _correlation(series, self.n_frames)
 
 
-def _influence(sums: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float]:
+def _influence(in_a: np.ndarray, in_b: np.ndarray, squares: np.ndarray) -> tuple[np.ndarray, float]:
     """(d_k = W_k(B) / W(B) - W_k(A) / W(A) of each block, sum of d^2 of single frames).
 
-    ``sums`` float64[n, 2] in A and B, ``squares`` float64[2] of the weights of frames.
+    ``in_a`` and ``in_b`` float64[n]: W_k; ``squares`` float64[2] of the weights of frames.
     """
-    total = sums.sum(axis=0)
-    scaled = sums / total
-    return scaled[:, 1] - scaled[:, 0], float((squares / total**2).sum())
+    totals = np.array([in_a.sum(), in_b.sum()])
+    return in_b / totals[1] - in_a / totals[0], float((squares / totals**2).sum())
 
 
 def slowest(correlations: Sequence[Correlation]) -> Correlation:
@@ -145,7 +165,8 @@ def integrated_time(x: np.ndarray) -> float:
     Summed while sums of two neighbours are positive and fall (Geyer 1992).
     """
     n = len(x)
-    spectrum = np.abs(np.fft.rfft(x, 2 * n)) ** 2
+    # Padded to a power of two, as transforms of other lengths can take many times as long.
+    spectrum = np.abs(np.fft.rfft(x, 1 << (2 * n - 1).bit_length())) ** 2
     covariance = np.fft.irfft(spectrum)[: n // 2 * 2]
     if not len(covariance) or not covariance[0] > 0:
         return 1.0
@@ -186,7 +207,8 @@ def _variances(series: list[np.ndarray]) -> list[tuple[int, float]]:
     while blocks.shape[1] >= 4:
         n = blocks.shape[1]
         curve.append((n, float(np.mean((blocks**2).sum(axis=1) / scale) * n / (n - 1))))
-        blocks = np.add.reduceat(blocks, np.arange(0, n, 2), axis=1)
+        pairs = blocks[:, 0 : n // 2 * 2 : 2] + blocks[:, 1::2]
+        blocks = np.hstack([pairs, blocks[:, n // 2 * 2 :]])
     return curve
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from cyfes.blocks import BlockSums, t_quantile
 from cyfes.correlation import Correlation, RegionSeries
 from cyfes.errors import InputError
+from cyfes.grid import Grid
 from cyfes.regions import A, B, TwoRegions
 from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
@@ -80,10 +81,7 @@ class FreeEnergyDifference:
         return (max(1, round(len(self.parts) * k / n)) for k in range(1, n + 1))
 
     def _of(self, rows: slice) -> float:
-        a, b = self.parts.values[rows].sum(axis=0)[[A, B]].tolist()
-        if a > 0 and b > 0:
-            return -self.kbt * math.log(b / a)
-        return math.nan if a == b else math.copysign(math.inf, a - b)
+        return _difference(self.parts.values[rows].sum(axis=0), self.kbt)
 
 
 def difference_of_frames(
@@ -120,7 +118,13 @@ def difference_on_grid(surface: Surface, regions: TwoRegions, kbt: float) -> flo
 
     Raises InputError for a CV that the grid lacks, or a region without points that F is known at.
     """
-    grid = surface.grid
+    sums = _sums_on_grid(surface.values, grid_labels(surface.grid, regions), kbt)
+    _check_seen(regions, sums, "grid point")
+    return _difference(sums, kbt)
+
+
+def grid_labels(grid: Grid, regions: TwoRegions) -> np.ndarray:
+    """Return A, B or NEITHER of the points of a grid, int64[points]; InputError as above."""
     columns = []
     for name in regions.names:
         if name not in grid.names:
@@ -128,12 +132,29 @@ def difference_on_grid(surface: Surface, regions: TwoRegions, kbt: float) -> flo
         i = grid.names.index(name)
         columns.append(np.broadcast_to(_along(grid.axes[i], i, grid.n_dims), grid.shape).ravel())
     periods = [float(grid.period[grid.names.index(name)]) for name in regions.names]
-    labels = regions.labels(columns, periods)
-    free = surface.values.ravel()
-    weights = np.where(np.isfinite(free), np.exp(-(free - surface.minimum) / kbt), 0.0)
-    sums = np.bincount(labels, weights, 3)
-    _check_seen(regions, sums, "grid point")
-    return -kbt * math.log(sums[B] / sums[A])
+    return regions.labels(columns, periods)
+
+
+def difference_of_values(values: np.ndarray, labels: np.ndarray, kbt: float) -> float:
+    """Return the difference on a grid, float64[grid.shape] with ``grid_labels``; inf or nan for
+    a region without points that F is known at."""
+    return _difference(_sums_on_grid(values, labels, kbt), kbt)
+
+
+def _sums_on_grid(values: np.ndarray, labels: np.ndarray, kbt: float) -> np.ndarray:
+    free = values.ravel()
+    known = np.isfinite(free)
+    lowest = free[known].min(initial=math.inf)
+    weights = np.where(known, np.exp(-(np.where(known, free, lowest) - lowest) / kbt), 0.0)
+    return np.bincount(labels, weights, 3)
+
+
+def _difference(sums: np.ndarray, kbt: float) -> float:
+    """-kBT ln(B / A) of sums float64[3]; inf or nan where one or both are zero."""
+    a, b = sums[[A, B]].tolist()
+    if a > 0 and b > 0:
+        return -kbt * math.log(b / a)
+    return math.nan if a == b else math.copysign(math.inf, a - b)
 
 
 def standard_state(kbt: float, volume: float) -> float:

@@ -13,7 +13,7 @@ from cyfes.backend import Choice, choose
 from cyfes.errors import InputError
 from cyfes.grid import Grid, arrays_of_surface
 from cyfes.plans import Plans
-from cyfes.weights import kish
+from cyfes.weights import exponent_of, kish
 
 #: Chunk sizes: how many kernels are summed between checks for Ctrl-C and progress updates. Moments
 #: use the largest chunk because each pays for one expansion; kernels with a bandwidth each, the
@@ -171,6 +171,16 @@ class Density:
             raise InputError(
                 "an earlier add failed and left some kernels in this density: start a new one"
             )
+
+    @property
+    def cutoff(self) -> float:
+        """Reach of a kernel in bandwidths."""
+        return float(self._options["cutoff"])
+
+    @property
+    def n_threads(self) -> int:
+        """Threads that sum, 0 for all."""
+        return int(self._options["n_threads"])
 
     @property
     def log_scale(self) -> float:
@@ -424,7 +434,7 @@ class Density:
     def _scaling_of_logarithms(self, given: np.ndarray) -> Callable[[slice], Scaled]:
         high = float(given.max(initial=-math.inf))
         if high > -math.inf:
-            self._raise_exponent(math.ceil(high / _LN2))
+            self._raise_exponent(exponent_of(high))
         exponent, n_threads = self.exponent, self._options["n_threads"]
         room = np.empty(0)
 

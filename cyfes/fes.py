@@ -32,6 +32,7 @@ from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
 from cyfes.uncertainty import ErrorRequest, Uncertainty
+from cyfes.weights import WeightSums
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
 FEW_SAMPLES = 10
@@ -201,6 +202,9 @@ class FreeEnergySurface(Surface):
         tail: float = TAIL,
         method: str = "auto",
         explain: bool = False,
+        error: bool = False,
+        blocks: int | None = None,
+        bootstrap: int = 0,
     ) -> "FreeEnergySurface":
         """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
 
@@ -209,7 +213,8 @@ class FreeEnergySurface(Surface):
         ``shape``: grid points per CV; or a ``grid``. A periodic CV spans [lower, lower + period),
         lower defaulting to -period / 2. P errs by at most ``tol`` of its peak, and F by 1e-8 kBT up
         to ``tail`` kBT above its minimum (0: only ``tol`` counts); ``cutoff`` and ``method`` see
-        Density. ``explain`` measures the error for ``explain()``, which takes a while.
+        Density. ``explain`` measures the error for ``explain()``, which takes a while. ``error``,
+        ``blocks`` and ``bootstrap`` as in from_colvar: the samples are successive frames of a run.
         Raises InputError for shapes that disagree, weights that are no weights, and a grid that no
         sample reaches.
         """
@@ -239,7 +244,12 @@ class FreeEnergySurface(Surface):
             tail=tail,
             method=method,
         )
-        return cls._summed(density, values, log_w, h, kbt, units, explain)
+        if not (error or blocks or bootstrap):
+            return cls._summed(density, values, log_w, h, kbt, units, explain)
+        some = np.zeros(n) if log_w is None else log_w
+        frames = Samples(tuple(names), (None,) * d, values, some, WeightSums.of(some), n)
+        errors = ErrorRequest(blocks, bootstrap)
+        return cls._in_blocks(density, frames, h, kbt, units, errors, explain, None)
 
     @classmethod
     def from_density(
@@ -317,7 +327,7 @@ class FreeEnergySurface(Surface):
         """Return the surface of frames that are summed as they are read."""
         h = bandwidth[None, :]
         warn_if_coarse(density.grid, h, "kernels")
-        blocks = None if errors is None else BlockDensity(density, errors.blocks)
+        blocks = None if errors is None else BlockDensity(density, bandwidth, errors.blocks)
         spans, n_files = [], 0
         for values, log_w in samples.chunks(density.grid):
             if blocks is None:
@@ -326,7 +336,7 @@ class FreeEnergySurface(Surface):
                 if len(samples.ends) > n_files:
                     n_files = len(samples.ends)
                     blocks.end_file()
-                blocks.add(values, h, log_w)
+                blocks.add(values, log_w)
             spans.append(span(values))
         surface = cls.from_density(density, bandwidth, kbt, units)
         lows, highs = zip(*spans)
@@ -347,11 +357,12 @@ class FreeEnergySurface(Surface):
     ) -> "FreeEnergySurface":
         """Return the surface of all samples, summed in blocks, with its errors."""
         warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
-        blocks = BlockDensity(density, errors.blocks, len(samples), len(samples.ends) or 1)
+        n_files = len(samples.ends) or 1
+        blocks = BlockDensity(density, bandwidth, errors.blocks, len(samples), n_files)
         for rows in samples.files():
             for start in range(rows.start, rows.stop, FRAMES):
                 part = slice(start, min(start + FRAMES, rows.stop))
-                blocks.add(samples.values[part], bandwidth[None, :], samples.log_weights[part])
+                blocks.add(samples.values[part], samples.log_weights[part])
                 if progress is not None:
                     progress(part.stop, len(samples))
             blocks.end_file()
@@ -364,16 +375,20 @@ class FreeEnergySurface(Surface):
         self, blocks: BlockDensity, errors: ErrorRequest | None
     ) -> "FreeEnergySurface":
         """Return itself with the errors that its blocks tell; warn where these are too small."""
-        found = Uncertainty.of(
-            blocks.blocks(), blocks.correlation(), errors or ErrorRequest(), blocks.note
-        )
+        found = blocks.uncertainty(errors or ErrorRequest())
         if found.problem:
             warnings.warn(
                 f"the errors are lower bounds: {found.problem}",
                 CyfesWarning,
                 stacklevel=4,
             )
-        error = (self.kbt or 1.0) * found.relative_error()
+        return self.with_uncertainty(found)
+
+    def with_uncertainty(self, found: Uncertainty) -> "FreeEnergySurface":
+        """Return itself with the errors that blocks on its grid tell."""
+        # Blocks reach a little farther than the density, where F is inf.
+        known = np.isfinite(self.values)
+        error = np.where(known, (self.kbt or 1.0) * found.relative_error(), np.inf)
         return replace(self, error=error, uncertainty=found)
 
     @classmethod

@@ -39,7 +39,8 @@ class Hills:
     none; ``sigmas`` float64[n, d] standard deviations, or ``covariances`` float64[n, d, d] of
     multivariate hills; ``gaussian`` bool[n], which hills are plain Gaussians and not stretched
     ones; ``times`` float64[n], nan where the file tells none; ``interval`` None or the
-    (lower, upper) of METAD's INTERVAL. Source: PLUMED 2.10 METAD and sum_hills.
+    (lower, upper) of METAD's INTERVAL; ``clocks`` float64[n] seconds of walkers' clocks, as times;
+    ``ends``: number of hills up to the end of each file. Source: PLUMED 2.10 METAD and sum_hills.
     """
 
     names: tuple[str, ...]
@@ -52,6 +53,8 @@ class Hills:
     times: np.ndarray
     covariances: np.ndarray | None = None
     interval: tuple[float, float] | None = None
+    clocks: np.ndarray | None = None
+    ends: tuple[int, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -68,6 +71,8 @@ class Hills:
             gaussian=self.gaussian[rows],
             times=self.times[rows],
             covariances=None if self.covariances is None else self.covariances[rows],
+            clocks=None if self.clocks is None else self.clocks[rows],
+            ends=(),
         )
 
     @property

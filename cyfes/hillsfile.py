@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from os import PathLike
 from typing import Literal
 
@@ -62,6 +63,8 @@ def read_hills(
         sigmas=np.concatenate([part.sigmas for part in parts]),
         gaussian=np.concatenate([part.gaussian for part in parts]),
         times=np.concatenate([part.times for part in parts]),
+        clocks=np.concatenate([part.clocks for part in parts]),
+        ends=tuple(accumulate(len(part) for part in parts)),
         covariances=np.concatenate(covariances) if covariances else None,
         dropped=dict(sum((Counter(part.dropped) for part in parts), Counter())),
         notes=tuple(note for part in parts for note in part.notes),
@@ -116,7 +119,7 @@ class _Schema:
     @property
     def optional(self) -> list[str]:
         """Columns that a HILLS file may have and this one does."""
-        return [name for name in ("biasf", "time") if name in self.has]
+        return [name for name in ("biasf", "time", "clock") if name in self.has]
 
     def check_same(self, other: "_Schema", known: str) -> None:
         """Raise FileFormatError unless ``other`` goes on with the same hills as ``known``."""
@@ -242,6 +245,8 @@ def _read_file(
         sigmas=sigmas,
         gaussian=np.concatenate(file.gaussian),
         times=columns.get("time", np.full(table.n_rows, np.nan)),
+        clocks=columns.get("clock", np.full(table.n_rows, np.nan)),
+        ends=(table.n_rows,),
         covariances=covariances,
         interval=file.first.interval,
         dropped=dict(table.dropped),

@@ -32,6 +32,7 @@ def hill_densities(
     grid: Grid,
     *,
     stride: int = 0,
+    blocks: Sequence[slice] | None = None,
     nohistory: bool = False,
     negbias: bool = False,
     plumed_compat: bool = False,
@@ -41,7 +42,8 @@ def hill_densities(
     devices: Sequence[int] = (0,),
     progress: Progress | None = None,
 ) -> Iterator[Density]:
-    """Yield the sum of hills after every ``stride`` of them (0: once) and always the final one.
+    """Yield the sum of hills after every ``stride`` of them (0: once) and always the final one, or
+    after each of ``blocks`` of successive hills.
 
     As in PLUMED, if ``stride`` divides the number of hills the final state comes twice (with
     ``nohistory``, which forgets the blocks before, the last one is empty). A sum that goes on is
@@ -80,7 +82,7 @@ def hill_densities(
     mixed = bool(hills.gaussian.any()) and not hills.gaussian.all()
     kernel = KERNELS[int(bool(hills.gaussian.any()))]
     density = empty(kernel)
-    for rows in hill_blocks_of(len(hills), stride):
+    for rows in hill_blocks_of(len(hills), stride) if blocks is None else blocks:
         if nohistory and rows.start:
             density = empty(kernel)
         if not mixed:

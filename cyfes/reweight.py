@@ -35,7 +35,8 @@ class Samples:
     ``names``: CVs. ``bounds``: per CV None or the period's bounds as written. ``values``
     float64[n, d]; ``log_weights`` float64[n], ln w = V / kBT; ``sums`` of the weights. ``n_read``
     rows read, of which ``len(samples)`` are used; ``dropped`` counts the others by reason.
-    ``ends``: number of frames up to the end of each file; none where all are one run.
+    ``ends``: number of frames up to the end of each file; none where all are one run. ``times``
+    None or float64[n], where they were asked for and the files tell them.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,7 @@ class Samples:
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ends: tuple[int, ...] = ()
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -242,22 +244,29 @@ def read_samples(
     kbt: float,
     selection: Selection | None = None,
     n_threads: int = 0,
+    *,
+    timed: bool = False,
 ) -> Samples:
     """Return the frames of one or more COLVAR files with ln w = sum of the biases / kBT.
 
-    ``kbt`` in the energy unit of the bias; "-" is standard input. The frame that a restart writes
-    again is dropped (see RowFilter); time that runs backwards is noted and kept.
+    ``kbt`` in the energy unit of the bias; "-" is standard input; ``timed`` keeps their times. The
+    frame that a restart writes again is dropped (see RowFilter); time that runs backwards is noted
+    and kept.
     Raises FileMissingError or FileFormatError naming file, line and column, InputError for a
     column that does not exist or a choice the header leaves open.
     """
     stream = SampleStream(paths, kbt, selection, n_threads)
     values, log_weights = GrowingArray(len(stream.names)), GrowingArray(1)
-    for columns, log_w in stream.columns():
-        n = len(log_w)
-        np.stack(columns, axis=1, out=values.room(n))
-        log_weights.room(n)[:, 0] = log_w
+    times: list[np.ndarray] = []
+    for part in stream.parts():
+        n = len(part.log_weights)
+        np.stack([part.columns[name] for name in stream.names], axis=1, out=values.room(n))
+        log_weights.room(n)[:, 0] = part.log_weights
         values.keep(n)
         log_weights.keep(n)
+        if timed:
+            known = part.columns.get("time")
+            times.append(np.full(n, np.nan) if known is None else known.copy())
     rows, log_rows = values.array(), log_weights.array()[:, 0]
     cuts = [0, *stream.ends]
     parts = [(rows[a:b], log_rows[a:b]) for a, b in pairwise(cuts)]
@@ -279,6 +288,7 @@ def read_samples(
         dropped=stream.dropped,
         notes=tuple(stream.notes),
         ends=tuple(stream.ends),
+        times=np.concatenate(times) if times else None,
     )
 
 

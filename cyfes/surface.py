@@ -81,6 +81,22 @@ class Surface(SurfaceFiles):
         uncertainty = self._blocks("an interval")
         return np.asarray(self.error) * uncertainty.quantile(level)
 
+    def error_of_difference(self, reference: Sequence[float]) -> np.ndarray:
+        """Return the standard error of F(s) - F(reference), float64[grid.shape], inf where F is.
+
+        Of the grid point nearest to the ``reference``, one number per CV, where it is zero: what
+        both points share cancels. From the influence D_b(s) / D(s) - D_b(ref) / D(ref) of each
+        block (see BlockSums). Errors as ``interval``, and InputError for a reference where F is
+        inf or of another number of CVs.
+        """
+        found = self._blocks("the error of a difference")
+        at = self.grid.index_of(reference)
+        if not np.isfinite(self.values[at]):
+            raise InputError(f"no frame is within reach of the reference {tuple(reference)}")
+        with np.errstate(invalid="ignore"):
+            error = (self.kbt or 1.0) * found.relative_error_from(at)
+        return np.where(np.isfinite(self.values), error, np.inf)
+
     def halves(self) -> tuple[np.ndarray, np.ndarray]:
         """Return F of the first and of the second half of the blocks; errors as ``interval``."""
         n = len(self._blocks("halves").blocks) // 2

@@ -49,9 +49,7 @@ class Uncertainty:
     def of(
         cls, blocks: BlockSums, correlation: Correlation, request: ErrorRequest, note: str = ""
     ) -> "Uncertainty":
-        """Return the uncertainty told by as many of the blocks as are independent, or wanted."""
-        if request.blocks is None:
-            blocks = blocks.joined(joined_blocks(len(blocks), blocks.length, correlation))
+        """Return the uncertainty told by blocks, with what is wrong with it."""
         return cls(blocks, correlation, problem_of(blocks, correlation), note, request)
 
     def relative_error(self) -> np.ndarray:
@@ -74,6 +72,10 @@ class Uncertainty:
         values = self.blocks.values.sum(axis=tuple(1 + axis for axis in axes))
         values = np.ascontiguousarray(np.transpose(values, (0, *(1 + order))))
         return replace(self, blocks=replace(self.blocks, values=values))
+
+    def relative_error_from(self, at: tuple[int, ...]) -> np.ndarray:
+        """Return the standard error of ln(P / P at a point), that of F's difference / kBT."""
+        return self.blocks.relative_error(at) * inflation(self.blocks.length, self.correlation.time)
 
     def quantile(self, level: float) -> float:
         """Return how many standard errors an interval of a level has on each side (Student's t)."""

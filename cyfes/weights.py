@@ -49,3 +49,8 @@ class WeightSums:
     def effective_sample_size(self) -> float:
         """Kish's (sum w)^2 / sum w^2."""
         return kish(self._sum, self._squares)
+
+
+def exponent_of(highest: float) -> int:
+    """Return the exponent of 2 of a unit in which exp(``highest``) is at most 1; 0 for -inf."""
+    return math.ceil(highest / math.log(2.0)) if highest > -math.inf else 0

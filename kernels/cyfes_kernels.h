@@ -166,6 +166,31 @@ int cyfes_cpu_basins(const cyfes_grid *grid, const double *values /* [points] */
                      int64_t *minima /* [room] */, int64_t *passes /* [room][3] */,
                      int64_t *n_minima, int64_t *n_passes);
 
+/* Blocks of samples on a net of nodes, from which a matrix along each CV makes their density: block
+ * b is samples [ends[b - 1], ends[b]), ends[-1] = 0. The net's shape counts cells, one or two CVs;
+ * a sample in cell c adds its weight times exp(-(distance / width)^2 / 2), in steps, to the
+ * CYFES_NODES nodes c ... c + CYFES_NODES - 1, of which node c + CYFES_NODES / 2 - 1 is the cell's
+ * lower end. Periodic CVs wrap cells, not nodes; samples outside the cells count nothing. Only
+ * n_threads and isa of the options count; the bits are the same for any n_threads. */
+enum { CYFES_NODES = 12 };
+int cyfes_cpu_nodes(const cyfes_grid *net, double width, int64_t n_blocks,
+                    const int64_t *ends /* [n_blocks] */, const double *centers /* [n][n_dims] */,
+                    const double *weights /* [n] */, const cyfes_options *options,
+                    double *nodes /* [n_blocks][n_cells + CYFES_NODES - 1]... += */);
+
+/* What blocks of nodes [n_blocks][nodes 0]([nodes 1]) make on a grid, [n_blocks][points 0]
+ * ([points 1]), both contiguous: nodes times a matrix along each CV. The nodes of the last CV are a
+ * multiple of 4. Columns of the matrices, [nodes][columns], are points and then zeros, to a
+ * multiple of 8; the rows [begin, end) alone of each 8 columns are not zero. */
+typedef struct cyfes_matrix {
+  int64_t n_rows, n_points, n_columns;
+  const double *values;  /* [n_rows][n_columns] */
+  const int64_t *ranges; /* [n_columns / 8][2] */
+} cyfes_matrix;
+int cyfes_cpu_nodes_to_grid(int32_t n_dims, const cyfes_matrix *matrices /* [n_dims] */,
+                            int64_t n_blocks, const double *nodes, const cyfes_options *options,
+                            double *values);
+
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,

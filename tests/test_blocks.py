@@ -20,6 +20,7 @@ from cyfes.weights import WeightSums
 
 GRID = Grid.from_bins(["x", "y"], [-3, -2], [3, 2], [20, 15], [False, True])
 H = np.array([0.4, 0.5])
+DEEP = Grid.from_bins("xyz", [-3, -2, -3], [3, 2, 3], [8, 9, 7], [False, True, False])
 
 
 def frames(n, seed=0, memory=0.0):
@@ -51,11 +52,11 @@ def test_blocks_hold_successive_frames_of_one_file(files, most, chunk):
         for start in range(0, n, chunk):
             left = min(chunk, n - start)
             while left:
-                index = ledger.assign(left)
-                for block in index.tolist():
+                first, counts = ledger.assign(left)
+                for block, count in enumerate(counts.tolist(), first):
                     blocks += [[] for _ in range(block + 1 - len(blocks))]
-                    blocks[block].append((file, n - left))
-                left -= len(index)
+                    blocks[block].extend((file, n - left) for _ in range(count))
+                left -= int(counts.sum())
                 if left:
                     starts = ledger.join().tolist()
                     cuts = pairwise([*starts, len(blocks)])
@@ -79,28 +80,39 @@ def test_what_is_shorter_than_half_a_block_joins_the_one_before():
     assert ledger.counts[: ledger.n].tolist() == [4, 5, 1]
 
 
+@pytest.mark.parametrize("grid", [GRID.select(["x"]), GRID.select(["y"]), GRID, DEEP])
 @pytest.mark.parametrize(("n_frames", "chunk"), [(300, 300), (300, 7), (None, 300), (None, 11)])
-def test_the_surface_is_the_sum_of_its_blocks(n_frames, chunk):
+def test_the_surface_is_the_sum_of_its_blocks(grid, n_frames, chunk):
     values, log_w = frames(300)
-    density = Density(GRID, derivatives=True)
-    blocks = BlockDensity(density, 10, n_frames)
+    d = grid.n_dims
+    values = np.column_stack([values, values[:, 0]])[:, "xyz".index(grid.names[0]) :][:, :d]
+    h = np.array([0.4, 0.5, 0.6])[:d]
+    density = Density(grid, derivatives=True)
+    blocks = BlockDensity(density, h, 10, n_frames)
     for start in range(0, 300, chunk):
         part = slice(start, start + chunk)
-        blocks.add(values[part], H[None], log_w[part])
+        blocks.add(values[part], log_w[part])
     found = blocks.blocks()
-    whole = Density(GRID, derivatives=True).add(values, H[None], log_weights=log_w)
+    whole = Density(grid, derivatives=True).add(values, h[None], log_weights=log_w)
     np.testing.assert_allclose(density.values, whole.values, rtol=1e-11)
     np.testing.assert_allclose(density.derivatives, whole.derivatives, rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(found.values.sum(axis=0), density.values, rtol=1e-11)
+    assert_near(found.values.sum(axis=0), density.values)
     np.testing.assert_allclose((found.weights.sum(), found.squares.sum()), density.sums)
     start = 0
     for k, count in enumerate(found.counts.tolist()):
         rows = slice(start, start + count)
         start += count
-        one = Density(GRID).add(values[rows], H[None], log_weights=log_w[rows])
+        one = Density(grid).add(values[rows], h[None], log_weights=log_w[rows])
         by = one.exponent - density.exponent
-        np.testing.assert_allclose(found.values[k], np.ldexp(one.values, by), rtol=1e-9)
+        assert_near(found.values[k], np.ldexp(one.values, by))
     assert len(found) == 10 if n_frames else 10 <= len(found) <= 20
+
+
+def assert_near(found, exact):
+    """Sums at the nodes of a net are right to 1e-5, but in the tails, far from all frames."""
+    np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-9 * exact.max())
+    seen = exact > 0
+    np.testing.assert_allclose(found[seen], exact[seen], rtol=0.1)
 
 
 def test_the_error_is_that_of_a_ratio_of_means():
@@ -239,16 +251,16 @@ def test_blocks_shorter_than_the_correlation_time_are_warned_of():
 
 def test_blocks_that_do_not_fit_are_fewer_or_refused(monkeypatch):
     density = Density(GRID)
-    size = GRID.size * 8 * 2
+    size = 2 * GRID.size * 8 * 2  # on the grid, too coarse for a net, and where they go from there
     for free, expected in ((64, 64), (40, 64), (20, 32), (9, 16)):
         monkeypatch.setattr("cyfes.blockdensity.free_memory", lambda free=free: free * size)
-        blocks = BlockDensity(density, None, 6400)
-        blocks.add(*(a[None] if a.ndim == 1 else a for a in (frames(6400)[0], H)), frames(6400)[1])
+        blocks = BlockDensity(density, H, None, 6400)
+        blocks.add(*frames(6400))
         assert len(blocks.blocks()) == expected
         assert ("float32" in blocks.note) == (free < 64)
     monkeypatch.setattr("cyfes.blockdensity.free_memory", lambda: size)
     with pytest.raises(GridTooLargeError, match="coarser grid"):
-        BlockDensity(density, None, 6400)
+        BlockDensity(density, H, None, 6400)
 
 
 @pytest.mark.parametrize("error", [np.ones(3), np.full(GRID.shape, "a")])
@@ -262,3 +274,40 @@ def test_errors_of_a_file_that_do_not_fit_it_are_refused(tmp_path, error):
 def test_numbers_that_give_no_error_are_refused(name, value):
     with pytest.raises(InputError, match="at least 2"):
         FreeEnergySurface.from_colvar(samples(50), kbt=1.0, bandwidth=H, grid=GRID, **{name: value})
+
+
+def test_samples_have_errors_as_the_same_frames_of_a_file_do():
+    given = samples(4000)
+    options = {"kbt": 1.0, "bandwidth": H, "grid": GRID, "blocks": 20}
+    of_file = FreeEnergySurface.from_colvar(given, **options)
+    of_array = FreeEnergySurface.from_samples(
+        given.values, log_weights=given.log_weights, period=GRID.period, **options
+    )
+    np.testing.assert_array_equal(of_array.error, of_file.error)
+
+
+def test_the_error_of_a_difference_is_that_of_the_replicas():
+    surface = FreeEnergySurface.from_colvar(
+        samples(20000), kbt=2.0, bandwidth=H, grid=GRID, blocks=50
+    )
+    reference = (0.1, -0.2)
+    at = GRID.nearest(reference)
+    found = surface.error_of_difference(reference)
+    assert found[at] == pytest.approx(0, abs=1e-12)
+    replicas = surface.replicas(2000)
+    replicas -= replicas[(slice(None), *at)][:, None, None]
+    seen = surface.values - surface.minimum < 8
+    seen[at] = False
+    raised = surface.error[seen] / (2.0 * surface.uncertainty.blocks.relative_error()[seen])
+    np.testing.assert_allclose(found[seen], raised * replicas.std(axis=0)[seen], rtol=0.12)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"), [((0.0,), "has 2 numbers"), ((9.0, 0.0), "x=9 lies outside")]
+)
+def test_a_reference_that_is_no_point_is_refused(reference, words):
+    surface = FreeEnergySurface.from_colvar(
+        samples(400), kbt=1.0, bandwidth=H, grid=GRID, blocks=10
+    )
+    with pytest.raises(InputError, match=words):
+        surface.error_of_difference(reference)

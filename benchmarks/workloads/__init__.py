@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from benchmarks.workload import Workload
-from benchmarks.workloads import files, hills, kde, landscape, points, startup
+from benchmarks.workloads import blocks, files, hills, kde, landscape, points, startup
 
 #: A row or more of the target table each, in its order.
 WORKLOADS: dict[str, Callable[[], Workload]] = {
@@ -16,6 +16,8 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "points-near": lambda: points.direct(2, near=True),
     "points-2d": lambda: points.direct(2),
     "points-3d": lambda: points.direct(3),
+    "blocks": blocks.blocks,
+    "bootstrap": blocks.bootstrap,
     "hills-2d": lambda: hills.generated(2, 50_000, 200),
     "hills-3d": lambda: hills.generated(3, 20_000, 60),
     "hills-2d-real": lambda: hills.real(2, 256),

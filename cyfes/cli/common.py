@@ -9,9 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cyfes.backend import choose
+from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.console import ProgressBar, notes, report
+from cyfes.crossvalidation import free_energy_bandwidth
 from cyfes.errors import InputError, shortened
 from cyfes.grid import GridRequest
+from cyfes.reweight import Samples, SampleStream
 from cyfes.selection import Selection
 from cyfes.surface import Surface
 from cyfes.units import (
@@ -39,6 +42,7 @@ __all__ = [
     "positive",
     "positives",
     "report",
+    "sampled_bandwidth",
     "selection",
     "share_or_count",
     "split",
@@ -215,6 +219,27 @@ def where(arguments: argparse.Namespace) -> dict[str, Any]:
         "backend": arguments.backend,
         "devices": devices,
     }
+
+
+def sampled_bandwidth(
+    arguments: argparse.Namespace, samples: Samples | SampleStream
+) -> tuple[np.ndarray, str]:
+    """Return the bandwidth float64[d] that --sigma gives or finds, and the rule it follows."""
+    given = split(arguments.sigma)
+    if given in (None, ["auto"], ["auto-f"]):
+        if isinstance(samples, SampleStream):
+            raise InputError("--stream reads the frames once and needs --sigma with numbers")
+        rule = free_energy_bandwidth if given == ["auto-f"] else automatic_bandwidth
+        return rule(
+            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
+        )
+    widths = positives(given, "--sigma") or []
+    if len(widths) != len(samples.names):
+        raise InputError(
+            f"--sigma has {len(widths)} values, expected {len(samples.names)} "
+            f"({','.join(samples.names)})"
+        )
+    return np.array(widths, float), "given"
 
 
 def counts(dropped: Mapping[str, int]) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.common import (
     ProgressBar,
     counts,
@@ -17,8 +16,8 @@ from cyfes.cli.common import (
     notes,
     number,
     number_of_blocks,
-    positives,
     report,
+    sampled_bandwidth,
     selection,
     split,
     thermal,
@@ -74,7 +73,7 @@ def reweighted(arguments: argparse.Namespace, computing: dict[str, Any]) -> Rewe
     samples = read(arguments.files, kbt, chosen, computing["n_threads"])
     if isinstance(samples, Samples):
         notes(samples.notes)
-    bandwidth, rule = _bandwidth(arguments, samples)
+    bandwidth, rule = sampled_bandwidth(arguments, samples)
     surface = FreeEnergySurface.from_colvar(
         samples,
         kbt=kbt,
@@ -136,25 +135,6 @@ def _at_least_zero(text: str, option: str) -> float:
     if value is None or not 0 <= value < float("inf"):
         raise InputError(f"{option} must be at least 0, got {text}")
     return value
-
-
-def _bandwidth(
-    arguments: argparse.Namespace, samples: Samples | SampleStream
-) -> tuple[np.ndarray, str]:
-    given = split(arguments.sigma)
-    if given is None or given == ["auto"]:
-        if isinstance(samples, SampleStream):
-            raise InputError("--stream reads the frames once and needs --sigma with numbers")
-        return automatic_bandwidth(
-            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
-        )
-    widths = positives(given, "--sigma") or []
-    if len(widths) != len(samples.names):
-        raise InputError(
-            f"--sigma has {len(widths)} values, expected {len(samples.names)} "
-            f"({','.join(samples.names)})"
-        )
-    return np.array(widths, float), "given"
 
 
 def _lines(

@@ -33,7 +33,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         help="COLVAR or HILLS files whose CVs are histogrammed: -kT ln sum of unit kernels",
     )
     add_on_bad(files)
-    _add_energy(parser, "of the hills", "; for --idw and --histo")
+    add_energy_of(parser, "of the hills", "; for --idw and --histo")
     add_grid(parser)
     sums = parser.add_argument_group("sum")
     sums.add_argument(
@@ -93,7 +93,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     add_cvs(files)
     add_on_bad(files)
     add_weights(parser)
-    _add_energy(parser, "of the bias", "")
+    add_energy_of(parser, "of the bias", "")
     add_kernel(parser)
     add_grid(parser)
     add_rows(
@@ -126,24 +126,9 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "files", nargs="+", metavar="COLVAR", help="COLVAR files, or one surface on a grid"
     )
-    files.add_argument(
-        "--period",
-        action=List,
-        metavar="MIN:MAX,...",
-        help="period of each CV in the order the regions name them, '-' for none (default: from "
-        "the header)",
-    )
+    add_period(files, "of each CV in the order the regions name them")
     add_on_bad(files)
-    regions = parser.add_argument_group("regions")
-    for name, other in (("--a", "B"), ("--b", "A")):
-        regions.add_argument(
-            name,
-            action=Box,
-            metavar="CV=LOW:HIGH,...",
-            help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
-            "> HIGH; or basin:N, a basin of --fes; repeated, they are joined (default: all that "
-            f"is not in {other})",
-        )
+    regions = add_regions(parser, "; or basin:N, a basin of --fes")
     regions.add_argument(
         "--fes",
         metavar="FES",
@@ -152,7 +137,7 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
     )
     add_persistence(regions)
     add_weights(parser)
-    _add_energy(parser, "of the bias", "")
+    add_energy_of(parser, "of the bias", "")
     add_rows(parser, "read the frames in chunks, whatever the size of the files")
     add_blocks(parser.add_argument_group("errors"))
     corrections = parser.add_argument_group("corrections")
@@ -214,24 +199,49 @@ def add_cvs(group: argparse._ArgumentGroup) -> None:
         metavar="NAME,...",
         help="1 to 4 CVs (default: where the header leaves no doubt)",
     )
+    add_period(group, "of each CV")
+
+
+def add_period(group: argparse._ArgumentGroup, whose: str) -> None:
+    """Add --period."""
     group.add_argument(
         "--period",
         action=List,
         metavar="MIN:MAX,...",
-        help="period of each CV, '-' for none (default: from the header)",
+        help=f"period {whose}, '-' for none (default: from the header)",
+    )
+
+
+def add_regions(parser: argparse.ArgumentParser, more: str = "") -> argparse._ArgumentGroup:
+    """Add --a and --b, boxes or what ``more`` says."""
+    regions = parser.add_argument_group("regions")
+    for name, other in (("--a", "B"), ("--b", "A")):
+        regions.add_argument(
+            name,
+            action=Box,
+            metavar="CV=LOW:HIGH,...",
+            help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
+            f"> HIGH{more}; repeated, they are joined (default: all that is not in {other})",
+        )
+    return regions
+
+
+def add_sigma(group: argparse._ArgumentGroup) -> None:
+    """Add --sigma."""
+    group.add_argument(
+        "--sigma",
+        action=List,
+        metavar="S,...",
+        help="bandwidth of each CV in its unit; or auto (default): improved Sheather-Jones rule "
+        "with the effective sample size, aware of periods; or auto-f: 0.35 to 2 times that, with "
+        "the least error of F where blocks of frames are left out (1 or 2 CVs)",
     )
 
 
 def add_kernel(parser: argparse.ArgumentParser) -> None:
     """Add the options of the kernels that frames are."""
     kernel = parser.add_argument_group("kernel")
-    kernel.add_argument(
-        "--sigma",
-        action=List,
-        metavar="S,...",
-        help="bandwidth of each CV in its unit, or auto (default): improved Sheather-Jones rule "
-        "with the effective sample size, aware of periods",
-    )
+    add_sigma(kernel)
     kernel.add_argument(
         "--tol",
         metavar="E",
@@ -298,7 +308,8 @@ def add_blocks(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_energy(parser: argparse.ArgumentParser, what: str, use: str) -> None:
+def add_energy_of(parser: argparse.ArgumentParser, what: str, use: str) -> None:
+    """Add the options of the energy unit and of kBT."""
     group = parser.add_argument_group("energy")
     group.add_argument("--kt", metavar="E", help=f"kBT in --units{use}")
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")

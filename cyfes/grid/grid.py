@@ -110,15 +110,19 @@ class Grid:
         return tuple(n - (not wraps) for n, wraps in zip(self.shape, self.periodic))
 
     @property
+    def lengths(self) -> np.ndarray:
+        """Distance of the bounds of each CV, float64[n_dims]."""
+        return np.asarray(np.array(self.upper) - np.array(self.lower))
+
+    @property
     def spacing(self) -> np.ndarray:
         """Distance of neighbouring points along each CV, float64[n_dims]."""
-        lengths = np.array(self.upper) - np.array(self.lower)
-        return np.asarray(lengths / np.array(self.bins))
+        return np.asarray(self.lengths / np.array(self.bins))
 
     @property
     def period(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[n_dims]."""
-        return np.where(self.periodic, np.array(self.upper) - np.array(self.lower), 0.0)
+        return np.where(self.periodic, self.lengths, 0.0)
 
     @property
     def axes(self) -> list[np.ndarray]:
@@ -179,6 +183,19 @@ class Grid:
                 inside &= (steps >= 0) & (steps < n)  # nan is neither
             flat = flat * n + np.where(inside, steps, 0).astype(np.int64)
         return np.where(inside, flat, -1)
+
+    def index_of(self, position: Sequence[float]) -> tuple[int, ...]:
+        """Return the index of the point nearest to a position, one number per CV.
+
+        Raises InputError for another number of CVs, or a position off the grid.
+        """
+        if len(position) != self.n_dims:
+            raise InputError(f"a position has {self.n_dims} numbers, got {len(position)}")
+        flat = int(self.nearest([np.array([float(x)]) for x in position])[0])
+        if flat < 0:
+            told = ", ".join(f"{name}={x:g}" for name, x in zip(self.names, position))
+            raise InputError(f"{told} lies off the grid {self}")
+        return tuple(int(i) for i in np.unravel_index(flat, self.shape))
 
     def __str__(self) -> str:
         return ", ".join(

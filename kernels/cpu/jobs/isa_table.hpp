@@ -7,6 +7,7 @@
 
 #include "cpu/jobs/evaluate_job.hpp"
 #include "cpu/jobs/moment_job.hpp"
+#include "cpu/jobs/node_job.hpp"
 #include "cpu/jobs/point_job.hpp"
 #include "cpu/jobs/stamp_job.hpp"
 #include "cpu/jobs/tile_job.hpp"
@@ -33,6 +34,8 @@ struct isa_table {
   void (*weigh)(const double *log_weights, std::int64_t n, double exponent, double *weights,
                 double *sums);
   void (*sum_weights)(const double *weights, std::int64_t n, double *sums);
+  void (*nodes)(const node_job &);
+  void (*transposed_product)(const product_job &);
 };
 
 // One per instruction set, defined by per_isa/loops.cpp and per_isa/loops_exact.cpp under the index

@@ -2,6 +2,7 @@
 #include "cpu/jobs/isa_table.hpp"
 #include "cpu/per_isa/evaluate_loops.hpp"
 #include "cpu/per_isa/moment_loops.hpp"
+#include "cpu/per_isa/node_loops.hpp"
 #include "cpu/per_isa/point_loops.hpp"
 #include "cpu/per_isa/tile_loops.hpp"
 #include "cpu/per_isa/weight_loops.hpp"
@@ -19,7 +20,9 @@ const isa_table &isa_of<CYFES_ISA_INDEX>() {
       {narrow, prepare<float, isa>, stamp<float, isa>, ::tiles<float>, ::evaluate<float>},
       {count_any, scatter_any, line, moments_any, expand_row, expand},
       weigh,
-      sum_weights};
+      sum_weights,
+      add_nodes,
+      transposed_product};
   return table;
 }
 
