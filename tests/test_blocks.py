@@ -291,7 +291,7 @@ def test_the_error_of_a_difference_is_that_of_the_replicas():
         samples(20000), kbt=2.0, bandwidth=H, grid=GRID, blocks=50
     )
     reference = (0.1, -0.2)
-    at = GRID.nearest(reference)
+    at = GRID.index_of(reference)
     found = surface.error_of_difference(reference)
     assert found[at] == pytest.approx(0, abs=1e-12)
     replicas = surface.replicas(2000)
@@ -303,7 +303,7 @@ def test_the_error_of_a_difference_is_that_of_the_replicas():
 
 
 @pytest.mark.parametrize(
-    ("reference", "words"), [((0.0,), "has 2 numbers"), ((9.0, 0.0), "x=9 lies outside")]
+    ("reference", "words"), [((0.0,), "has 2 numbers"), ((9.0, 0.0), "x=9, y=0 lies off")]
 )
 def test_a_reference_that_is_no_point_is_refused(reference, words):
     surface = FreeEnergySurface.from_colvar(
