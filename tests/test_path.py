@@ -98,6 +98,17 @@ def test_a_point_is_led_down_to_its_minimum_first(quapp):
     np.testing.assert_array_equal(same.points, path.points)
 
 
+@needs_scipy
+def test_points_beside_one_minimum_and_on_a_plain():
+    grid = grid_of((21, 21), (False, False), -1.0, 1.0)
+    x, y = np.meshgrid(*grid.axes, indexing="ij")
+    for values in (x * x + y * y, np.zeros(grid.shape)):
+        path = FreeEnergySurface(grid, values, 1.0).path((-0.07, 0.0), (0.06, 0.02))
+        assert len(path.points) == 101
+        np.testing.assert_allclose(path.points[[0, -1]], [(-0.07, 0.0), (0.06, 0.02)], atol=1e-12)
+        assert path.basins == (0,)
+
+
 def moved(fes, shift):
     values = np.roll(fes.values, shift, axis=tuple(range(fes.grid.n_dims)))
     return FreeEnergySurface(fes.grid, values, fes.kbt)
