@@ -16,6 +16,7 @@ import check_cuda_library as check
 import checks
 import environments
 import hiding
+import inspection
 import licensing
 import pytest
 import rpath
@@ -64,6 +65,12 @@ def test_one_wheel_for_every_python(wheel, tree):
 
 def test_every_grafted_library_has_its_licence(wheel):
     assert list(licensing.problems(wheel)) == []
+
+
+def test_no_fault_is_found(wheel, tmp_path):
+    """Nor a note: `python wheel check` says nothing of what it says of other packages."""
+    lines = inspection.lines(inspection.world(wheel, None, [], tmp_path))
+    assert [line for line in lines if line.startswith(("fault: ", "note: "))] == []
 
 
 def test_libraries_look_in_the_wheel_and_beside_it(tree):
