@@ -80,10 +80,14 @@ def cuda_mode(environ: Mapping[str, str]) -> str:
     return mode
 
 
-def nvcc_to_use(environ: Mapping[str, str], import_path: Iterable[str]) -> str | None:
-    """Return the nvcc to build with; None for a build without CUDA."""
+def nvcc_to_use(
+    environ: Mapping[str, str], import_path: Iterable[str], system: str = "linux"
+) -> str | None:
+    """Return the nvcc to build with; None for a build without CUDA. ``system``: sys.platform."""
     mode = cuda_mode(environ)
-    if mode == "0":
+    if system == "darwin" and mode == "1":
+        raise CudaBuildError("CYFES_CUDA=1, but there is no CUDA for macOS: unset CYFES_CUDA")
+    if mode == "0" or system == "darwin":
         return None
     nvcc = find_nvcc(environ, import_path)
     if nvcc is None and mode == "1":
