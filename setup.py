@@ -30,6 +30,9 @@ from build_kernels import (
 if sys.platform == "darwin":
     build_macos.prepare(os.environ, sysconfig.get_platform(), platform.machine())
 
+#: Before glibc 2.34 dlopen has a library of its own; on a Mac, tools that make a package movable
+#: need room for longer paths.
+LINK_FLAGS = ["-ldl"] if sys.platform != "darwin" else ["-Wl,-headerpad_max_install_names"]
 #: The library of the GPU's backend, as setuptools sees it.
 CUDA = "cyfes.libcufes"
 CUDA_FILE = Path("cyfes") / build_cuda.LIBRARY
@@ -43,7 +46,7 @@ class BuildKernels(build_ext):
 
     def run(self) -> None:
         try:
-            self.nvcc = build_cuda.nvcc_to_use(os.environ, sys.path, sys.platform)
+            self.nvcc = build_cuda.nvcc_to_use(os.environ, sys.path)
         except build_cuda.CudaBuildError as error:
             raise CompileError(str(error)) from error
         # What an earlier build left must not slip into this one.
@@ -86,19 +89,22 @@ class BuildKernels(build_ext):
 
     def compile_kernels(self, answer: build_compiler.Answer) -> list[str]:
         common = cxx_flags(answer.openmp.compile, os.environ)
-        objects = kernel_objects(instruction_sets(answer.x86_64, os.environ))
+        isas = instruction_sets(answer.x86_64, os.environ)
+        # A folder for each choice: a build with CYFES_PORTABLE=1 leaves another's objects fresh.
+        objects_of = Path(self.build_temp, next(iter(isas)))
 
         def compile_one(job: tuple[str, str, list[str]]) -> list[str]:
             folder, source, flags = job
             return self.compiler.compile(
                 [source],
-                output_dir=str(Path(self.build_temp) / folder),
+                output_dir=str(objects_of / folder),
                 include_dirs=[str(KERNELS)],
                 extra_postargs=[*common, *flags],
             )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return [path for paths in pool.map(compile_one, objects) for path in paths]
+            compiled = pool.map(compile_one, kernel_objects(isas))
+            return [path for paths in compiled for path in paths]
 
     def build_cuda_library(self) -> None:
         library, temporary = Path(self.build_lib, CUDA_FILE), Path(self.build_temp)
@@ -121,8 +127,7 @@ setup(
             py_limited_api=True,
             language="c++",
             extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden"],
-            # Before glibc 2.34 dlopen has a library of its own.
-            extra_link_args=["-ldl"] if sys.platform == "linux" else [],
+            extra_link_args=LINK_FLAGS,
             depends=[str(KERNELS / "cyfes_kernels.h")],
         ),
         # Unless asked for, a CUDA build that fails leaves a CPU build, with a warning.

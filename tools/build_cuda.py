@@ -73,21 +73,21 @@ def find_nvcc(environ: Mapping[str, str], import_path: Iterable[str]) -> str | N
 
 
 def cuda_mode(environ: Mapping[str, str]) -> str:
-    """Return CYFES_CUDA: "0", "1" or "auto"."""
+    """Return CYFES_CUDA: "0", "1" or "auto"; "0" on a Mac, for which there is no CUDA."""
     mode = environ.get("CYFES_CUDA") or "auto"
     if mode not in ("0", "1", "auto"):
         raise CudaBuildError(f"CYFES_CUDA={mode}: expected 0, 1 or auto")
-    return mode
+    if sys.platform != "darwin":
+        return mode
+    if mode == "1":
+        raise CudaBuildError("CYFES_CUDA=1, but there is no CUDA for macOS; unset CYFES_CUDA")
+    return "0"
 
 
-def nvcc_to_use(
-    environ: Mapping[str, str], import_path: Iterable[str], system: str = "linux"
-) -> str | None:
-    """Return the nvcc to build with; None for a build without CUDA. ``system``: sys.platform."""
+def nvcc_to_use(environ: Mapping[str, str], import_path: Iterable[str]) -> str | None:
+    """Return the nvcc to build with; None for a build without CUDA."""
     mode = cuda_mode(environ)
-    if system == "darwin" and mode == "1":
-        raise CudaBuildError("CYFES_CUDA=1, but there is no CUDA for macOS: unset CYFES_CUDA")
-    if mode == "0" or system == "darwin":
+    if mode == "0":
         return None
     nvcc = find_nvcc(environ, import_path)
     if nvcc is None and mode == "1":

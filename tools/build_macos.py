@@ -6,15 +6,12 @@ from collections.abc import MutableMapping, Sequence
 OLDEST = "11.0"
 
 
-class ArchitectureError(Exception):
-    """More than one architecture is asked for; the text gives the remedy."""
-
-
 def prepare(environ: MutableMapping[str, str], host: str, machine: str) -> None:
     """Set the variables that setuptools reads, from its name of the platform and the machine's.
 
     A Python for two architectures, "macosx-10.13-universal2", would compile for both at once:
     each has instruction sets of its own, and libomp is of one. The wheel's tag then names that one.
+    Ends the build where ARCHFLAGS names several.
     """
     _, version, built_for = host.split("-")
     target = environ.setdefault("MACOSX_DEPLOYMENT_TARGET", max(version, OLDEST, key=_number))
@@ -31,8 +28,8 @@ def _number(version: str) -> list[int]:
 def _architecture(flags: str, machine: str) -> str:
     named = sorted({word for word in flags.split() if word != "-arch"})
     if len(named) > 1:
-        raise ArchitectureError(
-            f"ARCHFLAGS={flags!r} names {len(named)} architectures, but cyfes is compiled for one "
+        raise SystemExit(
+            f"error: ARCHFLAGS={flags!r} names {len(named)} architectures, but cyfes is compiled for one "
             f"at a time: set ARCHFLAGS='-arch {machine}'"
         )
     return named[0] if named else machine
