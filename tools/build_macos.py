@@ -29,8 +29,8 @@ def _architecture(flags: str, machine: str) -> str:
     named = sorted({word for word in flags.split() if word != "-arch"})
     if len(named) > 1:
         raise SystemExit(
-            f"error: ARCHFLAGS={flags!r} names {len(named)} architectures, but cyfes is compiled for one "
-            f"at a time: set ARCHFLAGS='-arch {machine}'"
+            f"error: ARCHFLAGS={flags!r} names {len(named)} architectures, but cyfes is compiled "
+            f"for one at a time: set ARCHFLAGS='-arch {machine}'"
         )
     return named[0] if named else machine
 
