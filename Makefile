@@ -1,6 +1,7 @@
 # One verb a chore. Everything made here lies in .venv*, build, dist and demo, which git ignores.
 PYTHON ?= python3
 DATA := tests/data/gen-2d-per-wt
+KERNEL_TESTS := $(addprefix tests/test_,kernels.py kernel_arguments.py moments.py weights.py text_parse.py text_format.py plans.py)
 SOURCES := Makefile setup.py pyproject.toml README.md $(wildcard tools/*.py) $(shell find cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.cu' -o -name '*.[ch]pp' -not -name _kernels.cpp)
 CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name '*.cpp')
 
@@ -9,11 +10,11 @@ CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name 
 export PYTHONSAFEPATH := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize toolkits wheel conda example feedstock clean
+.PHONY: help demo test fuzz lint tidy format bench bench-instructions sanitize portable aarch64 macos-check toolkits wheel conda example feedstock clean
 .DEFAULT_GOAL := help
 
 help:  ## list these verbs
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' Makefile | expand -t 20
 
 demo: .venv/installed  ## surfaces and pictures of a shipped simulation, in demo/
 	@mkdir -p demo && rm -f demo/fes.* demo/reweighted.*
@@ -56,6 +57,16 @@ bench-instructions: .venv-test/installed  ## kernels' instructions against bench
 sanitize:  ## the kernels alone under the address, undefined-behaviour and thread sanitizers
 	tests/native/run
 
+portable: .venv-portable/installed  ## the kernels as processors without x86's instruction sets have them
+	CYFES_ISA=portable .venv-portable/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
+
+# Debian: g++-aarch64-linux-gnu and qemu-user.
+aarch64:  ## the kernels compiled for aarch64 and run by qemu, which takes minutes
+	EXACT_TEXT=$${EXACT_TEXT:-100000} CXX=aarch64-linux-gnu-g++ RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu' tests/native/run plain
+
+macos-check: .venv-macos/installed  ## the kernels compiled for macOS, arm64 and x86-64, by zig's clang; not run
+	.venv-macos/bin/python tools/macos_check.py $(ARGS)
+
 toolkits: .venv-test/installed  ## compile for all GPUs with the oldest and the newest CUDA 13 of PyPI
 	@$(call toolkit,13.0.*,oldest) && $(call toolkit,13.*,newest)
 	CYFES_CUDA_MATRIX="$$($(call nvcc_of,oldest)):$$($(call nvcc_of,newest))" \
@@ -85,7 +96,7 @@ feedstock: .venv-conda/installed  ## the recipes as conda-forge takes them, in b
 	  conda-smithy recipe-lint build/feedstock/$$recipe || exit 1; done; else echo "not linted: no conda-smithy"; fi
 
 clean:  ## remove what the verbs above made
-	rm -rf .venv .venv-test .venv-bench .venv-lint .venv-wheel .venv-conda .venv-cuda-* build demo dist
+	rm -rf .venv .venv-test .venv-portable .venv-macos .venv-bench .venv-lint .venv-wheel .venv-conda .venv-cuda-* build demo dist
 
 # Without CUDA unless asked for: a demonstration should not wait for nvcc.
 # A normal install: the package is built as users build it and runs from site-packages. An old
@@ -121,6 +132,17 @@ project = tomllib.load(open("pyproject.toml", "rb"))["project"]
 print(*project["dependencies"], *project["optional-dependencies"][sys.argv[1]], sep="\n")
 endef
 export requirements
+
+.venv-portable/installed: $(SOURCES)
+	@$(call environment,.venv-portable)
+	rm -rf build/lib* && CYFES_PORTABLE=1 CYFES_CUDA=0 CYFES_WERROR=1 .venv-portable/bin/python -m pip install --quiet . \
+	  'pytest>=8' 'hypothesis>=6' 'matplotlib>=3.7'
+	@touch $@
+
+.venv-macos/installed: tools/macos_check.py
+	@$(call environment,.venv-macos)
+	.venv-macos/bin/python -m pip install --quiet ziglang==0.17.1 'cython>=3.1'
+	@touch $@
 
 .venv-lint/installed: pyproject.toml
 	@$(call environment,.venv-lint)

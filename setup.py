@@ -5,7 +5,9 @@ Each instruction set is compiled once, and an object again only if it is stale.
 
 import logging
 import os
+import platform
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,8 +18,21 @@ from setuptools.errors import CompileError
 sys.path.insert(0, str(Path(__file__).resolve().parent / "tools"))
 import build_compiler
 import build_cuda
-from build_kernels import CXX_FLAGS, KERNELS, IncrementalCompiler, kernel_objects
+import build_macos
+from build_kernels import (
+    KERNELS,
+    IncrementalCompiler,
+    cxx_flags,
+    instruction_sets,
+    kernel_objects,
+)
 
+if sys.platform == "darwin":
+    build_macos.prepare(os.environ, sysconfig.get_platform(), platform.machine())
+
+#: Before glibc 2.34 dlopen has a library of its own; on a Mac, tools that make a package movable
+#: need room for longer paths.
+LINK_FLAGS = ["-ldl"] if sys.platform != "darwin" else ["-Wl,-headerpad_max_install_names"]
 #: The library of the GPU's backend, as setuptools sees it.
 CUDA = "cyfes.libcufes"
 CUDA_FILE = Path("cyfes") / build_cuda.LIBRARY
@@ -52,33 +67,44 @@ class BuildKernels(build_ext):
         if extension.name == CUDA:
             self.build_cuda_library()
             return
-        self.check_compiler(extension)
+        answer = self.check_compiler(extension)
         compiler = IncrementalCompiler(self.compiler)
-        extension.extra_objects = self.compile_kernels()
+        extension.extra_objects = self.compile_kernels(answer)
+        extension.extra_link_args = [*answer.openmp.link, *extension.extra_link_args]
         # Objects that were compiled again are newer than the extension, which then is linked.
         extension.depends = [*extension.depends, *extension.extra_objects]
         super().build_extension(extension)
         compiler.write_commands(Path("build", "compile_commands.json"))
 
-    def check_compiler(self, extension: Extension) -> None:
+    def check_compiler(self, extension: Extension) -> build_compiler.Answer:
+        if sys.platform == "darwin":
+            self.compiler.compiler_so_cxx = build_macos.one_architecture(
+                self.compiler.compiler_so_cxx, os.environ.get("ARCHFLAGS", "")
+            )
         folders = [*self.compiler.include_dirs, *extension.include_dirs]
         try:
-            build_compiler.check(self.compiler.compiler_so_cxx, folders)
+            return build_compiler.check(self.compiler.compiler_so_cxx, folders)
         except build_compiler.CompilerError as error:
             raise CompileError(str(error)) from error
 
-    def compile_kernels(self) -> list[str]:
+    def compile_kernels(self, answer: build_compiler.Answer) -> list[str]:
+        common = cxx_flags(answer.openmp.compile, os.environ)
+        isas = instruction_sets(answer.x86_64, os.environ)
+        # A folder for each choice: a build with CYFES_PORTABLE=1 leaves another's objects fresh.
+        objects_of = Path(self.build_temp, next(iter(isas)))
+
         def compile_one(job: tuple[str, str, list[str]]) -> list[str]:
             folder, source, flags = job
             return self.compiler.compile(
                 [source],
-                output_dir=str(Path(self.build_temp) / folder),
+                output_dir=str(objects_of / folder),
                 include_dirs=[str(KERNELS)],
-                extra_postargs=[*CXX_FLAGS, *flags],
+                extra_postargs=[*common, *flags],
             )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return [path for paths in pool.map(compile_one, kernel_objects()) for path in paths]
+            compiled = pool.map(compile_one, kernel_objects(isas))
+            return [path for paths in compiled for path in paths]
 
     def build_cuda_library(self) -> None:
         library, temporary = Path(self.build_lib, CUDA_FILE), Path(self.build_temp)
@@ -101,8 +127,7 @@ setup(
             py_limited_api=True,
             language="c++",
             extra_compile_args=["-std=c++17", "-O2", "-fvisibility=hidden"],
-            # Before glibc 2.34 dlopen has a library of its own.
-            extra_link_args=["-fopenmp", "-ldl"],
+            extra_link_args=LINK_FLAGS,
             depends=[str(KERNELS / "cyfes_kernels.h")],
         ),
         # Unless asked for, a CUDA build that fails leaves a CPU build, with a warning.

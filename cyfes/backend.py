@@ -57,10 +57,7 @@ def load_cuda(path: str | os.PathLike[str] = LIBRARY) -> tuple[Backend, int]:
     """
     library = Path(path).absolute()
     if not library.exists():
-        raise LibraryMissingError(
-            f"{library} does not exist: this is a build without CUDA; install one with CUDA, or "
-            "use --backend cpu"
-        )
+        raise LibraryMissingError(_without_cuda(library))
     try:
         _check_whole(library)
         backend = _loaded(library)
@@ -78,6 +75,15 @@ def load_cuda(path: str | os.PathLike[str] = LIBRARY) -> tuple[Backend, int]:
     if n_devices == 0:
         raise _no_device("the driver lists none")
     return backend, n_devices
+
+
+def _without_cuda(library: Path) -> str:
+    if sys.platform == "darwin":
+        return "there is no CUDA for macOS; use --backend cpu"
+    return (
+        f"{library} does not exist: this is a build without CUDA; install one with CUDA, or use "
+        "--backend cpu"
+    )
 
 
 def _check_whole(library: Path) -> None:

@@ -98,6 +98,11 @@ class ExtensionError(CyfesError, ImportError):
 
 #: The compiled extension, without which nothing can be computed.
 EXTENSION = "cyfes._kernels"
+#: The OpenMP runtimes, that of gcc and that of clang -> the packages that bring them.
+OPENMP_PACKAGES = {
+    "libgomp": "conda: libgomp; Debian, Ubuntu: libgomp1; Fedora: libgomp",
+    "libomp": "conda: llvm-openmp; Homebrew: libomp; Debian, Ubuntu: libomp5; Fedora: libomp",
+}
 
 
 def extension_error(error: ImportError) -> ExtensionError | None:
@@ -112,9 +117,9 @@ def extension_error(error: ImportError) -> ExtensionError | None:
             "the folder of its source"
         )
     remedy = "reinstall cyfes"
-    if "libgomp" in str(error):
-        packages = "conda: libgomp; Debian, Ubuntu: libgomp1; Fedora: libgomp"
-        remedy = f"install the OpenMP runtime ({packages}), or {remedy}"
+    for library, packages in OPENMP_PACKAGES.items():
+        if library in str(error):
+            remedy = f"install the OpenMP runtime ({packages}), or {remedy}"
     return ExtensionError(f"{error.path} cannot be loaded: {error}; {remedy}")
 
 

@@ -1,9 +1,11 @@
 #include "parallel.hpp"
 
-#include <malloc.h>
 #include <omp.h>
 #include <pthread.h>
 #include <sys/resource.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include <atomic>
 #include <exception>

@@ -18,7 +18,13 @@ if not (ROOT / "tools").is_dir() or not KERNELS.is_dir():
     pytest.skip("builds need the source tree", allow_module_level=True)
 sys.path.insert(0, str(ROOT / "tools"))
 
-from build_kernels import IncrementalCompiler, kernel_objects  # noqa: E402
+from build_kernels import (  # noqa: E402
+    X86_64_ISAS,
+    IncrementalCompiler,
+    cxx_flags,
+    instruction_sets,
+    kernel_objects,
+)
 
 CXX = os.environ.get("CXX", "g++")
 needs_compiler = pytest.mark.skipif(not shutil.which(CXX), reason=f"no {CXX}")
@@ -55,8 +61,9 @@ def test_the_version_has_one_source():
 
 
 def test_per_isa_holds_what_is_compiled_per_instruction_set():
-    repeated = {ROOT / source for folder, source, _ in kernel_objects() if folder != "plain"}
-    once = {ROOT / source for folder, source, _ in kernel_objects() if folder == "plain"}
+    objects = kernel_objects(X86_64_ISAS)
+    repeated = {ROOT / source for folder, source, _ in objects if folder != "plain"}
+    once = {ROOT / source for folder, source, _ in objects if folder == "plain"}
     assert repeated == set(PER_ISA)
     assert repeated | once == set(KERNELS.rglob("*.cpp"))
     per_isa = set().union(*(included(path) for path in repeated))
@@ -72,6 +79,18 @@ def test_per_isa_holds_what_is_compiled_per_instruction_set():
         "text/row_job.hpp",
         *(path.relative_to(KERNELS).as_posix() for path in (KERNELS / "cpu" / "jobs").iterdir()),
     }
+
+
+@pytest.mark.parametrize(("x86_64", "environ"), [(False, {}), (True, {"CYFES_PORTABLE": "1"})])
+def test_other_processors_get_no_flag_of_x86(x86_64, environ):
+    isas = instruction_sets(x86_64, environ)
+    objects = kernel_objects(isas)
+    assert list(isas) == ["portable"]
+    assert "-march" not in repr([cxx_flags(["-fopenmp"], {}), *objects])
+    assert sorted(source for _, source, _ in objects) == sorted(
+        str(path.relative_to(ROOT)) for path in KERNELS.rglob("*.cpp")
+    )
+    assert list(instruction_sets(True, {})) == ["x86-64", "x86-64-v3", "x86-64-v4"]
 
 
 def test_folders_of_kernels_do_not_know_each_other():

@@ -15,6 +15,7 @@ if not (ROOT / "tools").is_dir():
 sys.path.insert(0, str(ROOT / "tools"))
 
 import build_compiler  # noqa: E402
+import build_openmp  # noqa: E402
 from build_compiler import CompilerError, check  # noqa: E402
 
 GXX = shutil.which("g++")
@@ -57,28 +58,41 @@ def test_no_compiler():
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("yes yes __clang__ 11", r"is gcc 11, but cyfes needs gcc 12 or newer.*Fedora: gcc-c\+\+"),
-        ("yes yes __clang__ __GNUC__", "neither gcc nor clang"),
-        ("HAS_PYTHON yes __clang__ 14", r"Python\.h"),
-        ("yes HAS_OMP 1 4", r"omp\.h.*libomp-dev.*libomp-devel.*llvm-openmp"),
-        ("HAS_PYTHON HAS_OMP __clang__ 4", "is gcc 4"),
+        (
+            "yes yes __clang__ 11 1 __APPLE__",
+            r"is gcc 11, but cyfes needs gcc 12 or newer.*gcc-c\+\+",
+        ),
+        ("yes yes __clang__ __GNUC__ 1 __APPLE__", "neither gcc nor clang"),
+        ("HAS_PYTHON yes __clang__ 14 1 __APPLE__", r"Python\.h"),
+        ("yes HAS_OMP 1 4 1 __APPLE__", r"omp\.h.*libomp-dev.*libomp-devel.*llvm-openmp"),
+        ("HAS_PYTHON HAS_OMP __clang__ 4 1 __APPLE__", "is gcc 4"),
+        ("HAS_PYTHON yes 1 4 __x86_64__ 1", r"Python\.h.*\(brew install python; conda: python\)"),
+        ("yes HAS_OMP 1 4 __x86_64__ 1", r"omp\.h.*\(brew install libomp; conda: llvm-openmp\)"),
+        ("yes yes __clang__ 11 1 1", r"gcc 11.*\(xcode-select --install; conda: cxx-compiler\)"),
         ("", "cannot preprocess"),
     ],
 )
-def test_what_is_missing_is_told(pretend, line, message):
+def test_what_is_missing_is_told(pretend, line, message, monkeypatch):
+    monkeypatch.setattr(build_openmp, "libomp_folders", lambda *_: [])
     with pytest.raises(CompilerError, match=message) as caught:
         check(pretend(line), [])
     assert "\n" not in str(caught.value)
 
 
 def test_what_will_do_is_taken(pretend):
-    for line in ("yes yes __clang__ 12", "yes yes 1 4"):
+    for line in ("yes yes __clang__ 12 1 __APPLE__", "yes yes 1 4 __x86_64__ 1"):
         check(pretend(line), [])
+
+
+def test_it_is_the_compiler_who_knows_the_processor(pretend):
+    """Where another machine is compiled for, this one's flags would be wrong."""
+    for word, expected in (("1", True), ("__x86_64__", False)):
+        assert check(pretend(f"yes yes __clang__ 12 {word} __APPLE__"), []).x86_64 is expected
 
 
 def test_a_compiler_that_fails_is_quoted(pretend):
     with pytest.raises(CompilerError, match="cannot preprocess"):
-        check(pretend("yes yes __clang__ 12", code=1), [])
+        check(pretend("yes yes __clang__ 12 1 __APPLE__", code=1), [])
 
 
 def test_a_build_ends_before_it_begins(tmp_path, pretend):
@@ -88,7 +102,7 @@ def test_a_build_ends_before_it_begins(tmp_path, pretend):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("tools", "kernels", "cyfes"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so"))
-    compiler = pretend("yes yes __clang__ 9")
+    compiler = pretend("yes yes __clang__ 9 1 __APPLE__")
     environ = os.environ | {"CXX": compiler[0], "CYFES_CUDA": "0"}
     command = [sys.executable, "setup.py", "build_ext", "--build-temp", "objects"]
     done = subprocess.run(

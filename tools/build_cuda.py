@@ -73,11 +73,15 @@ def find_nvcc(environ: Mapping[str, str], import_path: Iterable[str]) -> str | N
 
 
 def cuda_mode(environ: Mapping[str, str]) -> str:
-    """Return CYFES_CUDA: "0", "1" or "auto"."""
+    """Return CYFES_CUDA: "0", "1" or "auto"; "0" on a Mac, for which there is no CUDA."""
     mode = environ.get("CYFES_CUDA") or "auto"
     if mode not in ("0", "1", "auto"):
         raise CudaBuildError(f"CYFES_CUDA={mode}: expected 0, 1 or auto")
-    return mode
+    if sys.platform != "darwin":
+        return mode
+    if mode == "1":
+        raise CudaBuildError("CYFES_CUDA=1, but there is no CUDA for macOS; unset CYFES_CUDA")
+    return "0"
 
 
 def nvcc_to_use(environ: Mapping[str, str], import_path: Iterable[str]) -> str | None:

@@ -2,28 +2,25 @@
 
 import json
 import os
-import platform
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 KERNELS = Path("kernels")
 #: Instruction sets compiled side by side, slowest first: name -> compiler flags.
-ISAS = (
-    {
-        "x86-64": ["-march=x86-64"],
-        "x86-64-v3": ["-march=x86-64-v3"],
-        "x86-64-v4": ["-march=x86-64-v4"],
-    }
-    if platform.machine() in ("x86_64", "AMD64")
-    else {"portable": []}
-)
+X86_64_ISAS = {
+    "x86-64": ["-march=x86-64"],
+    "x86-64-v3": ["-march=x86-64-v3"],
+    "x86-64-v4": ["-march=x86-64-v4"],
+}
+#: What any other processor gets: the compiler's own choice, NEON on aarch64.
+PORTABLE_ISAS: dict[str, list[str]] = {"portable": []}
 #: No fused multiply-adds: the same rounding for every instruction set, that of PLUMED.
 EXACT = ["-ffp-contract=off"]
 CXX_FLAGS = [
     "-std=c++17",
     "-O3",
-    "-fopenmp",
     "-fvisibility=hidden",
     # Errors are signalled by status codes, not by errno or the floating-point environment;
     # nan and inf keep their meaning.
@@ -35,11 +32,20 @@ CXX_FLAGS = [
     # Vectors wider than the target's registers never cross an object: their ABI does not matter.
     "-Wno-psabi",
 ]
-if os.environ.get("CYFES_WERROR") == "1":
-    CXX_FLAGS.append("-Werror")
 
 
-def kernel_objects() -> list[tuple[str, str, list[str]]]:
+def instruction_sets(x86_64: bool, environ: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the instruction sets for what the compiler makes code for, which may not be this
+    machine. CYFES_PORTABLE=1: what other processors get, to have it tested on this one."""
+    return X86_64_ISAS if x86_64 and environ.get("CYFES_PORTABLE") != "1" else PORTABLE_ISAS
+
+
+def cxx_flags(openmp: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """Return the flags that every kernel is compiled with."""
+    return [*CXX_FLAGS, *openmp, *(["-Werror"] if environ.get("CYFES_WERROR") == "1" else [])]
+
+
+def kernel_objects(isas: Mapping[str, Sequence[str]]) -> list[tuple[str, str, list[str]]]:
     """(object folder, source, extra flags) of every kernel object, the longest to compile first.
 
     What lies in a folder ``per_isa`` is compiled once per instruction set; only there, and but for
@@ -47,9 +53,9 @@ def kernel_objects() -> list[tuple[str, str, list[str]]]:
     """
     sources = sorted(KERNELS.rglob("*.cpp"))
     per_isa = [path for path in sources if path.parent.name == "per_isa"]
-    count = f"-DCYFES_N_ISAS={len(ISAS)}"
+    count = f"-DCYFES_N_ISAS={len(isas)}"
     objects = []
-    for index, (name, flags) in enumerate(ISAS.items()):
+    for index, (name, flags) in enumerate(isas.items()):
         defines = [f"-DCYFES_ISA_INDEX={index}", f'-DCYFES_ISA_NAME="{name}"', count]
         for path in per_isa:
             exact = EXACT if path.stem.endswith("_exact") else []

@@ -15,7 +15,7 @@ from cyfes.errors import BackendError, LibraryMissingError
 from cyfes.gridfile import read_provenance
 
 #: Libraries worth naming among those mapped into this process.
-LIBRARIES = ("libgomp", "libomp", "libcudart", "libcuda.", "libcufes", "libstdc++")
+LIBRARIES = ("libgomp", "libomp", "libcudart", "libcuda.", "libcufes", "libstdc++", "libc++")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -68,13 +68,24 @@ def _describe_isas() -> str:
 
 def mapped_libraries() -> list[str]:
     """Return the files of the shared libraries in LIBRARIES that this process has mapped."""
-    found = set()
     try:
-        with open("/proc/self/maps", encoding="utf-8") as lines:
-            for line in lines:
-                path = line.rstrip("\n").partition("/")[2]
-                if os.path.basename(path).startswith(LIBRARIES):
-                    found.add("/" + path)
+        paths = _loaded_images() if sys.platform == "darwin" else _mapped_files()
     except OSError:
         return ["unknown: /proc is not mounted"]
-    return sorted(found)
+    return sorted({path for path in paths if os.path.basename(path).startswith(LIBRARIES)})
+
+
+def _mapped_files() -> list[str]:
+    """What Linux tells of this process."""
+    with open("/proc/self/maps", encoding="utf-8") as lines:
+        return ["/" + line.rstrip("\n").partition("/")[2] for line in lines if "/" in line]
+
+
+def _loaded_images() -> list[str]:
+    """What macOS' dynamic linker tells."""
+    import ctypes
+
+    linker = ctypes.CDLL(None)
+    linker._dyld_get_image_name.restype = ctypes.c_char_p
+    names = map(linker._dyld_get_image_name, range(linker._dyld_image_count()))
+    return [os.fsdecode(name) for name in names if name]

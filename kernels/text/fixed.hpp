@@ -3,17 +3,17 @@
 // |x| 10^precision, 10^precision a double, is one multiplication and so one rounding, which keeps
 // order: against the middle between two integers, a double as well, the product lies on the side
 // of the exact value or on the middle itself. Off the middle, rounding it is rounding the exact
-// value, which is what printf does. Anything else is left to std::to_chars, whose digits are exact.
+// value, which is what printf does. Anything else is left to print_fixed(), whose digits are exact.
 #ifndef CYFES_TEXT_FIXED_HPP
 #define CYFES_TEXT_FIXED_HPP
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <stdexcept>
 
+#include "text/decimal.hpp"
 #include "text/digits.hpp"
 
 namespace cyfes {
@@ -60,10 +60,8 @@ class fixed_format {
     return rest != 0.5;
   }
 
-  // to_chars fails only for want of room, and room() is enough.
   char *write_exactly(char *out, double value) const {
-    constexpr auto fixed = std::chars_format::fixed;
-    return align(out, std::to_chars(out, out + room(), value, fixed, precision_).ptr);
+    return align(out, print_fixed(out, room(), value, precision_));
   }
 
   // Writes `number` / 10^precision to end at `p` and returns the start.

@@ -1,15 +1,15 @@
 // Decimal text to the nearest double.
 //
 // Digits are read eight at a time: eight bytes are one 64-bit integer whose digit values are
-// combined in pairs by three multiplications. What scale_exactly() cannot scale goes through
-// std::from_chars.
+// combined in pairs by three multiplications. What scale_exactly() cannot scale is rounded by
+// round_decimal().
 #ifndef CYFES_TEXT_NUMBER_HPP
 #define CYFES_TEXT_NUMBER_HPP
 
-#include <charconv>
 #include <cstdint>
 #include <limits>
 
+#include "text/decimal.hpp"
 #include "text/digits.hpp"
 
 namespace cyfes {
@@ -66,15 +66,6 @@ inline const char *read_word(const char *p, const char *end, double &magnitude) 
   if (starts_with("inf", 3)) return p + 3;
   magnitude = std::numeric_limits<double>::quiet_NaN();
   return starts_with("nan", 3) ? p + 3 : nullptr;
-}
-
-// Any unsigned decimal of n_digits digits, the last of which counts 10^power.
-inline double round_decimal(const char *p, const char *end, std::int64_t n_digits,
-                            std::int64_t power) {
-  double magnitude = 0.0;
-  if (std::from_chars(p, end, magnitude).ec != std::errc::result_out_of_range) return magnitude;
-  for (; *p == '0' || *p == '.'; ++p) n_digits -= *p == '0';
-  return n_digits + power > 0 ? std::numeric_limits<double>::infinity() : 0.0;
 }
 
 // Reads the unsigned decimal at `text` and returns its end, or null if there is none.

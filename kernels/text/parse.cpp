@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <mutex>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -88,8 +89,8 @@ inline const char *next_line(const char *p, const char *end) {
 // last.
 const char *end_of_lines(const char *text, std::int64_t n_bytes, bool is_last) {
   if (is_last || n_bytes == 0) return text + n_bytes;
-  const void *const newline = memrchr(text, '\n', static_cast<std::size_t>(n_bytes));
-  return newline ? static_cast<const char *>(newline) + 1 : text;
+  const std::string_view all(text, static_cast<std::size_t>(n_bytes));
+  return text + all.rfind('\n') + 1;  // npos + 1 is 0
 }
 
 inline bool at_header(const char *p, const char *end) {
