@@ -20,8 +20,8 @@ BLOCKS = 32
 #: F counts up to this above its minimum, in kBT.
 BELOW = 10.0
 
-#: Points of the grid that errors are compared on, in the narrowest width, and the most of them.
-POINTS_PER_WIDTH, MOST_POINTS = 2, 1 << 19
+#: Points of the grid that errors are compared on: in the narrowest width, most along a CV, most.
+POINTS_PER_WIDTH, LONGEST, MOST_POINTS = 2, 3000, 1 << 19
 
 #: Reach of the kernels, in widths.
 REACH = 8.0
@@ -86,7 +86,7 @@ def _grid_of(values: np.ndarray, widths: np.ndarray, periods: np.ndarray) -> Gri
     low = np.where(wraps, 0.0, values.min(axis=0) - REACH * widths)
     high = np.where(wraps, periods, values.max(axis=0) + REACH * widths)
     bins = np.ceil((high - low) / (LADDER[0] * widths) * POINTS_PER_WIDTH).astype(int)
-    if np.prod(bins.astype(float)) > MOST_POINTS:
+    if bins.max() > LONGEST or np.prod(bins.astype(float)) > MOST_POINTS:
         raise InputError(
             f"--sigma auto-f: the frames spread over {np.prod((high - low) / widths):.3g} widths, "
             "more than can be compared; give auto or numbers"

@@ -340,7 +340,7 @@ class FreeEnergySurface(Surface):
             spans.append(span(values))
         surface = cls.from_density(density, bandwidth, kbt, units)
         lows, highs = zip(*spans)
-        surface = surface._reached(lambda: (np.min(lows, axis=0), np.max(highs, axis=0)))
+        surface = surface.reached(lambda: (np.min(lows, axis=0), np.max(highs, axis=0)))
         return surface if blocks is None else surface._with_errors(blocks, errors)
 
     @classmethod
@@ -421,7 +421,7 @@ class FreeEnergySurface(Surface):
         explain: bool,
     ) -> "FreeEnergySurface":
         """Return the surface of a density to which all samples were added."""
-        surface = cls.from_density(density, bandwidth, kbt, units)._reached(lambda: span(samples))
+        surface = cls.from_density(density, bandwidth, kbt, units).reached(lambda: span(samples))
         if not explain:
             return surface
         n, error, tail = density.measured_error(
@@ -430,7 +430,7 @@ class FreeEnergySurface(Surface):
         text = f"{error:.1e} of the density's peak; |dF| {tail:.1e} kBT (at {n} points)"
         return replace(surface, explanation=(*surface.explanation, ("error measured", text)))
 
-    def _reached(self, frames: Callable[[], tuple[np.ndarray, np.ndarray]]) -> "FreeEnergySurface":
+    def reached(self, frames: Callable[[], tuple[np.ndarray, np.ndarray]]) -> "FreeEnergySurface":
         """Return itself; InputError if no frame reached the grid, a warning if few points were.
 
         ``frames`` returns their lowest and highest values.

@@ -24,8 +24,8 @@ from cyfes.weights import exponent_of
 #: leave out 3e-5 of a frame that is six bandwidths away from a point, and 1e-2 of one at eleven.
 STEP, WIDTH = 1 / 3, 0.9
 
-#: CVs of a net, and its most nodes for each point of the grid.
-MOST_DIMS, MOST_NODES = 2, 16
+#: CVs of a net, its most nodes for each point of the grid, and most entries of a matrix.
+MOST_DIMS, MOST_NODES, MOST_ENTRIES = 2, 16, 1 << 23
 
 #: Most periods in a bandwidth.
 WIDEST = 16
@@ -69,8 +69,10 @@ class Net:
         """Return the net for a grid, None where sums on the grid itself take less."""
         if grid.n_dims > MOST_DIMS or np.any(bandwidth > WIDEST * grid.lengths):
             return None
-        nodes = np.prod((grid.lengths + 2 * reach * bandwidth) / (STEP * bandwidth))
-        return None if nodes > MOST_NODES * grid.size else Net(grid, bandwidth, reach, n_threads)
+        nodes = (grid.lengths + 2 * reach * bandwidth) / (STEP * bandwidth)
+        if np.prod(nodes) > MOST_NODES * grid.size or np.any(nodes * grid.shape > MOST_ENTRIES):
+            return None
+        return Net(grid, bandwidth, reach, n_threads)
 
     def blocks(
         self, values: np.ndarray, log_weights: np.ndarray, ends: np.ndarray

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cyfes.arrays import span
 from cyfes.blockdensity import BLOCKS, BlockDensity
 from cyfes.blocks import BlockSums
 from cyfes.convergence import Convergence, Course, distance
@@ -119,23 +120,27 @@ def convergence_of_frames(
     ends = np.unique(np.concatenate([cuts, n - cuts[:-1], edges]))
     blocks = BlockDensity(density, bandwidth, ends=ends)
     blocks.add(samples.values, samples.log_weights)
+    surface = FreeEnergySurface.from_density(density, bandwidth, kbt, units)
+    surface = surface.reached(lambda: span(samples.values))
     parts = blocks.blocks()
     starts = np.searchsorted(ends, np.concatenate([[0], edges[:-1]]), "right")
-    surface = FreeEnergySurface.from_density(density, bandwidth, kbt, units)
-    surface = surface.with_uncertainty(_uncertainty(blocks, parts.grouped(starts), request))
-    judged = (cuts, height, kbt)
-    forwards = _course(surface, parts, np.searchsorted(ends, cuts) + 1, *judged)
+    told = _uncertainty(blocks, parts.grouped(starts), request)
+    surface = surface.with_uncertainty(told)
     n_last = len(ends) - np.searchsorted(ends, n - cuts, "right")
-    backwards = _course(surface, parts.backwards(), n_last, *judged)
-    told = surface.uncertainty
-    times = np.full(len(cuts), math.nan) if samples.times is None else samples.times[cuts - 1]
-    began = math.nan if samples.times is None else float(samples.times[0])
+    times = np.full(n, math.nan) if samples.times is None else samples.times
     inside = surface.values - surface.minimum < height
-    error = float(np.sqrt(np.mean(np.asarray(surface.error)[inside] ** 2)))
     found = Convergence(
-        "frames", surface, forwards, backwards, times, began, height, None, error,
-        told.problem if told else "", (told.note,) if told and told.note else (),
-    )  # fmt: skip
+        "frames",
+        surface,
+        _course(surface, parts, np.searchsorted(ends, cuts) + 1, cuts, height, kbt),
+        _course(surface, parts.backwards(), n_last, cuts, height, kbt),
+        times[cuts - 1],
+        float(times[0]),
+        height,
+        error=float(np.sqrt(np.mean(np.asarray(surface.error)[inside] ** 2))),
+        problem=told.problem,
+        notes=(told.note,) if told.note else (),
+    )
     if regions is not None:
         found = _with_regions(found, samples, regions, kbt, request)
     if found.problem:

@@ -128,3 +128,9 @@ def test_a_net_reaches_as_far_as_the_density():
     found = np.ldexp(net.on_grid(nodes[None])[0], exponent)
     within = [0, 1, 2, -3, -2, -1]  # rows of points up to eleven bandwidths from a frame
     np.testing.assert_allclose(found[within], exact[within], rtol=0.1)
+
+
+def test_matrices_that_would_be_large_are_not_made():
+    grid = Grid.from_bins(["x"], [0], [1], [100_000], [False])
+    assert Net.of(grid, np.array([1e-4]), 11.0) is None
+    assert Net.of(grid, np.array([0.2]), 11.0) is not None

@@ -173,6 +173,34 @@ void check_weights() {
   }
 }
 
+void check_nodes() {
+  const std::int64_t n = 5000, cells[] = {9, 13}, ends[] = {1000, 1000, n};
+  const double lower[] = {0, 0}, step[] = {1, 1}, period[] = {0, 13};
+  const cyfes_grid net = {2, cells, lower, step, period};
+  std::vector<double> centers(2 * n), weights(n, 1.0);
+  for (double &x : centers) x = uniform(-3, 16);
+  const std::int64_t rows[] = {cells[0] + CYFES_NODES - 1, cells[1] + CYFES_NODES - 1};
+  std::vector<double> nodes(3 * rows[0] * rows[1]), values(3 * 10 * 16);
+  std::vector<double> first(rows[0] * 16, 1.0), second(rows[1] * 16, 1.0);
+  const std::int64_t ranges[] = {0, rows[0], 3, rows[0]}, others[] = {0, rows[1], 0, 7};
+  const cyfes_matrix matrices[] = {{rows[0], 10, 16, first.data(), ranges},
+                                   {rows[1], 16, 16, second.data(), others}};
+  cyfes_options options{};
+  for (const int threads : thread_counts) {
+    options.n_threads = threads;
+    check_call("nodes", [&] {
+      return cyfes_cpu_nodes(&net, 0.9, 3, ends, centers.data(), weights.data(), &options,
+                             nodes.data());
+    });
+    check_call("nodes to grid", [&] {
+      return cyfes_cpu_nodes_to_grid(2, matrices, 3, nodes.data(), &options, values.data());
+    });
+    check_call("nodes to a line", [&] {
+      return cyfes_cpu_nodes_to_grid(1, matrices, 3, nodes.data(), &options, values.data());
+    });
+  }
+}
+
 void check_text() {
   std::string text;
   while (text.size() < 600000) text += " 1.25 -3.5e-2\n";
@@ -205,6 +233,7 @@ void check_text() {
 int main() {
   check_sums();
   check_weights();
+  check_nodes();
   check_text();
   std::printf("%d calls short of memory, or just not; %d failed\n", n_checks, n_failures);
   return n_failures != 0;
