@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from meta_yaml import UnsupportedRecipe, render
 from rattler_build import Stage0Recipe
 from rattler_tool import PLATFORM, alone, configuration
 from rattler_tool import render as render_v1
+
+sys.path.append(str(ROOT / "tools"))
+import check_release
 
 VARIANTS = every_variant()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -120,7 +124,7 @@ def test_cross_compilers_have_what_runs_on_the_building_machine():
 
 def test_the_recipe_says_what_the_project_says():
     recipe, project = rendered("None"), PROJECT["project"]
-    assert recipe["package"] == {"name": project["name"], "version": project["version"]}
+    assert recipe["package"] == {"name": project["name"], "version": check_release.version()}
     run, host = (
         {spec.replace(" ", "") for spec in recipe["requirements"][section]}
         for section in ("run", "host")
