@@ -32,9 +32,9 @@ class BlockDensity:
 
     ``n_blocks`` (None: BLOCKS) of ``n_frames`` of one ``bandwidth`` float64[d] in ``n_files``, or
     up to twice as many of what a stream brings (n_frames None); or blocks that end at the frames
-    ``ends`` int64[B], whatever the files. With one or two CVs blocks are
-    summed at the nodes of a Net, else on the grid, and then the density is the sum of its blocks.
-    Where the memory does not suffice the blocks are float32, then fewer; ``note`` says so.
+    ``ends`` int64[B], whatever the files. With one or two CVs blocks are summed at the nodes of a
+    Net, else on the grid, and then the density is the sum of its blocks. Where the memory does not
+    suffice the blocks are float32, then fewer; ``note`` says so.
     Raises GridTooLargeError where not even those fit.
     """
 
@@ -65,9 +65,8 @@ class BlockDensity:
 
     def _fitting(self, n_blocks: int, doubles: bool, all_of_them: bool) -> tuple[int, type]:
         """(number of blocks, dtype) that fit in half of the free memory."""
-        # What is summed is there twice while it goes to the grid.
-        size = (self.total.grid.size + math.prod(self._shape)) * (1 + doubles)
-        free = free_memory() // 2
+        nodes = 0 if self._net is None else math.prod(self._shape)  # which go to the grid
+        size, free = (self.total.grid.size + nodes) * (1 + doubles), free_memory() // 2
         for n, dtype in ((n_blocks, np.float64), (n_blocks, np.float32)):
             if n * size * np.dtype(dtype).itemsize <= free:
                 return self._noted(n, dtype, n_blocks)
@@ -90,10 +89,7 @@ class BlockDensity:
 
     def add(self, values: np.ndarray, log_weights: np.ndarray) -> None:
         """Add frames: values float64[n, d], ln w float64[n]."""
-        for start in range(0, len(values), FRAMES):
-            some = slice(start, start + FRAMES)
-            self._slices.add(log_weights[some], *self._slices_of(values[some]))
-        if self._net is not None:
+        if self._net is not None:  # which also refuses what is not finite
             self.total.add(values, self._bandwidth[None], log_weights=log_weights)
         done = 0
         while done < len(values):
@@ -107,6 +103,9 @@ class BlockDensity:
             parts = self._sums_of(values[rows], log_weights[rows], np.cumsum(counts))
             for block, part in enumerate(parts, first):
                 self._keep(block, *part)
+        for start in range(0, len(values), FRAMES):
+            some = slice(start, start + FRAMES)
+            self._slices.add(log_weights[some], *self._slices_of(values[some]))
 
     def _sums_of(
         self, values: np.ndarray, log_weights: np.ndarray, ends: np.ndarray
@@ -146,16 +145,22 @@ class BlockDensity:
         n = len(starts)
         shift = self._exponents[:n] - self.total.exponent
         sums = np.ldexp(self._sums[:n], np.stack([shift, 2 * shift], axis=1))
-        values = np.empty((n, *self.total.grid.shape), self._values.dtype)
-        for start in range(0, n, AT_ONCE):
-            rows = slice(start, min(start + AT_ONCE, n))
-            some = self._values[rows]
-            values[rows] = some if self._net is None else self._net.on_grid(some)
+        values = self._on_grid(n)
         for block, by in zip(values, shift.tolist()):
             if by:
                 np.ldexp(block, by, out=block)
-        self._values = values[:0]
         return BlockSums(values, sums[:, 0], sums[:, 1], counts)
+
+    def _on_grid(self, n: int) -> np.ndarray:
+        """The sums of the first ``n`` blocks, float[n, *grid.shape]."""
+        if self._net is None:
+            return self._values[:n]
+        values = np.empty((n, *self.total.grid.shape), self._values.dtype)
+        for start in range(0, n, AT_ONCE):
+            rows = slice(start, min(start + AT_ONCE, n))
+            values[rows] = self._net.on_grid(self._values[rows])
+        self._values = values[:0]
+        return values
 
     def _whole_blocks(self) -> int:
         """The number of blocks once short ones have joined those before them."""

@@ -251,7 +251,7 @@ def test_blocks_shorter_than_the_correlation_time_are_warned_of():
 
 def test_blocks_that_do_not_fit_are_fewer_or_refused(monkeypatch):
     density = Density(GRID)
-    size = 2 * GRID.size * 8 * 2  # on the grid, too coarse for a net, and where they go from there
+    size = GRID.size * 8 * 2  # too coarse for a net
     for free, expected in ((64, 64), (40, 64), (20, 32), (9, 16)):
         monkeypatch.setattr("cyfes.blockdensity.free_memory", lambda free=free: free * size)
         blocks = BlockDensity(density, H, None, 6400)
@@ -311,3 +311,13 @@ def test_a_reference_that_is_no_point_is_refused(reference, words):
     )
     with pytest.raises(InputError, match=words):
         surface.error_of_difference(reference)
+
+
+@pytest.mark.parametrize("grid", [GRID, DEEP])
+def test_values_that_are_not_finite_are_refused(grid):
+    values = np.zeros((50, grid.n_dims))
+    values[30] = np.nan
+    with pytest.raises(InputError, match="finite"):
+        FreeEnergySurface.from_samples(
+            values, bandwidth=0.9, grid=grid, period=grid.period, error=True
+        )

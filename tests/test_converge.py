@@ -210,6 +210,18 @@ def test_walkers_are_merged_by_their_clocks_else_by_time(tmp_path, capsys):
     assert (tmp_path / "a.dat").read_text() != (tmp_path / "b.dat").read_text()
 
 
+def test_files_without_time_are_taken_one_after_another(tmp_path):
+    rows = {k: f"0.1 0.{k} 0.3 0.2 1.2 10" for k in range(5)}
+    paths = [
+        str(write_hills(tmp_path / f"HILLS.{k}", 5 - k, rows={j: rows[j + k] for j in range(5 - k)},
+                        fields="phi d sigma_phi sigma_d height biasf"))
+        for k in (0, 1)
+    ]  # fmt: skip
+    hills, remark = hills_in_order(read_hills(paths))
+    assert hills.centers[:, 1].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.3, 0.4]
+    assert remark == "2 files tell no time: they are taken one after another"
+
+
 @pytest.mark.filterwarnings("default")
 def test_frames_of_walkers_are_merged_by_time(tmp_path, capsys):
     paths = [write_colvar(tmp_path / f"COLVAR.{k}", 40, seed=k) for k in (0, 1)]
