@@ -88,8 +88,10 @@ class Surface:
     def replicas(self, n: int, seed: int = 0) -> np.ndarray:
         """Return F of ``n`` bootstrap replicas of the blocks, float64[n, *grid.shape].
 
-        Errors as ``interval``.
+        Errors as ``interval``, and InputError for fewer than one.
         """
+        if n < 1:
+            raise InputError(f"expected at least 1 replica, got {n}")
         blocks, kbt = self._blocks("replicas").blocks, self.kbt or 1.0
         free = np.empty((n, self.grid.size))
         for points, logs in blocks.replicas(n, seed):
@@ -183,9 +185,10 @@ class Surface:
         )
 
     @classmethod
-    def read(cls, path: str | PathLike) -> Self:
+    def read(cls, path: str | PathLike, *, units: str = "kj/mol") -> Self:
         """Read a surface; its format is told by the content, then by the suffix.
 
+        ``units``: those of a file that tells none, such as a .dat file.
         Raises FileMissingError or FileFormatError, InputError for a picture.
         """
         name = fspath(path)
@@ -193,10 +196,10 @@ class Surface:
         if suffix in _PICTURES:
             raise InputError(f"{name} is a picture; expected a .dat, .cube or .npz file")
         if suffix == ".npz" or _begins_with(name, b"PK\x03\x04"):
-            return cls.from_npz(name)
+            return cls.from_npz(name, units=units)
         if suffix in (".cube", ".cub") and not _begins_with(name, b"#!"):
-            return cls.from_cube(name)
-        return cls.from_dat(name)
+            return cls.from_cube(name, units=units)
+        return cls.from_dat(name, units=units)
 
     @classmethod
     def from_dat(
@@ -208,17 +211,19 @@ class Surface:
         return cls(data.grid, data.values, kbt, data.derivatives, units, name, error=error)
 
     @classmethod
-    def from_cube(cls, path: str | PathLike, *, kbt: float | None = None) -> Self:
-        """Read a Gaussian cube file."""
+    def from_cube(
+        cls, path: str | PathLike, *, kbt: float | None = None, units: str = "kj/mol"
+    ) -> Self:
+        """Read a Gaussian cube file; ``units`` if its title names none."""
         data = gridfile.read_cube(path)
-        return cls(data.grid, data.values, kbt, None, data.units or "kj/mol")
+        return cls(data.grid, data.values, kbt, None, data.units or units)
 
     @classmethod
-    def from_npz(cls, path: str | PathLike) -> Self:
-        """Read a file of ``to_npz``."""
+    def from_npz(cls, path: str | PathLike, *, units: str = "kj/mol") -> Self:
+        """Read a file of ``to_npz``; ``units`` if it tells none."""
         data = gridfile.read_npz(path)
         name = str(data.extra.get("value_name", "file.free"))
-        units, error = data.units or "kj/mol", data.extra.get("error")
+        units, error = data.units or units, data.extra.get("error")
         return cls(data.grid, data.values, data.kbt, data.derivatives, units, name, error=error)
 
     def plot(self, ax: "Axes | None" = None, **kwargs: Any) -> Any:

@@ -25,8 +25,8 @@ class ErrorRequest:
     bootstrap: int = 0
 
     def __post_init__(self) -> None:
-        if self.blocks is not None and self.blocks < 2:
-            raise InputError(f"errors need at least 2 blocks, got {self.blocks}")
+        if self.blocks is not None and (self.blocks < 2 or self.blocks != int(self.blocks)):
+            raise InputError(f"errors need at least 2 blocks, a whole number, got {self.blocks}")
         if self.bootstrap < 0 or self.bootstrap == 1:
             raise InputError(f"a bootstrap needs at least 2 replicas, got {self.bootstrap}")
 
@@ -48,7 +48,12 @@ class Uncertainty:
     def of(
         cls, blocks: BlockSums, correlation: Correlation, request: ErrorRequest, note: str = ""
     ) -> "Uncertainty":
-        """Return the uncertainty told by as many of the blocks as are independent, or wanted."""
+        """Return the uncertainty told by as many of the blocks as are independent, or wanted.
+
+        Raises InputError for a single block, which tells no error.
+        """
+        if len(blocks) < 2:
+            raise InputError(f"an error needs at least 2 frames, got {blocks.counts.sum()}")
         if request.blocks is None:
             blocks = blocks.joined(joined_blocks(len(blocks), blocks.length, correlation))
         return cls(blocks, correlation, problem_of(blocks, correlation), note, request)

@@ -32,6 +32,25 @@ from cyfes.tables import TableReader, kind_of
 from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS
 
+#: Options that say which frames are used and what they weigh, and what they are if not given.
+OF_FRAMES = {
+    "period": None,
+    "on_bad": "raise",
+    "bias": None,
+    "rbias": False,
+    "no_bias": False,
+    "logweights": None,
+    "start": None,
+    "stop": None,
+    "skip": "0",
+    "every": "1",
+    "stream": False,
+    "blocks": None,
+}
+
+#: By which share the kBT of a surface may differ from the one given, in silence.
+ANOTHER_KBT = 0.01
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Report the difference as the options say."""
@@ -46,9 +65,10 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.files = files((), arguments.files)
     unit = UNIT_LABELS[arguments.to_units or arguments.units]
     if any(_is_surface(path) for path in arguments.files):
-        value = _on_grid(arguments.files, regions, kbt)
+        value = _on_grid(arguments, regions, kbt)
         report({"A, B": regions, "dG = F(B) - F(A)": f"{factor * value:.6g} {unit}"})
-        report({"how": "exp(-F / kBT) summed over the points of the grid; no error is known"})
+        used = f"exp(-F / kBT), F in {UNIT_LABELS[arguments.units]}"
+        report({"how": f"{used}, summed over the points of the grid; no error is known"})
     else:
         value = _of_frames(arguments, regions, kbt, request, threads, factor, unit)
     if volume is not None:
@@ -72,10 +92,23 @@ def _is_surface(path: str) -> bool:
     return kind_of(reader.header) == "grid"
 
 
-def _on_grid(paths: Sequence[str], regions: TwoRegions, kbt: float) -> float:
+def _on_grid(arguments: argparse.Namespace, regions: TwoRegions, kbt: float) -> float:
+    paths = arguments.files
     if len(paths) > 1:
         raise InputError(f"expected one surface on a grid, or COLVAR files, got {', '.join(paths)}")
-    return difference_on_grid(Surface.read(paths[0]), regions, kbt)
+    for name, unused in OF_FRAMES.items():
+        if getattr(arguments, name) != unused:
+            option = "--" + name.replace("_", "-")
+            raise InputError(f"{paths[0]} is a surface on a grid; {option} is for frames")
+    surface = Surface.read(paths[0], units=arguments.units)
+    if surface.units != arguments.units:
+        raise InputError(
+            f"{paths[0]} is in {UNIT_LABELS[surface.units]}: say --units {surface.units}"
+        )
+    if surface.kbt and abs(surface.kbt - kbt) > ANOTHER_KBT * kbt:
+        text = f"{paths[0]} was made with kBT = {surface.kbt:g}, and kBT = {kbt:g} is used"
+        warnings.warn(text, CyfesWarning, stacklevel=2)
+    return difference_on_grid(surface, regions, kbt)
 
 
 def _of_frames(
