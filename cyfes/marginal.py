@@ -172,7 +172,7 @@ def _cells(
 
 def _near(x: np.ndarray, some: np.ndarray, extremes: tuple[float, float]) -> tuple[float, float]:
     """Lowest and highest of the values that are not astray; ``some`` are sorted."""
-    k = min(max(3, int(ASTRAY * len(some))), (len(some) - 1) // 2)
+    k = min(max(3, int(ASTRAY * len(some))), (len(some) - 1) // 4)
     reach = FAR * (some[-1 - k] - some[k])
     least, most = float(some[k] - reach), float(some[-1 - k] + reach)
     if least <= extremes[0] and extremes[1] <= most:

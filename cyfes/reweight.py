@@ -19,6 +19,9 @@ from cyfes.tables.growing import GrowingArray
 from cyfes.units import parse_number
 from cyfes.weights import WeightSums
 
+#: So many frames at the beginning of a file tell it from a copy; fewer than the least do not.
+HEAD, LEAST_HEAD = 1000, 3
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -95,6 +98,7 @@ class SampleStream:
         self.dropped: dict[str, int] = {}
         self.notes: list[str] = [self._biases.note] if self._biases.note else []
         self.sums = WeightSums()
+        self._heads: dict[str, np.ndarray] = {}
 
     @property
     def periods(self) -> np.ndarray:
@@ -181,6 +185,8 @@ class SampleStream:
                 checked = rows.header
                 self._check_header(path, checked)
             columns = dict(zip(dict.fromkeys(names), rows.columns, strict=True))
+            if path not in self._heads:
+                self._check_copy(path, np.array([column[:HEAD] for column in columns.values()]))
             keep = filtered.keep(rows, columns)
             if keep is not None:
                 columns = {name: column[keep] for name, column in columns.items()}
@@ -194,6 +200,17 @@ class SampleStream:
         self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
         for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
             self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def _check_copy(self, path: str, head: np.ndarray) -> None:
+        """Raise InputError if a file begins with the same rows, float64[columns, n], as another."""
+        for other, known in self._heads.items():
+            n = min(head.shape[1], known.shape[1])
+            if n >= LEAST_HEAD and np.array_equal(head[:, :n], known[:, :n]):
+                raise InputError(
+                    f"{path} begins with the same {n} frames as {other}, which would count twice: "
+                    "one is a copy of the other, or an older state of it; give one"
+                )
+        self._heads[path] = head
 
     def _log_weights(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         total = np.zeros(len(columns[self.names[0]]))

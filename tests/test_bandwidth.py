@@ -195,3 +195,9 @@ def test_periodic_spreads_do_not_see_the_border(seed, move):
     assert spread(0.1 * values) == pytest.approx(spread(0.1 * values, np.zeros(1)), rel=1e-2)
     # What covers the whole period is no wider than the uniform distribution.
     assert spread(rng.uniform(-9, 9, (300, 1))) <= 1.0001 * TURN / math.sqrt(12)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 7, 9])
+def test_few_frames_vary(n):
+    values = np.random.default_rng(n).normal(size=(n, 1))
+    assert automatic_bandwidth(values, np.zeros(n), np.zeros(1)).widths[0] > 0

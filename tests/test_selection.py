@@ -191,8 +191,8 @@ def test_rows_are_dropped_only_right_after_a_header(write, block_bytes, rows, cu
 
 def test_a_share_of_the_rows_is_skipped(write, tmp_path):
     rows = [(t, t) for t in range(10)]
-    one, other = write(frames(rows), "a"), write(frames(rows[:4]), "b")
-    assert kept(one, other, skip=0.5)[0] == [5, 6, 7, 8, 9, 2, 3]
+    one, other = write(frames(rows), "a"), write(frames([(t, t + 20) for t in range(4)]), "b")
+    assert kept(one, other, skip=0.5)[0] == [5, 6, 7, 8, 9, 22, 23]
     with pytest.raises(InputError, match=r"below 1, got 1\.0"):
         Selection(skip=1.0)
 
@@ -221,3 +221,31 @@ def test_files_of_one_restraint_are_one_run(write):
     other = [window(write, f"v{k}", k, 20.0, "bumpy") for k in range(2)]
     for paths in (same, other, same[:1]):
         assert read_samples(paths, 1.0).n_used == 200 * len(paths)
+
+
+def test_a_copy_of_a_file_is_refused(write):
+    rows = [(t, t * t) for t in range(30)]
+    whole, older = write(frames(rows), "a"), write(frames(rows[:20]), "b")
+    for files in ((whole, older), (older, whole)):
+        with pytest.raises(InputError, match="begins with the same 20 frames as"):
+            kept(*files)
+
+
+def test_a_period_may_be_denied(write):
+    path = write("#! FIELDS time d m.bias\n#! SET min_d 0\n#! SET max_d 1\n1 0.5 0\n2 1.5 0\n")
+    assert read_samples(path, 1.0, Selection(cv=["d"])).periods.tolist() == [1.0]
+    samples = read_samples(path, 1.0, Selection(cv=["d"], period={"d": None}))
+    assert samples.periods.tolist() == [0.0]
+
+
+def test_a_bias_counts_once(write):
+    path = write("#! FIELDS time d m.bias\n1 0.5 0\n2 1.5 0\n")
+    for names in (["m.bias", "m.bias"], ["m.bias", "-m.bias"]):
+        with pytest.raises(InputError, match=r"--bias names m\.bias twice"):
+            read_samples(path, 1.0, Selection(cv=["d"], bias=names))
+
+
+def test_columns_without_names_are_chosen_by_number(write):
+    path = write("# time d bias\n1 0.5 0\n2 1.5 0\n")
+    with pytest.raises(InputError, match=r"no '#! FIELDS' header .* e\.g\. --cv 1 --bias 2"):
+        read_samples(path, 1.0, Selection(cv=["d"]))
