@@ -14,12 +14,12 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import Grid
 from cyfes.rowfilter import RowFilter
 from cyfes.selection import Selection
-from cyfes.tables import Bounds, Header, TableReader, input_paths, more_exact, same_bounds
+from cyfes.tables import Bounds, Header, Rows, TableReader, input_paths, more_exact, same_bounds
 from cyfes.tables.growing import GrowingArray
 from cyfes.units import parse_number
 from cyfes.weights import WeightSums
 
-#: So many frames at the beginning of a file tell it from a copy; fewer than the least do not.
+#: So many frames at the beginning of a run tell it from a copy; fewer than the least do not.
 HEAD, LEAST_HEAD = 1000, 3
 
 
@@ -98,7 +98,7 @@ class SampleStream:
         self.dropped: dict[str, int] = {}
         self.notes: list[str] = [self._biases.note] if self._biases.note else []
         self.sums = WeightSums()
-        self._heads: dict[str, np.ndarray] = {}
+        self._heads: dict[bytes, tuple[str, np.ndarray]] = {}  # by the first rows
 
     @property
     def periods(self) -> np.ndarray:
@@ -185,8 +185,8 @@ class SampleStream:
                 checked = rows.header
                 self._check_header(path, checked)
             columns = dict(zip(dict.fromkeys(names), rows.columns, strict=True))
-            if path not in self._heads:
-                self._check_copy(path, np.array([column[:HEAD] for column in columns.values()]))
+            if len(rows) and (rows.first_row == 0 or rows.follows_header):
+                self._check_copy(rows, columns, path)
             keep = filtered.keep(rows, columns)
             if keep is not None:
                 columns = {name: column[keep] for name, column in columns.items()}
@@ -201,16 +201,23 @@ class SampleStream:
         for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 
-    def _check_copy(self, path: str, head: np.ndarray) -> None:
-        """Raise InputError if a file begins with the same rows, float64[columns, n], as another."""
-        for other, known in self._heads.items():
-            n = min(head.shape[1], known.shape[1])
-            if n >= LEAST_HEAD and np.array_equal(head[:, :n], known[:, :n]):
-                raise InputError(
-                    f"{path} begins with the same {n} frames as {other}, which would count twice: "
-                    "one is a copy of the other, or an older state of it; give one"
-                )
-        self._heads[path] = head
+    def _check_copy(self, rows: Rows, columns: Mapping[str, np.ndarray], path: str) -> None:
+        """Raise InputError if a file begins with the same rows as another; warn if a part of a file
+        does, after a header, as where files were joined."""
+        if all(np.ptp(columns[name][:HEAD]) == 0 for name in self.names):
+            return  # runs that have not begun to move are alike
+        head = np.array([column[:HEAD] for column in columns.values()])
+        other, known = self._heads.setdefault(head[:, :LEAST_HEAD].tobytes(), (path, head))
+        n = min(head.shape[1], known.shape[1])
+        if known is head or n < LEAST_HEAD or not np.array_equal(head[:, :n], known[:, :n]):
+            return
+        text = (
+            f"the same {n} frames as {other}, which would count twice: one is a copy of the other"
+        )
+        if rows.first_row == 0:
+            raise InputError(f"{path} begins with {text}, or an older state of it; give one")
+        where = f"{path}:{rows.line_of(0)}"
+        warnings.warn(f"{where}: here begin {text}; leave one out", CyfesWarning, stacklevel=2)
 
     def _log_weights(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         total = np.zeros(len(columns[self.names[0]]))

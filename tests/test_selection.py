@@ -249,3 +249,15 @@ def test_columns_without_names_are_chosen_by_number(write):
     path = write("# time d bias\n1 0.5 0\n2 1.5 0\n")
     with pytest.raises(InputError, match=r"no '#! FIELDS' header .* e\.g\. --cv 1 --bias 2"):
         read_samples(path, 1.0, Selection(cv=["d"]))
+
+
+def test_copies_that_were_joined_are_warned_of(write):
+    text = frames([(t, t * t) for t in range(30)])
+    with pytest.warns(CyfesWarning, match=r"COLVAR:33: here begin the same 30 frames as .*COLVAR"):
+        assert len(kept(write(text + text))[0]) == 60
+
+
+def test_runs_that_begin_alike_are_no_copies(write):
+    one, other = ([(t, 0) for t in range(5)] + [(5 + t, k * t) for t in range(5)] for k in (1, 2))
+    assert len(kept(write(frames(one), "a"), write(frames(other), "b"))[0]) == 20
+    assert len(kept(write(frames(one[:4]), "a"), write(frames(other[:4]), "b"))[0]) == 8

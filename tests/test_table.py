@@ -211,6 +211,43 @@ def test_a_last_line_without_newline(write):
     assert read_table(write("#! FIELDS t x\n1 2\n# end"), ["x"]).notes == ()
 
 
+FIXED = "".join(f"{t} {t / 7 + 9:.6f}\n" for t in range(8))
+SCIENTIFIC = "".join(f"{t} {t / 7:.4e}\n" for t in range(8))
+FACTORS = "".join(f"{t} 10\n" for t in range(8))
+
+
+@pytest.mark.parametrize(
+    ("rows", "last"),
+    [(FIXED, "9.12"), (FIXED, "9."), (FIXED, "1"), (SCIENTIFIC, "1.1429e+0"), (FACTORS, "1")],
+)
+def test_a_last_number_cut_off(write, rows, last):
+    path = write(f"#! FIELDS t x\n{rows}8 {last}")
+    assert refused(path, ["x"]) == (
+        f"COLVAR:10: the row is cut off in its last number, {last}: those above have more digits"
+        + SKIP
+    )
+    table = read_table(path, ["x"], on_bad="skip")
+    assert (table.n_rows, table.dropped) == (8, {"last line cut off": 1})
+    assert read_table(path, ["t"]).n_rows == 9  # where the number is not used
+
+
+@pytest.mark.parametrize(
+    ("rows", "last"),
+    [
+        (FIXED, "10.142857"),
+        (FIXED, "nan"),
+        (SCIENTIFIC, "1.1429e+00"),
+        (FACTORS, "10"),
+        (FACTORS, "2"),
+        (FIXED.replace("9.000000", "9.0"), "9.1"),  # as many digits as it takes
+        ("1 0.123456\n2 0.234567\n", "0.3"),  # too few rows to tell
+    ],
+)
+def test_a_last_number_that_is_complete(write, rows, last):
+    table = read_table(write(f"#! FIELDS t x\n{rows}8 {last}"), ["x"], allow_nonfinite=True)
+    np.testing.assert_equal(table.columns["x"][-1], float(last))
+
+
 def test_bad_rows_are_left_out_and_counted(write):
     path = write(
         "#! FIELDS t x\n1 2\n3\n4 nan\n#! SET k 1\n5 inf\n#! SET k 2\n6 x\n7 8\n9 9 9\n10 11\n12"

@@ -67,7 +67,7 @@ def files(entries: Sequence[str] | None, words: Sequence[str] = ()) -> list[str]
     A name with a comma or a ``*`` in it is that of a file if there is one. Else commas, which
     separate entries but not words, and patterns are what they look like.
     """
-    names = []
+    names: list[str] = []
     for entry, following in zip_longest(entries or (), (entries or ())[1:]):
         # In "a, b" a shell sees two words, the first with a comma at its end.
         names += [entry] if os.path.lexists(entry) else _parts(entry, bool(following))

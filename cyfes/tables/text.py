@@ -23,6 +23,9 @@ LONGEST_LINE = 1 << 24
 #: Most lines are no longer.
 _LINE = 1 << 10
 _BOM = b"\xef\xbb\xbf"
+#: A number that is shorter than so many above it is cut off; they are looked for in so many bytes.
+_ALIKE, _CONTEXT = 5, 1 << 14
+_NUMBER = re.compile(rb"[-+]?[0-9]+(?:\.([0-9]*))?(?:[eE][-+]?([0-9]+))?")
 # What the parser takes for a field: anything but blanks, up to a comment.
 _FIELD = re.compile(rb"[^ \t\r\n]+")
 
@@ -53,6 +56,19 @@ class Block:
         if not self.text or self.text[-1] == ord("\n"):
             return []
         return fields_of(bytes(self.text).rpartition(b"\n")[2])
+
+    def last_number_is_cut(self) -> bool:
+        """Return whether the last number is shorter than those above it, which are all alike."""
+        *above, last = map(fields_of, bytes(self.text[-_CONTEXT:]).split(b"\n"))
+        del above[: len(self.text) > _CONTEXT]  # which may have lost its beginning
+        numbers = [row[-1] for row in above if len(row) == len(last)]
+        forms = set(map(_digits, numbers))
+        if len(numbers) < _ALIKE or len(forms) > 1 or None in forms:
+            return False
+        form, found = forms.pop(), _digits(last[-1])
+        if form == found == (-1, -1):  # whole numbers: one that is there in all rows
+            return len(set(numbers)) == 1 and numbers[0][: len(last[-1])] == last[-1] != numbers[0]
+        return found is not None and form is not None and any(a < b for a, b in zip(found, form))
 
 
 class TextReader:
@@ -284,6 +300,15 @@ def input_paths(paths: str | os.PathLike | Sequence[str | os.PathLike]) -> list[
 def fields_of(line: bytes) -> list[bytes]:
     """Return the fields of one line without its comment, as the kernels split it."""
     return _FIELD.findall(line.partition(b"#")[0])
+
+
+def _digits(number: bytes) -> tuple[int, int] | None:
+    """How many digits a number has after its point and in its exponent, -1 where there is none."""
+    match = _NUMBER.fullmatch(number)
+    if match is None:
+        return None
+    after, exponent = (-1 if digits is None else len(digits) for digits in match.groups())
+    return after, exponent
 
 
 def decode(text: bytes) -> str:
