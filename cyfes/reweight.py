@@ -20,7 +20,10 @@ from cyfes.units import parse_number
 from cyfes.weights import WeightSums
 
 #: So many frames at the beginning of a run tell it from a copy; fewer than the least do not.
-HEAD, LEAST_HEAD = 1000, 3
+HEAD, LEAST_HEAD = 1000, 10
+
+#: A CV that spans so many of its periods has another one, such as 360 and not 2 pi.
+MANY_PERIODS = 10
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class SampleStream:
         self.dropped: dict[str, int] = {}
         self.notes: list[str] = [self._biases.note] if self._biases.note else []
         self.sums = WeightSums()
+        self._lowest, self._highest = np.full((2, len(self.names)), [[np.inf], [-np.inf]])
         self._heads: dict[bytes, tuple[str, np.ndarray]] = {}  # by the first rows
 
     @property
@@ -134,6 +138,20 @@ class SampleStream:
             raise InputError(
                 f"no row is left of {self.n_read} read: look at --start, --stop, --skip"
             )
+        self._check_periods()
+
+    def _check_periods(self) -> None:
+        """Warn of a CV that was folded many times into a period that cannot be its own."""
+        for name, bounds, period, low, high in zip(
+            self.names, self.bounds, self.periods, self._lowest, self._highest
+        ):
+            if period and high - low > MANY_PERIODS * period:
+                warnings.warn(
+                    f"{name} spans {low:g} to {high:g}, many times its period of {_words(bounds)}, "
+                    "into which it is folded: look at the unit; --period gives another one",
+                    CyfesWarning,
+                    stacklevel=2,
+                )
 
     def _rows_to_skip(self, path: str) -> int:
         """``skip`` of one file; a share is one of its rows, which are counted first."""
@@ -194,7 +212,10 @@ class SampleStream:
             if len(log_weights):
                 self.n_used += len(log_weights)
                 self.sums.add(log_weights)
-                yield [columns[name] for name in self.names], log_weights
+                values = [columns[name] for name in self.names]
+                self._lowest = np.minimum(self._lowest, [column.min() for column in values])
+                self._highest = np.maximum(self._highest, [column.max() for column in values])
+                yield values, log_weights
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
         self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
@@ -204,7 +225,8 @@ class SampleStream:
     def _check_copy(self, rows: Rows, columns: Mapping[str, np.ndarray], path: str) -> None:
         """Raise InputError if a file begins with the same rows as another; warn if a part of a file
         does, after a header, as where files were joined."""
-        if all(np.ptp(columns[name][:HEAD]) == 0 for name in self.names):
+        moving = {name for name, column in columns.items() if np.ptp(column[:HEAD]) > 0}
+        if not moving.intersection(self.names) or "time" in columns.keys() - moving:
             return  # runs that have not begun to move are alike
         head = np.array([column[:HEAD] for column in columns.values()])
         other, known = self._heads.setdefault(head[:, :LEAST_HEAD].tobytes(), (path, head))

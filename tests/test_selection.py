@@ -261,3 +261,12 @@ def test_runs_that_begin_alike_are_no_copies(write):
     one, other = ([(t, 0) for t in range(5)] + [(5 + t, k * t) for t in range(5)] for k in (1, 2))
     assert len(kept(write(frames(one), "a"), write(frames(other), "b"))[0]) == 20
     assert len(kept(write(frames(one[:4]), "a"), write(frames(other[:4]), "b"))[0]) == 8
+
+
+def test_a_period_in_another_unit_is_warned_of(write):
+    text = "#! FIELDS time d\n" + "".join(f"{t} {37 * t % 360 - 180}\n" for t in range(50))
+    path = write(text)
+    with pytest.warns(CyfesWarning, match="d spans -180 to 173, many times its period of -pi to"):
+        read_samples(path, 1.0, Selection(cv=["d"], no_bias=True, period={"d": ("-pi", "pi")}))
+    for period in (("-180", "180"), ("-50", "50"), None):
+        read_samples(path, 1.0, Selection(cv=["d"], no_bias=True, period={"d": period}))

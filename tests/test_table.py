@@ -114,6 +114,20 @@ def test_carriage_returns(write):
     assert table.headers[0].constants["min_phi"] == "-pi"
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (COLVAR.encode("utf-32"), "UTF-32 text"),
+        (COLVAR.encode("utf-16"), "UTF-16 text"),
+        (COLVAR.encode("utf-16-le"), "iconv -f UTF-16LE"),
+        (gzip.compress(gzip.compress(COLVAR.encode())), "compressed twice"),
+        (gzip.compress(b"COLVAR".ljust(257, b"\0") + b"ustar" + bytes(300)), "a tar archive"),
+    ],
+)
+def test_what_a_file_is_instead_of_text(write, content, words):
+    assert words in refused(write(content), ["phi"])
+
+
 def test_a_missing_file(tmp_path):
     path = str(tmp_path / "HILLS")
     assert refused(path, ["x"], FileMissingError) == (

@@ -7,6 +7,9 @@ from cyfes.cli.words import Box, Files, List
 #: What an output file is called that is none.
 STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
+#: Ends of names that promise what --outfile does not write.
+OTHER_FORMATS = (".png", ".pdf", ".svg", ".npz", ".cube", ".cub")
+
 UNITS = ("kj/mol", "kcal/mol", "kt")
 
 
@@ -199,6 +202,7 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--units",
+        type=str.lower,
         choices=UNITS,
         help="energy unit of the file, for the axis (default: as the file tells, else kj/mol)",
     )
@@ -267,12 +271,14 @@ def _add_energy(parser: argparse.ArgumentParser, what: str, use: str) -> None:
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
     group.add_argument(
         "--units",
+        type=str.lower,
         choices=UNITS,
         default="kj/mol",
         help=f"energy unit {what} in the files and of --kt (default kj/mol)",
     )
     group.add_argument(
         "--to-units",
+        type=str.lower,
         choices=UNITS,
         help="energy unit of the surface that is written (default: that of --units)",
     )
@@ -310,6 +316,12 @@ def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._Argu
 
 
 def _output(text: str) -> str:
+    """The name of a file of text, such as PLUMED's."""
+    if not text or text.lower().endswith(OTHER_FORMATS):
+        raise argparse.ArgumentTypeError(
+            f"expected the name of a .dat file, which is what is written, got {text!r}; pictures: "
+            "'cyfes plot', other formats: to_npz and to_cube in Python"
+        )
     return STDOUT[0] if text == "-" else text
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.common import (
     ProgressBar,
+    check_output,
     counts,
     describe_minima,
     energy_unit,
@@ -42,6 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     request, blocks = grid_request(arguments), number_of_blocks(arguments)
     arguments.files = files((), arguments.files)
+    check_output(arguments.outfile or "fes.dat", arguments.files)
     read = SampleStream if arguments.stream else read_samples
     samples = read(arguments.files, kbt, selection(arguments, split(arguments.cv)), threads)
     if isinstance(samples, Samples):

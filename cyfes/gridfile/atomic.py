@@ -33,6 +33,8 @@ def atomic_write(path: str | os.PathLike[str], *, backup: bool = True) -> Iterat
     Raises OutputError if the folder, the rights or the space are missing; BrokenPipeError if the
     reader of a pipe has gone.
     """
+    if os.fspath(path).endswith("/"):
+        raise OutputError(f"cannot write {path}: it ends as the name of a folder does")
     try:
         yield from _opened(Path(path), backup)
     except (CyfesError, BrokenPipeError):

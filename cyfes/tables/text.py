@@ -245,6 +245,7 @@ _COMPRESSIONS = (
 #: First bytes of what cannot be read, and the remedy.
 _UNREADABLE = (
     (b"PK\x03\x04", "a zip archive; unpack it first"),
+    (b"\xff\xfe\0\0", "UTF-32 text; convert it: iconv -f UTF-32 -t UTF-8 {path}"),
     (b"\xff\xfe", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
     (b"\xfe\xff", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
 )
@@ -263,6 +264,14 @@ def _check_text(path: str, head: bytes) -> int:
     for magic, text in _UNREADABLE:
         if head.startswith(magic):
             raise FileFormatError(f"{path}: this is {text.format(path=path)}")
+    if head[257:262] == b"ustar":
+        raise FileFormatError(f"{path}: this is a tar archive; unpack it first")
+    if _compression(head)[0]:
+        raise FileFormatError(f"{path}: this is compressed twice; unpack it once")
+    if head[1:20:2] == bytes(10) and not head[:20:2].count(0):
+        raise FileFormatError(
+            f"{path}: this is UTF-16 text; convert it: iconv -f UTF-16LE -t UTF-8 {path}"
+        )
     # A header tells that the file began as text; NUL bytes of a crash are in single rows then.
     if b"\0" in head and b"#!" not in head:
         raise FileFormatError(f"{path}: this is a binary file; expected text such as PLUMED writes")
