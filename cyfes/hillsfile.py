@@ -78,15 +78,17 @@ def cv_names(header: Header) -> tuple[str, ...]:
     """Return the CVs of a header: the fields before the first that is the sigma of one of them.
 
     Without time, and without height and biasf where these stand before it; all fields if none is a
-    sigma.
+    sigma. Fields behind it are CVs if they have a sigma.
     """
     names: list[str] = []
+    sigmas: set[str] = set()
+    seen = False
     for name in header.fields:
-        known = {f"sigma_{cv}" for cv in names} | {f"sigma_{cv}_{cv}" for cv in names}
-        if name in known:
-            break
-        if name not in _NO_CVS or f"sigma_{name}" in header.fields:
+        seen = seen or name in sigmas
+        has_one = not {f"sigma_{name}", f"sigma_{name}_{name}"}.isdisjoint(header.fields)
+        if name not in sigmas and (has_one or not (seen or name in _NO_CVS)):
             names.append(name)
+            sigmas |= {f"sigma_{name}", f"sigma_{name}_{name}"}
     return tuple(names)
 
 

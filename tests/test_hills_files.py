@@ -40,6 +40,9 @@ ROWS = ["1 0.5 0.2 1.2 10", "2 1.0 0.3 1.1 10", "3 1.5 0.2 0.9 10"]
         ("time a b sigma_a_a sigma_b_b sigma_b_a height", ("a", "b")),
         ("lifetime d sigma_lifetime sigma_d height", ("lifetime", "d")),
         ("time d height biasf sigma_d", ("d",)),
+        ("time phi sigma_phi d sigma_d height", ("phi", "d")),
+        ("time d other sigma_d height", ("d", "other")),
+        ("time a a_a sigma_a sigma_a_a height", ("a", "a_a")),
         ("time d x y", ("d", "x", "y")),
     ],
 )

@@ -29,7 +29,6 @@ from cyfes.units import (
 
 __all__ = [
     "ProgressBar",
-    "check_output",
     "counts",
     "describe_minima",
     "energy_unit",
@@ -84,13 +83,6 @@ def _matching(name: str) -> list[str]:
     if os.path.lexists(name) or not glob.has_magic(name):
         return [name]
     return sorted(glob.glob(name)) or [name]
-
-
-def check_output(path: str | None, inputs: Sequence[str]) -> None:
-    """Raise InputError if an output would take the place of an input."""
-    for name in inputs:
-        if path and os.path.isfile(path) and os.path.isfile(name) and os.path.samefile(path, name):
-            raise InputError(f"{path} is read by this command; give another name to write to")
 
 
 def number(text: str | None, option: str) -> float | None:

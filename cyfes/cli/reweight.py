@@ -7,7 +7,6 @@ import numpy as np
 from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.common import (
     ProgressBar,
-    check_output,
     counts,
     describe_minima,
     energy_unit,
@@ -26,6 +25,7 @@ from cyfes.cli.common import (
 )
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
+from cyfes.gridfile import check_output
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.units import UNIT_LABELS
 

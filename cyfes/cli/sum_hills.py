@@ -9,7 +9,6 @@ import numpy as np
 
 from cyfes.cli.common import (
     ProgressBar,
-    check_output,
     counts,
     describe_minima,
     energy_unit,
@@ -28,7 +27,7 @@ from cyfes.cli.options import STDOUT
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
 from cyfes.grid import Grid, GridRequest
-from cyfes.gridfile import atomic_write
+from cyfes.gridfile import atomic_write, check_output
 from cyfes.hills import Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_blocks_of
