@@ -65,11 +65,13 @@ class Selection:
         # an energy, which would give a wrong surface without a word.
         if len(candidates) == 1 or (periodic == candidates and 1 <= len(candidates) <= MAX_DIMS):
             return tuple(candidates)
-        example = [name for name in candidates if "bias" not in name][:2]
+        example = [
+            name for name in candidates or header.fields if "bias" not in name and name != "time"
+        ]
         raise InputError(
             f"{path}: the header does not tell which columns are the CVs; choose from "
             f"{', '.join(candidates or header.fields)}, e.g. "
-            f"--cv {','.join(example or header.fields[1:2] or header.fields)}"
+            f"--cv {','.join(example[:2] or header.fields[:1])}"
         )
 
     def choose_biases(self, path: str, header: Header) -> "Biases":

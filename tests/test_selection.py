@@ -270,3 +270,9 @@ def test_a_period_in_another_unit_is_warned_of(write):
         read_samples(path, 1.0, Selection(cv=["d"], no_bias=True, period={"d": ("-pi", "pi")}))
     for period in (("-180", "180"), ("-50", "50"), None):
         read_samples(path, 1.0, Selection(cv=["d"], no_bias=True, period={"d": period}))
+
+
+def test_the_example_of_a_cv_is_no_bias(write):
+    path = write("#! FIELDS time m.bias d\n1 0 0.5\n")
+    with pytest.raises(InputError, match=r"e\.g\. --cv d$"):
+        read_samples(path, 1.0)
