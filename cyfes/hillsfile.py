@@ -340,17 +340,26 @@ def _warn_of_copies(hills: Hills) -> None:
     """
     if not np.any(np.diff(hills.times) < 0):
         return
-    rows = np.column_stack([hills.times, hills.centers, hills.heights, hills.sigmas])
-    rows = rows[np.lexsort((hills.centers[:, 0], hills.times))]
-    n = int((rows[1:] == rows[:-1]).all(axis=1).sum())
-    most = max(len(np.unique(center)) for center in hills.centers.T)
-    if n and 2 * most > len(hills) - n:
+    keys = np.sort(_keys([hills.times, *hills.centers.T, hills.heights, *hills.sigmas.T]))
+    n = int(np.count_nonzero(keys[1:] == keys[:-1]))
+    if n and 2 * max(len(np.unique(center)) for center in hills.centers.T) > len(hills) - n:
         warnings.warn(
             f"{n} of {len(hills)} hills are there twice, the same in time, place and height: if "
             "files of walkers or of a restart were joined that hold the same hills, leave one out",
             CyfesWarning,
             stacklevel=3,
         )
+
+
+def _keys(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """A number for each row, uint64[n], the same for equal rows alone: two of 1e6 others meet once
+    in 1e7 files. Rows themselves take ten times as long to sort."""
+    keys = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        keys += np.ascontiguousarray(column).view(np.uint64)
+        keys *= np.uint64(0x9E3779B97F4A7C15)
+        keys ^= keys >> np.uint64(32)
+    return keys
 
 
 def _spikes(hills: Hills) -> list[str]:
