@@ -457,6 +457,7 @@ def test_one_line_for_a_mistake(run, capsys, line, message):
     assert error.count("\n") == 1
 
 
+@pytest.mark.filterwarnings("default")
 def test_a_period_that_these_flags_do_not_know_is_told(run, tmp_path, capsys):
     text = (tmp_path / "COLVAR").read_text()
     period = "#! SET min_b -pi\n#! SET max_b pi\n"
