@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.marginal import MOST_STATES, Marginal, marginals
+from cyfes.marginal import MOST_STATES, SPIKE, Marginal, marginals
 from cyfes.weights import WeightSums
 
 #: The functionals that the rule estimates one after another: derivatives 7, 6, ..., 2.
@@ -43,7 +43,8 @@ def automatic_bandwidth(
     The improved Sheather-Jones rule for each CV, widened from one CV to d by
     n^(1/5 - 1/(d + 4)); Silverman's where it finds no solution. n is the effective sample size, in
     which samples that repeat count once. No width is less than the step of the values, and values
-    far astray are left out. ``log_weights`` are ln w, ``periods`` 0 where a CV is not periodic;
+    far astray, or at a single value that has a share of its own, are left out. ``log_weights`` are
+    ln w, ``periods`` 0 where a CV is not periodic;
     ``names`` of the CVs are for messages, ``sums`` those of the weights, if they are at hand.
     Raises InputError if a CV does not vary or takes a few values only, or if one sample has nearly
     all the weight. Warns of values far astray.
@@ -71,6 +72,9 @@ def automatic_bandwidth(
         rules.add(rule)
         if copies > 1:
             remarks.append(f"frames repeat in {name}, about {max(copies, 2):.0f} times each")
+        if marginal.steps.spike:
+            value, share = marginal.steps.spike
+            remarks.append(f"{100 * share:.2g} % of {name} at {value:g} exactly are left out")
         if marginal.steps.step > COARSE_STEP * width:
             remarks.append(f"values of {name} are rounded to {marginal.steps.step:.6g}")
     return Bandwidth(np.array(widths), "; ".join([" and ".join(sorted(rules)), *remarks]))
@@ -80,8 +84,8 @@ def _check(name: str, marginal: Marginal) -> None:
     low, high = marginal.near
     if not (high > low and marginal.spread > 0):
         raise InputError(f"no automatic bandwidth: CV {name} does not vary; give --sigma")
-    if marginal.steps.spike:
-        value, share = marginal.steps.spike
+    value, share = marginal.steps.spike or (0.0, 0.0)
+    if share > SPIKE:
         raise InputError(
             f"no automatic bandwidth: {100 * share:.0f} % of the frames have CV {name} at "
             f"{value:g} exactly; give --sigma"

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cyfes.errors import InputError
+
 #: Grid points looked at in one go where there are replicas of them.
 POINTS = 1 << 12
 
@@ -241,8 +243,10 @@ def t_quantile(level: float, degrees: float) -> float:
     """Return t with P(|T| < t) = ``level`` for Student's t of ``degrees`` > 0 degrees of freedom.
 
     By the expansion in 1 / degrees about the normal quantile, good to 1e-3 from 4 degrees on
-    (Abramowitz and Stegun 26.7.5).
+    (Abramowitz and Stegun 26.7.5). Raises InputError for a level that is none.
     """
+    if not 0 <= level < 1:
+        raise InputError(f"the level of an interval must be a share, 0 <= level < 1, got {level}")
     z = NormalDist().inv_cdf(0.5 + level / 2)
     terms = (
         (z**3 + z) / 4,

@@ -25,6 +25,9 @@ FEW_FRAMES = 10.0
 #: How many standard errors the two halves of a run may be apart.
 APART = 3.0
 
+#: Points of a grid so near to the edge of a region, in steps, lie on it: what printing rounds.
+EDGE = 1e-3
+
 #: The volume of one molecule at 1 mol/l, in nm^3.
 STANDARD_VOLUME = 1.6605390671738466
 
@@ -116,6 +119,7 @@ def difference_of_frames(
 def difference_on_grid(surface: Surface, regions: TwoRegions, kbt: float) -> float:
     """Return -kBT ln(sum of exp(-F / kBT) in B / in A) over the points of a grid, in its unit.
 
+    A point on the edge of a region, but for rounding, is on it: LOW is inside, HIGH is not.
     Raises InputError for a CV that the grid lacks, or a region without points that F is known at.
     """
     sums = _sums_on_grid(surface.values, grid_labels(surface.grid, regions), kbt)
@@ -130,7 +134,8 @@ def grid_labels(grid: Grid, regions: TwoRegions) -> np.ndarray:
         if name not in grid.names:
             raise InputError(f"the grid has no CV {name!r}; it has {', '.join(grid.names)}")
         i = grid.names.index(name)
-        columns.append(np.broadcast_to(_along(grid.axes[i], i, grid.n_dims), grid.shape).ravel())
+        axis = _along(grid.axes[i] + EDGE * grid.spacing[i], i, grid.n_dims)
+        columns.append(np.broadcast_to(axis, grid.shape).ravel())
     periods = [float(grid.period[grid.names.index(name)]) for name in regions.names]
     return regions.labels(columns, periods)
 
@@ -212,6 +217,9 @@ def _cut(series: RegionSeries, most: int) -> BlockSums:
 def _compared(found: FreeEnergyDifference) -> FreeEnergyDifference:
     """The same with a problem if its halves differ by more than their errors."""
     first, second = found.halves()
+    if not math.isfinite(first - second):
+        problem = "not converged: one half of the run has no weight in A or in B"
+        return replace(found, problem=problem)
     apart = abs(first - second) / (2 * found.error)
     if apart <= APART:
         return found

@@ -22,8 +22,16 @@ from cyfes.bandwidth import automatic_bandwidth
 from cyfes.blockdensity import BlockDensity
 from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.grid import Grid, GridRequest, fit_samples, fit_stream, warn_if_coarse
-from cyfes.hills import Hills, hills_grid
+from cyfes.grid import (
+    Grid,
+    GridRequest,
+    fit_samples,
+    fit_stream,
+    is_reached,
+    spans,
+    warn_if_coarse,
+)
+from cyfes.hills import REACH, Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
@@ -328,7 +336,7 @@ class FreeEnergySurface(Surface):
         h = bandwidth[None, :]
         warn_if_coarse(density.grid, h, "kernels")
         blocks = None if errors is None else BlockDensity(density, bandwidth, errors.blocks)
-        spans, n_files = [], 0
+        extents, n_files = [], 0
         for values, log_w in samples.chunks(density.grid):
             if blocks is None:
                 density.add(values, h, log_weights=log_w)
@@ -337,9 +345,9 @@ class FreeEnergySurface(Surface):
                     n_files = len(samples.ends)
                     blocks.end_file()
                 blocks.add(values, log_w)
-            spans.append(span(values))
+            extents.append(span(values))
         surface = cls.from_density(density, bandwidth, kbt, units)
-        lows, highs = zip(*spans)
+        lows, highs = zip(*extents)
         surface = surface.reached(lambda: (np.min(lows, axis=0), np.max(highs, axis=0)))
         return surface if blocks is None else surface._with_errors(blocks, errors)
 
@@ -437,13 +445,8 @@ class FreeEnergySurface(Surface):
         """
         unreached, size = self.n_unreached, self.grid.size
         if unreached == size:
-            spans = "; ".join(
-                f"the frames span {a:g} to {b:g} (CV {name}), the grid {c:g} to {d:g}"
-                for name, a, b, c, d in zip(
-                    self.grid.names, *frames(), self.grid.lower, self.grid.upper
-                )
-            )
-            raise InputError(f"no frame lies within reach of the grid; {spans}")
+            where = spans("frames", self.grid, *frames())
+            raise InputError(f"no frame lies within reach of the grid; {where}")
         if unreached > MOSTLY_UNREACHED * size:
             warnings.warn(
                 f"{unreached} of {size} grid points are out of reach of all frames: look at the "
@@ -455,8 +458,18 @@ class FreeEnergySurface(Surface):
 
 
 def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergySurface]:
-    """Yield the surface of each density of ``hillsum.hill_densities``, whose options it takes."""
+    """Yield the surface of each density of ``hillsum.hill_densities``, whose options it takes.
+
+    Warns of a grid that no hill reaches, on which all surfaces are 0.
+    """
     warn_if_coarse(grid, hills.sigmas, "hills")
+    if hills.interval is None and not is_reached(grid, hills.centers, hills.supports()):
+        where = spans("hills", grid, *span(hills.centers))
+        warnings.warn(
+            f"no hill lies within reach of the grid, so that the surface is 0; {where}",
+            CyfesWarning,
+            stacklevel=2,
+        )
     for density in hill_densities(hills, grid, **options):
         slopes = None if density.derivatives is None else -density.derivatives
         yield FreeEnergySurface(grid, -density.values, derivatives=slopes, **_told_by(density))
@@ -471,20 +484,31 @@ def histogram_blocks(
     plumed_compat: bool = False,
     **options: Any,
 ) -> Iterator[FreeEnergySurface]:
-    """Yield F = -kBT ln sum K of each density of ``histogram.histogram_densities``, whose options
+    """Return F = -kBT ln sum K of each density of ``histogram.histogram_densities``, whose options
     it takes (see FreeEnergySurface.from_histogram).
 
     PLUMED writes -kBT / D' for the gradient, -kBT D' / D is right (``plumed_compat``).
+    Raises InputError for a grid that no sample reaches.
     """
     h = positive("sigma", sigma, len(samples.names))
     fitted = histogram_grid(samples, grid, h)
+    if not is_reached(fitted, samples.values, REACH * h[None, :]):
+        where = spans("samples", fitted, *span(samples.values))
+        raise InputError(f"no sample lies within reach of the grid; {where}")
     warn_if_coarse(fitted, h[None, :], "kernels")
-    for density in histogram_densities(samples.values, fitted, h, **options):
+    densities = histogram_densities(samples.values, fitted, h, **options)
+    return _histogram_surfaces(fitted, densities, kbt, plumed_compat)
+
+
+def _histogram_surfaces(
+    grid: Grid, densities: Iterator[Density], kbt: float, plumed_compat: bool
+) -> Iterator[FreeEnergySurface]:
+    for density in densities:
         values, slopes = _minus_kbt_log(density, kbt)
         if plumed_compat and density.derivatives is not None:
             with np.errstate(divide="ignore"):
                 slopes = -kbt / density.derivatives
-        yield FreeEnergySurface(fitted, values, kbt, slopes, **_told_by(density))
+        yield FreeEnergySurface(grid, values, kbt, slopes, **_told_by(density))
 
 
 def _made(name: str, data: Any, settings: dict[str, Any]) -> Provenance:

@@ -147,25 +147,29 @@ class Hills:
     def unscaled(self) -> "Hills":
         """Return the hills of a program that writes heights of the bias, as METAD would.
 
-        h gamma / (gamma - 1); a biasfactor of -1 marks ordinary metadynamics, whose heights stay.
+        h gamma / (gamma - 1); a biasfactor of -1 or inf marks ordinary metadynamics, whose heights
+        stay.
         Raises InputError for a biasfactor that is missing, or neither -1 nor above 1.
         """
         gamma = self._known_biasfactors("unscaled heights")
         n_ones = int((gamma == 1).sum())
         if n_ones:
             raise InputError(f"{n_ones} of {len(self)} hills have biasf 1, which scales nothing")
-        return replace(self, heights=self.heights * np.where(gamma < 0, 1.0, gamma / (gamma - 1)))
+        with np.errstate(invalid="ignore"):  # inf / inf, of what is ordinary metadynamics, too
+            factor = np.where((gamma < 0) | np.isinf(gamma), 1.0, gamma / (gamma - 1))
+        return replace(self, heights=self.heights * factor)
 
     def bias_heights(self, plumed_compat: bool = False) -> np.ndarray:
         """Return heights of the bias itself, h (gamma - 1) / gamma, float64[n].
 
-        A biasfactor of -1 marks ordinary metadynamics, whose bias is the sum of the hills as they
-        are; PLUMED applies the formula there too and gets twice the bias (``plumed_compat``).
+        A biasfactor of -1 or inf marks ordinary metadynamics, whose bias is the sum of the hills as
+        they are; PLUMED applies the formula there too and gets twice the bias (``plumed_compat``).
         Warns of a biasfactor of 1, which leaves nothing. Raises InputError for one that is missing,
         or neither -1 nor at least 1.
         """
         gamma = self._known_biasfactors("--negbias")
-        factor = (gamma - 1) / gamma
+        with np.errstate(invalid="ignore"):
+            factor = np.where(np.isinf(gamma), 1.0, (gamma - 1) / gamma)
         n_ones = int((gamma == 1).sum())
         if n_ones:
             warnings.warn(

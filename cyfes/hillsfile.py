@@ -1,5 +1,6 @@
 """HILLS files: what a row means, and what must not change between rows and files."""
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from cyfes.errors import FileFormatError, InputError
+from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import MAX_DIMS
 from cyfes.hills import KERNELS, Hills
 from cyfes.rowfilter import TimeWatch
@@ -26,6 +27,9 @@ from cyfes.tables import (
     table_of,
 )
 from cyfes.units import parse_number
+
+#: Columns that are no CVs, unless they have a sigma.
+_NO_CVS = ("time", "height", "biasf")
 
 #: A hill this many times as high as the median is pointed out: a walker may have blown up.
 SPIKE = 1e4
@@ -69,21 +73,25 @@ def read_hills(
         dropped=dict(sum((Counter(part.dropped) for part in parts), Counter())),
         notes=tuple(note for part in parts for note in part.notes),
     )
+    _warn_of_copies(hills)
     return replace(hills, notes=(*hills.notes, *_spikes(hills)))
 
 
 def cv_names(header: Header) -> tuple[str, ...]:
     """Return the CVs of a header: the fields before the first that is the sigma of one of them.
 
-    Without time; all fields if none is a sigma.
+    Without time, and without height and biasf where these stand before it; all fields if none is a
+    sigma. Fields behind it are CVs if they have a sigma.
     """
     names: list[str] = []
+    sigmas: set[str] = set()
+    seen = False
     for name in header.fields:
-        known = {f"sigma_{cv}" for cv in names} | {f"sigma_{cv}_{cv}" for cv in names}
-        if name in known:
-            break
-        if name != "time":
+        seen = seen or name in sigmas
+        has_one = not {f"sigma_{name}", f"sigma_{name}_{name}"}.isdisjoint(header.fields)
+        if name not in sigmas and (has_one or not (seen or name in _NO_CVS)):
             names.append(name)
+            sigmas |= {f"sigma_{name}", f"sigma_{name}_{name}"}
     return tuple(names)
 
 
@@ -133,7 +141,7 @@ class _Schema:
             if not same_bounds(mine, its):
                 raise FileFormatError(
                     f"{other.where}: the period of {name}, {_text(its)}, differs from "
-                    f"{_text(mine)} in {known}"
+                    f"{_text(mine)} in {known}; mend the SET lines that are wrong"
                 )
 
     def _check_names(self, path: str, header: Header) -> tuple[str, ...]:
@@ -209,6 +217,9 @@ class _HillsReader:
             self.first.check_same(schema, f"line {max(1, self.reader.header.line)}")
             self._kernel = schema.kernel
             self.bounds = tuple(map(more_exact, self.bounds, schema.bounds))
+        for name in self.wanted:
+            if name != "biasf":
+                self._check_finite(rows, name)
         columns = dict(zip(self.wanted, rows.columns, strict=True))
         for name in self.positive:
             column = columns[name]
@@ -226,11 +237,26 @@ class _HillsReader:
             self.times.look(rows, columns["time"])
         self.gaussian.append(np.full(len(rows), self._kernel == "gaussian"))
 
+    def _check_finite(self, rows: Rows, name: str) -> None:
+        column = rows.columns[self.wanted.index(name)]
+        number = rows.header.fields.index(name) + 1
+        rows.reject(
+            ~np.isfinite(column),
+            "not finite",
+            lambda row: f"column {number} ({name}) is {column[row]}",
+        )
+
 
 def _read_file(
     path: str, on_bad: Literal["raise", "skip"], plumed_compat: bool, n_threads: int
 ) -> Hills:
-    reader = TableReader(path, on_bad=on_bad, drop_unterminated=plumed_compat, n_threads=n_threads)
+    reader = TableReader(
+        path,
+        on_bad=on_bad,
+        allow_nonfinite=True,  # of biasf, which most sums do not need: check refuses the others
+        drop_unterminated=plumed_compat,
+        n_threads=n_threads,
+    )
     file = _HillsReader(reader)
     table = table_of(reader, file.wanted, file.check)
     columns, names = table.columns, file.first.names
@@ -283,7 +309,7 @@ def _check_same(first_path: str, first: Hills, path: str, other: Hills) -> None:
     if not all(map(same_bounds, first.bounds, other.bounds)):
         raise FileFormatError(
             f"{path}: periods {_periods(other.bounds)} differ from {_periods(first.bounds)} "
-            f"in {first_path}"
+            f"in {first_path}; mend the SET lines that are wrong"
         )
     if (first.covariances is None) != (other.covariances is None):
         raise FileFormatError(f"{path}: multivariate hills in only one of {first_path} and {path}")
@@ -299,14 +325,46 @@ def _check_copies(paths: Sequence[str], parts: Sequence[Hills]) -> None:
         for other_path, other in zip(paths[:i], parts[:i]):
             n = min(len(part), len(other))
             columns = ("centers", "heights", "sigmas", "times")
-            if all(
-                np.array_equal(getattr(part, c)[:n], getattr(other, c)[:n], equal_nan=True)
-                for c in columns
-            ):
+            if all(_alike(getattr(part, c)[:n], getattr(other, c)[:n]) for c in columns):
                 raise InputError(
                     f"{path} holds the same hills as {other_path} ({n} equal rows), so that they "
                     "would count twice; walkers that share their hills write copies: give one"
                 )
+
+
+def _alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether columns are equal, but for digits that a program may have left out."""
+    return np.allclose(one, other, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def _warn_of_copies(hills: Hills) -> None:
+    """Warn of hills that are there again: walkers that were joined, a restart kept twice.
+
+    Only where time goes back, and where a CV tells hills of one time apart: one of few states does
+    not.
+    """
+    if not np.any(np.diff(hills.times) < 0):
+        return
+    keys = np.sort(_keys([hills.times, *hills.centers.T, hills.heights, *hills.sigmas.T]))
+    n = int(np.count_nonzero(keys[1:] == keys[:-1]))
+    if n and 2 * max(len(np.unique(center)) for center in hills.centers.T) > len(hills) - n:
+        warnings.warn(
+            f"{n} of {len(hills)} hills are there twice, the same in time, place and height: if "
+            "files of walkers or of a restart were joined that hold the same hills, leave one out",
+            CyfesWarning,
+            stacklevel=3,
+        )
+
+
+def _keys(columns: Sequence[np.ndarray]) -> np.ndarray:
+    """A number for each row, uint64[n], the same for equal rows alone: two of 1e6 others meet once
+    in 1e7 files. Rows themselves take ten times as long to sort."""
+    keys = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
+        keys += np.ascontiguousarray(column).view(np.uint64)
+        keys *= np.uint64(0x9E3779B97F4A7C15)
+        keys ^= keys >> np.uint64(32)
+    return keys
 
 
 def _spikes(hills: Hills) -> list[str]:

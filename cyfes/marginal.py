@@ -30,8 +30,9 @@ REPEATS, SURELY = 0.02, 0.2
 #: A value that is there so often has a neighbour one step away, be it one of COARSE others.
 OFTEN, COARSE = 5, 4
 
-#: A single value has a share of its own above this one, and so many times the usual.
-SPIKE, UNUSUAL = 0.1, 10
+#: A single value has a share of its own above LONE, if it is there so many times as often as usual;
+#: above SPIKE it is too much to be left out.
+LONE, SPIKE, UNUSUAL = 0.005, 0.1, 10
 
 #: Differences of neighbouring cells in which a smooth density leaves noise alone: of many cells the
 #: second are enough. Fewer cells than FEWEST_CELLS say nothing.
@@ -172,7 +173,7 @@ def _cells(
 
 def _near(x: np.ndarray, some: np.ndarray, extremes: tuple[float, float]) -> tuple[float, float]:
     """Lowest and highest of the values that are not astray; ``some`` are sorted."""
-    k = min(max(3, int(ASTRAY * len(some))), (len(some) - 1) // 2)
+    k = min(max(3, int(ASTRAY * len(some))), (len(some) - 1) // 4)
     reach = FAR * (some[-1 - k] - some[k])
     least, most = float(some[k] - reach), float(some[-1 - k] + reach)
     if least <= extremes[0] and extremes[1] <= most:
@@ -222,12 +223,15 @@ def _spike(distinct: np.ndarray, counts: np.ndarray) -> tuple[float, float] | No
     usual = order[np.searchsorted(np.cumsum(order), counts.sum() / 2)]
     at = int(np.argmax(counts))
     share = float(counts[at] / counts.sum())
-    return (float(distinct[at]), share) if share > SPIKE and counts[at] > UNUSUAL * usual else None
+    return (float(distinct[at]), share) if share > LONE and counts[at] > UNUSUAL * usual else None
 
 
 def _count(marginal: Marginal, x: np.ndarray, weights: np.ndarray | None) -> None:
-    """Add samples to the histogram, but for those astray."""
+    """Add samples to the histogram, but for those astray and those of a lone value."""
     n = len(marginal.fine)
+    if marginal.steps.spike:
+        others = x != marginal.steps.spike[0]
+        x, weights = x[others], None if weights is None else weights[others]
     at = x - marginal.start
     with np.errstate(over="ignore"):  # those astray
         at *= n / max(marginal.width, 1e-300)

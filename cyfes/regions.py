@@ -169,6 +169,7 @@ def _between(name: str, values: np.ndarray, low: float, high: float, period: flo
         return np.asarray((values - low) % period < width)
     if not low < high:
         raise InputError(
-            f"region {name}={low:g}:{high:g}: low must be below high, as {name} is not periodic"
+            f"region {name}={low:g}:{high:g}: low must be below high, as {name} is not periodic; "
+            f"give two boxes, {name}={low:g}: and {name}=:{high:g}, or, of frames, --period"
         )
     return np.asarray((values >= low) & (values < high))

@@ -27,6 +27,12 @@ from cyfes.tables import (
 from cyfes.tables.growing import GrowingArray
 from cyfes.weights import WeightSums
 
+#: So many frames at the beginning of a run tell it from a copy; fewer than the least do not.
+HEAD, LEAST_HEAD = 1000, 10
+
+#: A CV that spans so many of its periods has another one, such as 360 and not 2 pi.
+MANY_PERIODS = 10
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -126,6 +132,8 @@ class SampleStream:
         self.dropped: dict[str, int] = {}
         self.notes: list[str] = [self._biases.note] if self._biases.note else []
         self.sums = WeightSums()
+        self._lowest, self._highest = np.full((2, len(self.names)), [[np.inf], [-np.inf]])
+        self._heads: dict[bytes, tuple[str, np.ndarray]] = {}  # by the first rows
 
     @property
     def periods(self) -> np.ndarray:
@@ -166,6 +174,20 @@ class SampleStream:
             raise InputError(
                 f"no row is left of {self.n_read} read: look at --start, --stop, --skip"
             )
+        self._check_periods()
+
+    def _check_periods(self) -> None:
+        """Warn of a CV that was folded many times into a period that cannot be its own."""
+        for name, bounds, period, low, high in zip(
+            self.names, self.bounds, self.periods, self._lowest, self._highest
+        ):
+            if period and high - low > MANY_PERIODS * period:
+                warnings.warn(
+                    f"{name} spans {low:g} to {high:g}, many times its period of {_words(bounds)}, "
+                    "into which it is folded: look at the unit; --period gives another one",
+                    CyfesWarning,
+                    stacklevel=2,
+                )
 
     def _rows_to_skip(self, path: str) -> int:
         """``skip`` of one file; a share is one of its rows, which are counted first."""
@@ -215,6 +237,8 @@ class SampleStream:
                 checked = rows.header
                 self._check_header(path, checked)
             columns = dict(zip(dict.fromkeys(names), rows.columns, strict=True))
+            if len(rows) and (rows.first_row == 0 or rows.follows_header):
+                self._check_copy(rows, columns, path)
             keep = filtered.keep(rows, columns)
             if keep is not None:
                 columns = {name: column[keep] for name, column in columns.items()}
@@ -222,6 +246,9 @@ class SampleStream:
             if len(log_weights):
                 self.n_used += len(log_weights)
                 self.sums.add(log_weights)
+                values = [columns[name] for name in self.names]
+                self._lowest = np.minimum(self._lowest, [column.min() for column in values])
+                self._highest = np.maximum(self._highest, [column.max() for column in values])
                 repeated = filtered.dropped.get(REPEATED, 0)
                 yield FramePart(columns, log_weights, len(self.ends), rows, keep, repeated)
         self.ends.append(self.n_used)
@@ -229,6 +256,25 @@ class SampleStream:
         self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
         for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
             self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def _check_copy(self, rows: Rows, columns: Mapping[str, np.ndarray], path: str) -> None:
+        """Raise InputError if a file begins with the same rows as another; warn if a part of a file
+        does, after a header, as where files were joined."""
+        moving = {name for name, column in columns.items() if np.ptp(column[:HEAD]) > 0}
+        if not moving.intersection(self.names) or "time" in columns.keys() - moving:
+            return  # runs that have not begun to move are alike
+        head = np.array([column[:HEAD] for column in columns.values()])
+        other, known = self._heads.setdefault(head[:, :LEAST_HEAD].tobytes(), (path, head))
+        n = min(head.shape[1], known.shape[1])
+        if known is head or n < LEAST_HEAD or not np.array_equal(head[:, :n], known[:, :n]):
+            return
+        text = (
+            f"the same {n} frames as {other}, which would count twice: one is a copy of the other"
+        )
+        if rows.first_row == 0:
+            raise InputError(f"{path} begins with {text}, or an older state of it; give one")
+        where = f"{path}:{rows.line_of(0)}"
+        warnings.warn(f"{where}: here begin {text}; leave one out", CyfesWarning, stacklevel=2)
 
     def _log_weights(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         total = np.zeros(len(columns[self.names[0]]))

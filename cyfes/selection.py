@@ -22,7 +22,7 @@ class Selection:
     the only ``*.rbias``). ``logweights``: a column of ln w instead. ``no_bias``: all weights 1.
     ``start`` and ``stop``: values of the time column; ``skip``: rows left out at the beginning of
     each file, or a share of its rows as a float below 1; ``every``: use each n-th row. ``period``:
-    bounds of CVs whose period the files do not tell.
+    bounds of CVs whose period the files do not tell, None for a CV that has none.
     """
 
     cv: Sequence[str] | None = None
@@ -35,7 +35,7 @@ class Selection:
     skip: int | float = 0
     every: int = 1
     on_bad: Literal["raise", "skip"] = "raise"
-    period: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    period: Mapping[str, Bounds] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         chosen = [self.bias is not None, self.rbias, self.no_bias, self.logweights is not None]
@@ -58,21 +58,20 @@ class Selection:
             return tuple(self.cv)
         expect_kind(path, header, "COLVAR")
         if not header.line:
-            raise InputError(
-                f"{path}: no '#! FIELDS' header names the columns; choose by number, 0 is the "
-                f"first of {len(header.fields)}, e.g. --cv 1 --bias 2"
-            )
+            raise _without_header(path, header)
         candidates = _before_bias(header)
         periodic = [name for name in candidates if f"min_{name}" in header.constants]
         # Evident: one column, or columns that are all declared periodic. Among others there may be
         # an energy, which would give a wrong surface without a word.
         if len(candidates) == 1 or (periodic == candidates and 1 <= len(candidates) <= MAX_DIMS):
             return tuple(candidates)
-        example = [name for name in candidates if "bias" not in name][:2]
+        example = [
+            name for name in candidates or header.fields if "bias" not in name and name != "time"
+        ]
         raise InputError(
             f"{path}: the header does not tell which columns are the CVs; choose from "
             f"{', '.join(candidates or header.fields)}, e.g. "
-            f"--cv {','.join(example or header.fields[1:2] or header.fields)}"
+            f"--cv {','.join(example[:2] or header.fields[:1])}"
         )
 
     def choose_biases(self, path: str, header: Header) -> "Biases":
@@ -85,8 +84,10 @@ class Selection:
         if self.logweights is not None:
             return Biases(((1, self.logweights),))
         if self.bias is not None:
-            return Biases(tuple(_signed(name, header) for name in self.bias))
+            return _named(self.bias, header)
         expect_kind(path, header, "COLVAR")
+        if not header.line:
+            raise _without_header(path, header)
         found, note = _biases_of(path, header, self.rbias)
         if len(found) == 1:
             return Biases(((1, found[0]),), note)
@@ -105,7 +106,10 @@ class Selection:
         """Return the bounds of a CV's period: those of ``period``, else the header's."""
         if name not in self.period:
             return header.bounds_of(path, name)
-        low, high = self.period[name]
+        given = self.period[name]
+        if given is None:
+            return None
+        low, high = given
         if not parse_number(low, f"period of {name}") < parse_number(high, f"period of {name}"):
             raise InputError(f"the period of {name} must be MIN < MAX, got {low} and {high}")
         return low, high
@@ -133,6 +137,22 @@ def _before_bias(header: Header) -> list[str]:
         if name != "time" and name not in names:
             names.append(name)
     return names
+
+
+def _without_header(path: str, header: Header) -> InputError:
+    return InputError(
+        f"{path}: no '#! FIELDS' header names the columns; choose by number, 0 is the "
+        f"first of {len(header.fields)}, e.g. --cv 1 --bias 2"
+    )
+
+
+def _named(names: Sequence[str], header: Header) -> "Biases":
+    """The biases that a user names; InputError for one that is named twice."""
+    biases = Biases(tuple(_signed(name, header) for name in names))
+    for name in biases.names:
+        if biases.names.count(name) > 1:
+            raise InputError(f"--bias names {name} twice; it would count twice")
+    return biases
 
 
 def _signed(name: str, header: Header) -> tuple[int, str]:

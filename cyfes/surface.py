@@ -110,8 +110,10 @@ class Surface(SurfaceFiles):
     def replicas(self, n: int, seed: int = 0) -> np.ndarray:
         """Return F of ``n`` bootstrap replicas of the blocks, float64[n, *grid.shape].
 
-        Errors as ``interval``.
+        Errors as ``interval``, and InputError for fewer than one.
         """
+        if n < 1:
+            raise InputError(f"expected at least 1 replica, got {n}")
         blocks, kbt = self._blocks("replicas").blocks, self.kbt or 1.0
         free = np.empty((n, self.grid.size))
         for points, logs in blocks.replicas(n, seed):

@@ -26,8 +26,8 @@ class ErrorRequest:
     bootstrap: int = 0
 
     def __post_init__(self) -> None:
-        if self.blocks is not None and self.blocks < 2:
-            raise InputError(f"errors need at least 2 blocks, got {self.blocks}")
+        if self.blocks is not None and (self.blocks < 2 or self.blocks != int(self.blocks)):
+            raise InputError(f"errors need at least 2 blocks, a whole number, got {self.blocks}")
         if self.bootstrap < 0 or self.bootstrap == 1:
             raise InputError(f"a bootstrap needs at least 2 replicas, got {self.bootstrap}")
 
@@ -49,7 +49,12 @@ class Uncertainty:
     def of(
         cls, blocks: BlockSums, correlation: Correlation, request: ErrorRequest, note: str = ""
     ) -> "Uncertainty":
-        """Return the uncertainty told by blocks, with what is wrong with it."""
+        """Return the uncertainty told by blocks, with what is wrong with it.
+
+        Raises InputError for a single block, which tells no error.
+        """
+        if len(blocks) < 2:
+            raise InputError(f"an error needs at least 2 frames, got {blocks.counts.sum()}")
         return cls(blocks, correlation, problem_of(blocks, correlation), note, request)
 
     def relative_error(self) -> np.ndarray:

@@ -22,6 +22,9 @@ UNIT_LABELS = {"kj/mol": "kJ/mol", "kcal/mol": "kcal/mol", "kt": "kT"}
 #: Temperatures at which matter is simulated, kelvin.
 USUAL_KELVIN = (50.0, 2000.0)
 
+#: What kBT is most often that of: in another unit it may still be that of a usual temperature.
+ROOM_KELVIN = (280.0, 345.0)
+
 #: No file has more rows, no grid more bins.
 MAX_COUNT = 10**15
 
@@ -94,6 +97,14 @@ def check_kbt(kbt: float, units: str) -> None:
         _warn(
             f"kBT = {kbt:g} {label} is that of {kelvin:.4g} K: if {kbt:g} is a temperature in "
             f"kelvin, give --temp {kbt:g}; if it is kBT in another unit, name it with --units"
+        )
+        return
+    other = next(name for name in ENERGY_UNITS if name != units)
+    likely = kbt / thermal_energy(1.0, other)
+    if ROOM_KELVIN[0] <= likely <= ROOM_KELVIN[1]:
+        _warn(
+            f"kBT = {kbt:g} {label} is that of {kelvin:.4g} K, but of {likely:.4g} K in "
+            f"{UNIT_LABELS[other]}: if that is its unit, say --units {other}; else give --temp"
         )
 
 

@@ -68,7 +68,7 @@ def test_a_bad_hill(folder, capsys, row, message):
         ),
         (
             "#! FIELDS time sigma_phi height\n1 0 1\n",
-            "bad:1: a HILLS file of sigma_phi, height needs a column",
+            "bad:1: a HILLS file of sigma_phi needs a column",
         ),
         ("#! FIELDS time a b c d e sigma_a height\n1 1 1 1 1 1 1 1\n", "bad:1: 5 CVs"),
         (

@@ -195,3 +195,20 @@ def test_periodic_spreads_do_not_see_the_border(seed, move):
     assert spread(0.1 * values) == pytest.approx(spread(0.1 * values, np.zeros(1)), rel=1e-2)
     # What covers the whole period is no wider than the uniform distribution.
     assert spread(rng.uniform(-9, 9, (300, 1))) <= 1.0001 * TURN / math.sqrt(12)
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 7, 9])
+def test_few_frames_vary(n):
+    values = np.random.default_rng(n).normal(size=(n, 1))
+    assert automatic_bandwidth(values, np.zeros(n), np.zeros(1)).widths[0] > 0
+
+
+@pytest.mark.parametrize("share", [0.01, 0.08])
+def test_a_value_with_a_share_of_its_own_changes_nothing(share):
+    x, _ = sample(KINDS["two wells"], 1, False)
+    rng = np.random.default_rng(3)
+    lone = np.where(rng.random(len(x)) < share, x.min(), x)
+    found = automatic_bandwidth(lone[:, None], np.zeros(len(x)), np.zeros(1), ["n"])
+    assert found.widths[0] == pytest.approx(bandwidth(x), rel=0.1)
+    assert f"of n at {x.min():g} exactly are left out" in found.rule
+    assert "repeat" not in found.rule

@@ -270,7 +270,9 @@ def test_errors_of_a_file_that_do_not_fit_it_are_refused(tmp_path, error):
         FreeEnergySurface.read(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize(("name", "value"), [("blocks", 1), ("bootstrap", 1), ("bootstrap", -2)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("blocks", 1), ("blocks", 2.5), ("bootstrap", 1), ("bootstrap", -2)]
+)
 def test_numbers_that_give_no_error_are_refused(name, value):
     with pytest.raises(InputError, match="at least 2"):
         FreeEnergySurface.from_colvar(samples(50), kbt=1.0, bandwidth=H, grid=GRID, **{name: value})
@@ -321,3 +323,19 @@ def test_values_that_are_not_finite_are_refused(grid):
         FreeEnergySurface.from_samples(
             values, bandwidth=0.9, grid=grid, period=grid.period, error=True
         )
+
+
+def test_a_single_frame_has_no_error():
+    with pytest.raises(InputError, match="at least 2 frames, got 1"):
+        FreeEnergySurface.from_colvar(samples(1), kbt=1.0, bandwidth=H, grid=GRID, error=True)
+
+
+@pytest.mark.filterwarnings("ignore:the errors are lower bounds")
+def test_intervals_and_replicas_that_are_none_are_refused():
+    surface = FreeEnergySurface.from_colvar(
+        samples(50), kbt=1.0, bandwidth=H, grid=GRID, error=True
+    )
+    with pytest.raises(InputError, match="0 <= level < 1"):
+        surface.interval(95)
+    with pytest.raises(InputError, match="at least 1 replica"):
+        surface.replicas(0)

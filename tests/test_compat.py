@@ -446,6 +446,7 @@ def test_single_precision_and_clipping(run):
         ("-i in.txt -o", "-o needs a value"),
         ("-i in.txt", "a file to write"),
         ("-i in.txt -o no/out", "cannot write no/out"),
+        ("-i in.txt -odat ./in.txt", "./in.txt is read by this command"),
     ],
 )
 def test_one_line_for_a_mistake(run, capsys, line, message):
@@ -454,6 +455,15 @@ def test_one_line_for_a_mistake(run, capsys, line, message):
     assert message in error
     assert error.startswith("cyfes: error: ")
     assert error.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_period_that_these_flags_do_not_know_is_told(run, tmp_path, capsys):
+    text = (tmp_path / "COLVAR").read_text()
+    period = "#! SET min_b -pi\n#! SET max_b pi\n"
+    (tmp_path / "COLVAR").write_text(text.replace("\n", f"\n{period}", 1))
+    assert run("-i COLVAR -ic 1,2,3 -ib 4 -odat out.dat") == 0
+    assert "b has a period, which these flags know nothing of" in capsys.readouterr().err
 
 
 def test_nothing_is_written_after_a_bad_row(run, tmp_path, capsys):

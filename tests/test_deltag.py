@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from plumed_files import report_of, run, write_colvar
 
-from cyfes import FreeEnergySurface
+from cyfes import FreeEnergySurface, Grid
 from cyfes.deltag import difference_of_frames, difference_on_grid, standard_state
 from cyfes.errors import InputError
 from cyfes.regions import NEITHER, A, B, Region, TwoRegions
 from cyfes.reweight import Samples, SampleStream, Selection, read_samples
+from cyfes.surface import Surface
 from cyfes.weights import WeightSums
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,6 +139,34 @@ def test_a_grid_gives_the_integral():
         difference_on_grid(surface, regions(b=["x=7:9"]), 1.0)
 
 
+@pytest.mark.parametrize(
+    ("region", "inside"),
+    [("pi/6:pi/2", 2), ("-3.141593:0", 6), ("0:3.141593", 6), ("pi/3:-pi/3", 8)],
+)
+def test_points_on_the_edge_of_a_region_are_told_despite_rounding(region, inside):
+    grid = Grid.from_bins(["x"], [-math.pi], [math.pi], [12], [True])
+    flat = Surface(grid, np.zeros(12))
+    found = difference_on_grid(flat, regions(b=[f"x={region}"]), 1.0)
+    assert found == pytest.approx(-math.log(inside / (12 - inside)))
+
+
+@pytest.mark.parametrize("first", [800.0, -800.0])
+def test_a_half_without_weight_has_not_converged(first):
+    x = np.tile([-1.0, 1.0], 2000)
+    log_weights = np.repeat([0.0, first], 2000)
+    found = difference_of_frames(samples(x, log_weights), regions(b=["x=0:"]), 1.0)
+    assert found.value == pytest.approx(0)
+    assert found.problem == "not converged: one half of the run has no weight in A or in B"
+
+
+@pytest.mark.parametrize("level", [1.0, 95, -0.1, math.nan])
+def test_levels_that_are_no_shares_are_refused(level):
+    x = np.tile([-1.0, 1.0], 2000)
+    found = difference_of_frames(samples(x, np.zeros(4000)), regions(b=["x=0:"]), 1.0)
+    with pytest.raises(InputError, match="0 <= level < 1"):
+        found.interval(level)
+
+
 def test_the_standard_state_is_a_molecule_in_the_volume_of_one_molar():
     assert standard_state(2.5, 1.6605390671738466) == pytest.approx(0)
     assert standard_state(2.5, 1.6605390671738466 * math.e) == pytest.approx(-2.5)
@@ -179,6 +208,43 @@ def test_the_command_takes_a_surface(tmp_path, capsys):
     assert value[0] == pytest.approx(value[1], abs=0.1)
 
 
+def written_npz(path, units, kbt):
+    grid = Grid.from_bins(["x"], [0], [1], [10], [False])
+    Surface(grid, np.linspace(0, 3, 11), kbt, units=units).to_npz(path)
+    return path
+
+
+def test_the_unit_that_a_surface_tells_is_not_overruled(tmp_path, capsys):
+    path = written_npz(tmp_path / "k.npz", "kcal/mol", 0.6)
+    code, _, err = run(capsys, "deltag", path, "--kt", 2.5, "--b", "x=0.5:")
+    assert (code, err) == (2, f"cyfes: error: {path} is in kcal/mol: say --units kcal/mol\n")
+    options = ["--kt", 0.6, "--units", "kcal/mol", "--to-units", "kj/mol"]
+    code, out, err = run(capsys, "deltag", path, "--b", "x=0.5:", *options)
+    weights = np.exp(-np.linspace(0, 3, 11) / 0.6)
+    exact = -0.6 * 4.184 * math.log(weights[5:].sum() / weights[:5].sum())
+    assert (code, err) == (0, "")
+    assert report_of(out)["dG = F(B) - F(A)"] == f"{exact:.6g} kJ/mol"
+
+
+@pytest.mark.filterwarnings("default")
+def test_another_temperature_than_that_of_the_surface_is_warned_of(tmp_path, capsys):
+    path = written_npz(tmp_path / "k.npz", "kj/mol", 2.5)
+    code, _, err = run(capsys, "deltag", path, "--kt", 2.7, "--b", "x=0.5:")
+    assert code == 0
+    assert "was made with kBT = 2.5, and kBT = 2.7 is used" in err
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--start", 3], ["--bias", "b"], ["--no-bias"], ["--skip", 2], ["--blocks", 4], ["--stream"]],
+)
+def test_options_of_frames_are_refused_beside_a_surface(tmp_path, capsys, option):
+    path = written_npz(tmp_path / "k.npz", "kj/mol", 2.5)
+    code, _, err = run(capsys, "deltag", path, "--kt", 2.5, "--b", "x=0.5:", *option)
+    assert code == 2
+    assert f"is a surface on a grid; {option[0]} is for frames" in err
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -186,6 +252,7 @@ def test_the_command_takes_a_surface(tmp_path, capsys):
         (["--b", "phi"], "no CV=LOW:HIGH"),
         (["--b", "psi=0:1"], "no column 'psi'"),
         (["--a", "phi=0:2", "--b", "phi=1:3"], "is in both"),
+        (["--b", "d=2:1"], "give two boxes, d=2: and d=:1, or, of frames, --period"),
         (["--b", "d=8:9"], "no frame with any weight lies in B"),
         (["--b", "phi=0:1", "--blocks", "1"], "--blocks must be at least 2"),
         (["--b", "phi=0:1", "--standard-state", "0"], "--standard-state must be positive"),

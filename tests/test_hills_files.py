@@ -39,6 +39,10 @@ ROWS = ["1 0.5 0.2 1.2 10", "2 1.0 0.3 1.1 10", "3 1.5 0.2 0.9 10"]
         ("time dmin_1 max_cn sigma_dmin_1 sigma_max_cn height", ("dmin_1", "max_cn")),
         ("time a b sigma_a_a sigma_b_b sigma_b_a height", ("a", "b")),
         ("lifetime d sigma_lifetime sigma_d height", ("lifetime", "d")),
+        ("time d height biasf sigma_d", ("d",)),
+        ("time phi sigma_phi d sigma_d height", ("phi", "d")),
+        ("time d other sigma_d height", ("d", "other")),
+        ("time a a_a sigma_a sigma_a_a height", ("a", "a_a")),
         ("time d x y", ("d", "x", "y")),
     ],
 )
@@ -152,7 +156,7 @@ def test_the_bias_of_hills_without_a_biasfactor(write):
     path = write(hills_text(rows, "time d sigma_d height"))
     with pytest.raises(InputError, match="--negbias needs the column biasf, which 3 of 3 hills"):
         surface(path, negbias=True)
-    mixed = [write(hills_text(ROWS[::-1]), "a"), path]
+    mixed = [write(hills_text([row.replace(" ", "0 ", 1) for row in ROWS]), "a"), path]
     with pytest.raises(InputError, match="--negbias needs the column biasf, which 3 of 6 hills"):
         surface(mixed, negbias=True)
     np.testing.assert_array_equal(surface(path), surface(write(hills_text(ROWS))))
@@ -209,3 +213,56 @@ def test_hills_of_periodic_cvs_fold(write):
         for row in rows
     ]
     np.testing.assert_allclose(values[1:], [values[0]] * 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("factor", ["inf", "nan"])
+def test_a_biasfactor_that_is_not_finite_matters_only_where_it_is_used(write, factor):
+    path = write(hills_text([row.replace(" 10", f" {factor}") for row in ROWS]))
+    plain = surface(write(hills_text(ROWS), "plain"))[1]
+    np.testing.assert_array_equal(surface(path)[1], plain)
+    if factor == "inf":  # ordinary metadynamics, whose bias is the sum of the hills
+        np.testing.assert_array_equal(surface(path, negbias=True)[1], plain)
+        np.testing.assert_array_equal(read_hills(path).unscaled().heights, [1.2, 1.1, 0.9])
+        return
+    with pytest.raises(InputError, match="needs the column biasf, which 3 of 3 hills lack"):
+        surface(path, negbias=True)
+
+
+def many(n, first=1, seed=0):
+    rng = np.random.default_rng(seed)
+    return [f"{first + i} {rng.uniform(0, 2):.9f} 0.2 {1 - 0.01 * i:.6f} 10" for i in range(n)]
+
+
+def test_copies_of_walkers_in_one_file_are_warned_of(write):
+    with pytest.warns(CyfesWarning, match="20 of 40 hills are there twice"):
+        assert len(read_hills(write(hills_text(many(20) * 2)))) == 40
+    with pytest.warns(CyfesWarning, match="40 of 60 hills are there twice"):
+        read_hills(write(hills_text(many(20) * 3)))
+
+
+def test_hills_that_two_files_share_are_warned_of(write):
+    rows = many(30)
+    with pytest.warns(CyfesWarning, match="5 of 35 hills are there twice"):
+        read_hills([write(hills_text(rows[:20]), "a"), write(hills_text(rows[15:]), "b")])
+    shuffled = np.random.default_rng(1).permutation(rows).tolist()
+    with pytest.warns(CyfesWarning, match="30 of 60 hills are there twice"):
+        read_hills([write(hills_text(rows), "a"), write(hills_text(shuffled), "b")])
+
+
+def test_a_copy_with_fewer_digits_is_a_copy(write):
+    short = [" ".join(word[:8] for word in row.split()) for row in many(20)]
+    with pytest.raises(InputError, match="holds the same hills"):
+        read_hills([write(hills_text(many(20)), "a"), write(hills_text(short), "b")])
+
+
+def test_walkers_and_states_are_no_copies(write):
+    files = [write(hills_text(many(20, seed=seed)), str(seed)) for seed in (1, 2)]
+    assert len(read_hills(files)) == 40
+    states = [f"{i + 1} {i * k % 3} 0.2 1.2 1" for k in (1, 2) for i in range(30)]
+    assert len(read_hills(write(hills_text(states)))) == 60
+
+
+def test_a_period_without_end_is_none(write):
+    path = write(hills_text(ROWS, constants="min_d -inf;max_d inf"))
+    with pytest.raises(FileFormatError, match="must be finite; a CV without a period has no such"):
+        read_hills(path)

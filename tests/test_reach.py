@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from plumed_files import run, write_colvar
+from plumed_files import run, write_colvar, write_hills
 
 from cyfes import Density, FreeEnergySurface, Grid
 from cyfes.errors import CyfesWarning, InputError
@@ -115,3 +115,28 @@ def test_masked_and_far_samples():
     np.testing.assert_allclose(other.values, one.values + math.log(404 / 400), rtol=0, atol=1e-11)
     weighted = sampled(near, weights=np.full(400, 1e308), **options)
     np.testing.assert_allclose(weighted.values, one.values, rtol=0, atol=1e-11)
+
+
+WHERE = ["--min", "-pi,50", "--max", "pi,60", "--bin", "60,200"]
+
+
+def test_a_grid_that_no_hill_reaches_is_warned_of(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_hills(tmp_path / "HILLS")
+    with pytest.warns(CyfesWarning, match=r"no hill lies within reach .* so that the surface is 0"):
+        FreeEnergySurface.from_hills("HILLS", lower=["-pi", 50], upper=["pi", 60], bins=[60, 200])
+    FreeEnergySurface.from_hills("HILLS", lower=["-pi", 2], upper=["pi", 60], bins=[60, 1000])
+
+
+@pytest.mark.filterwarnings("default")
+def test_nothing_is_written_beside_a_histogram_that_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_hills(tmp_path / "HILLS")
+    before = sorted(tmp_path.iterdir())
+    for options, words in (
+        ([*WHERE, "--sigma", "0.3,0.2"], "no sample lies within reach of the grid"),
+        (["--sigma", "0.3"], "--histo needs --sigma with 2 values"),
+    ):
+        code, _, err = run(capsys, "sum_hills", "HILLS", "--histo", "HILLS", "--kt", 2.5, *options)
+        assert (code, sorted(tmp_path.iterdir())) == (2, before)
+        assert words in err

@@ -191,8 +191,8 @@ def test_rows_are_dropped_only_right_after_a_header(write, block_bytes, rows, cu
 
 def test_a_share_of_the_rows_is_skipped(write, tmp_path):
     rows = [(t, t) for t in range(10)]
-    one, other = write(frames(rows), "a"), write(frames(rows[:4]), "b")
-    assert kept(one, other, skip=0.5)[0] == [5, 6, 7, 8, 9, 2, 3]
+    one, other = write(frames(rows), "a"), write(frames([(t, t + 20) for t in range(4)]), "b")
+    assert kept(one, other, skip=0.5)[0] == [5, 6, 7, 8, 9, 22, 23]
     with pytest.raises(InputError, match=r"below 1, got 1\.0"):
         Selection(skip=1.0)
 
@@ -221,3 +221,58 @@ def test_files_of_one_restraint_are_one_run(write):
     other = [window(write, f"v{k}", k, 20.0, "bumpy") for k in range(2)]
     for paths in (same, other, same[:1]):
         assert read_samples(paths, 1.0).n_used == 200 * len(paths)
+
+
+def test_a_copy_of_a_file_is_refused(write):
+    rows = [(t, t * t) for t in range(30)]
+    whole, older = write(frames(rows), "a"), write(frames(rows[:20]), "b")
+    for files in ((whole, older), (older, whole)):
+        with pytest.raises(InputError, match="begins with the same 20 frames as"):
+            kept(*files)
+
+
+def test_a_period_may_be_denied(write):
+    path = write("#! FIELDS time d m.bias\n#! SET min_d 0\n#! SET max_d 1\n1 0.5 0\n2 1.5 0\n")
+    assert read_samples(path, 1.0, Selection(cv=["d"])).periods.tolist() == [1.0]
+    samples = read_samples(path, 1.0, Selection(cv=["d"], period={"d": None}))
+    assert samples.periods.tolist() == [0.0]
+
+
+def test_a_bias_counts_once(write):
+    path = write("#! FIELDS time d m.bias\n1 0.5 0\n2 1.5 0\n")
+    for names in (["m.bias", "m.bias"], ["m.bias", "-m.bias"]):
+        with pytest.raises(InputError, match=r"--bias names m\.bias twice"):
+            read_samples(path, 1.0, Selection(cv=["d"], bias=names))
+
+
+def test_columns_without_names_are_chosen_by_number(write):
+    path = write("# time d bias\n1 0.5 0\n2 1.5 0\n")
+    with pytest.raises(InputError, match=r"no '#! FIELDS' header .* e\.g\. --cv 1 --bias 2"):
+        read_samples(path, 1.0, Selection(cv=["d"]))
+
+
+def test_copies_that_were_joined_are_warned_of(write):
+    text = frames([(t, t * t) for t in range(30)])
+    with pytest.warns(CyfesWarning, match=r"COLVAR:33: here begin the same 30 frames as .*COLVAR"):
+        assert len(kept(write(text + text))[0]) == 60
+
+
+def test_runs_that_begin_alike_are_no_copies(write):
+    one, other = ([(t, 0) for t in range(5)] + [(5 + t, k * t) for t in range(5)] for k in (1, 2))
+    assert len(kept(write(frames(one), "a"), write(frames(other), "b"))[0]) == 20
+    assert len(kept(write(frames(one[:4]), "a"), write(frames(other[:4]), "b"))[0]) == 8
+
+
+def test_a_period_in_another_unit_is_warned_of(write):
+    text = "#! FIELDS time d\n" + "".join(f"{t} {37 * t % 360 - 180}\n" for t in range(50))
+    path = write(text)
+    with pytest.warns(CyfesWarning, match="d spans -180 to 173, many times its period of -pi to"):
+        read_samples(path, 1.0, Selection(cv=["d"], no_bias=True, period={"d": ("-pi", "pi")}))
+    for period in (("-180", "180"), ("-50", "50"), None):
+        read_samples(path, 1.0, Selection(cv=["d"], no_bias=True, period={"d": period}))
+
+
+def test_the_example_of_a_cv_is_no_bias(write):
+    path = write("#! FIELDS time m.bias d\n1 0 0.5\n")
+    with pytest.raises(InputError, match=r"e\.g\. --cv d$"):
+        read_samples(path, 1.0)

@@ -114,6 +114,20 @@ def test_carriage_returns(write):
     assert table.headers[0].constants["min_phi"] == "-pi"
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (COLVAR.encode("utf-32"), "UTF-32 text"),
+        (COLVAR.encode("utf-16"), "UTF-16 text"),
+        (COLVAR.encode("utf-16-le"), "iconv -f UTF-16LE"),
+        (gzip.compress(gzip.compress(COLVAR.encode())), "compressed twice"),
+        (gzip.compress(b"COLVAR".ljust(257, b"\0") + b"ustar" + bytes(300)), "a tar archive"),
+    ],
+)
+def test_what_a_file_is_instead_of_text(write, content, words):
+    assert words in refused(write(content), ["phi"])
+
+
 def test_a_missing_file(tmp_path):
     path = str(tmp_path / "HILLS")
     assert refused(path, ["x"], FileMissingError) == (
@@ -209,6 +223,43 @@ def test_a_last_line_without_newline(write):
     assert table.columns["x"].tolist() == [2, 5]
     assert table.notes == ("the last line has no newline; it is complete and was kept",)
     assert read_table(write("#! FIELDS t x\n1 2\n# end"), ["x"]).notes == ()
+
+
+FIXED = "".join(f"{t} {t / 7 + 9:.6f}\n" for t in range(8))
+SCIENTIFIC = "".join(f"{t} {t / 7:.4e}\n" for t in range(8))
+FACTORS = "".join(f"{t} 10\n" for t in range(8))
+
+
+@pytest.mark.parametrize(
+    ("rows", "last"),
+    [(FIXED, "9.12"), (FIXED, "9."), (FIXED, "1"), (SCIENTIFIC, "1.1429e+0"), (FACTORS, "1")],
+)
+def test_a_last_number_cut_off(write, rows, last):
+    path = write(f"#! FIELDS t x\n{rows}8 {last}")
+    assert refused(path, ["x"]) == (
+        f"COLVAR:10: the row is cut off in its last number, {last}: those above have more digits"
+        + SKIP
+    )
+    table = read_table(path, ["x"], on_bad="skip")
+    assert (table.n_rows, table.dropped) == (8, {"last line cut off": 1})
+    assert read_table(path, ["t"]).n_rows == 9  # where the number is not used
+
+
+@pytest.mark.parametrize(
+    ("rows", "last"),
+    [
+        (FIXED, "10.142857"),
+        (FIXED, "nan"),
+        (SCIENTIFIC, "1.1429e+00"),
+        (FACTORS, "10"),
+        (FACTORS, "2"),
+        (FIXED.replace("9.000000", "9.0"), "9.1"),  # as many digits as it takes
+        ("1 0.123456\n2 0.234567\n", "0.3"),  # too few rows to tell
+    ],
+)
+def test_a_last_number_that_is_complete(write, rows, last):
+    table = read_table(write(f"#! FIELDS t x\n{rows}8 {last}"), ["x"], allow_nonfinite=True)
+    np.testing.assert_equal(table.columns["x"][-1], float(last))
 
 
 def test_bad_rows_are_left_out_and_counted(write):

@@ -145,6 +145,18 @@ def test_a_header_on_the_line_of_a_complete_row(write, block_bytes):
     assert table.notes == ("a header line begins in the middle of a line, after a complete row",)
 
 
+def test_a_header_within_the_last_number_of_a_row(write):
+    rows = "".join(f"{t} {t / 7 + 9:.6f}\n" for t in range(8))
+    path = write(f"#! FIELDS t x\n{rows}8 10.1#! FIELDS x t y\n5 6 7\n")
+    assert refused(path, ["x"]) == (
+        "COLVAR:10: the row is cut off in its last number, 10.1: those above have more digits"
+        + SKIP
+    )
+    table = read_table(path, ["x"], on_bad="skip")
+    assert (table.n_rows, table.columns["x"][-1]) == (9, 5)
+    assert table.dropped == {"cut off by a header line": 1}
+
+
 def test_an_unknown_column(write):
     path = write(COLVAR)
     complaint = "COLVAR: no column 'chi'; the file has time, phi, psi, bias"

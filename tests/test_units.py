@@ -94,6 +94,21 @@ def test_temperatures_that_are_not(tmp_path, monkeypatch, capsys):
             assert word in err
 
 
+@pytest.mark.parametrize(("units", "other"), [("kj/mol", "kcal/mol"), ("kcal/mol", "kj/mol")])
+def test_a_kbt_of_the_other_unit_is_pointed_out(units, other):
+    with pytest.warns(
+        CyfesWarning, match=rf"but of 300 K in .*say --units {other}; else give --temp"
+    ):
+        check_kbt(thermal_energy(300, other), units)
+
+
+@pytest.mark.parametrize("units", ["kJ/mol", "KCAL/MOL", "kT"])
+def test_units_may_be_written_as_on_an_axis(tmp_path, monkeypatch, capsys, units):
+    monkeypatch.chdir(tmp_path)
+    write_hills(tmp_path / "HILLS")
+    assert run(capsys, "sum_hills", "HILLS", "--to-units", units, "--temp", 300)[0] == 0
+
+
 def test_a_surface_in_other_units(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_hills(tmp_path / "HILLS")
@@ -122,9 +137,9 @@ def test_a_projection_at_a_temperature_is_that_at_its_kt(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     write_hills(tmp_path / "HILLS")
     common = ["sum_hills", "HILLS", "--idw", "d", "--fmt", "%.17g"]
-    assert run(capsys, *common, "--temp", "300", "--units", "kcal/mol")[0] == 0
+    assert run(capsys, *common, "--temp", "500", "--units", "kcal/mol")[0] == 0
     by_temperature = FreeEnergySurface.from_dat("fes.dat").values
-    assert run(capsys, *common, "--kt", repr(thermal_energy(300, "kcal/mol")))[0] == 0
+    assert run(capsys, *common, "--kt", repr(thermal_energy(500, "kcal/mol")))[0] == 0
     assert (by_temperature == FreeEnergySurface.from_dat("fes.dat").values).all()
 
 

@@ -161,3 +161,32 @@ def test_shares_of_rows():
 def test_lists_are_split_at_commas():
     assert split(["a,b", "c"]) == ["a", "b", "c"]
     assert split(None) is None
+
+
+def test_options_with_one_dash_are_told_of_the_second(folder, capsys):
+    for words in (["-hills", "HILLS"], ["HILLS", "-min", "-1"], ["HILLS", "-bin=5"]):
+        code, _, err = run(capsys, "sum_hills", *words)
+        assert code == 2
+        assert "options begin with two dashes, --" in err
+
+
+def test_a_comma_before_a_blank_goes_on(folder, capsys):
+    code, out, _ = run(capsys, "sum_hills", "--hills", "HILLS.0,", "HILLS.1")
+    assert (code, report_of(out)["hills read"].split()[-1]) == (0, "HILLS.0,HILLS.1")
+    assert run(capsys, "sum_hills", "--hills", "HILLS.0,")[0] == 2
+
+
+@pytest.mark.parametrize("name", ["", "fes.png", "FES.PDF", "fes.npz", "fes.cube", "folder/"])
+def test_names_that_promise_another_file_are_refused(folder, capsys, name):
+    before = sorted(folder.iterdir())
+    code, _, err = run(capsys, "sum_hills", "HILLS.0", "--outfile", name)
+    assert (code, sorted(folder.iterdir())) == (2, before)
+    assert "a .dat file" in err or "name of a folder" in err
+
+
+def test_an_input_is_not_written_over(folder, capsys):
+    before = (folder / "HILLS.0").read_bytes()
+    for option in ("--outfile", "--outhisto"):
+        code, _, err = run(capsys, "sum_hills", "HILLS.0", option, "./HILLS.0")
+        assert (code, (folder / "HILLS.0").read_bytes()) == (2, before)
+        assert "./HILLS.0 is read by this command; give another name" in err

@@ -16,7 +16,7 @@ from types import ModuleType
 from cyfes import __version__
 from cyfes.cli import console, course_options, landscape_options, options, surface_options
 from cyfes.cli.words import Command, Parser
-from cyfes.errors import CyfesError, extension_error
+from cyfes.errors import CyfesError, CyfesWarning, extension_error
 
 COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGPIPE
     except MemoryError as error:
         return _refused(str(error) or "out of memory")
-    except (CyfesError, OSError) as error:
+    except (CyfesError, OSError, CyfesWarning) as error:  # PYTHONWARNINGS=error raises warnings
         return _refused(error)
     except KeyboardInterrupt:
         return _ended("interrupted", signal.SIGINT)

@@ -4,6 +4,7 @@ import argparse
 import glob
 import os
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +18,7 @@ from cyfes.grid import GridRequest
 from cyfes.reweight import Samples, SampleStream
 from cyfes.selection import Selection
 from cyfes.surface import Surface
+from cyfes.tables import Bounds
 from cyfes.units import (
     UNIT_LABELS,
     check_kbt,
@@ -59,7 +61,9 @@ MAX_INT = 2**31 - 1
 
 def split(entries: Sequence[str] | None) -> list[str] | None:
     """Return the entries of a list option, which commas separate; None if it was not given."""
-    return None if entries is None else [part for entry in entries for part in entry.split(",")]
+    if entries is None:
+        return None
+    return [part.strip() for entry in entries for part in entry.split(",")]
 
 
 def files(entries: Sequence[str] | None, words: Sequence[str] = ()) -> list[str]:
@@ -68,10 +72,16 @@ def files(entries: Sequence[str] | None, words: Sequence[str] = ()) -> list[str]
     A name with a comma or a ``*`` in it is that of a file if there is one. Else commas, which
     separate entries but not words, and patterns are what they look like.
     """
-    names = []
-    for entry in entries or ():
-        names += [entry] if os.path.lexists(entry) else entry.split(",")
+    names: list[str] = []
+    for entry, following in zip_longest(entries or (), (entries or ())[1:]):
+        # In "a, b" a shell sees two words, the first with a comma at its end.
+        names += [entry] if os.path.lexists(entry) else _parts(entry, bool(following))
     return [path for name in [*names, *words] for path in _matching(name)]
+
+
+def _parts(entry: str, goes_on: bool) -> list[str]:
+    """What commas separate; the last of them may be one to the next word."""
+    return [part.strip() for part in (entry.removesuffix(",") if goes_on else entry).split(",")]
 
 
 def _matching(name: str) -> list[str]:
@@ -132,15 +142,16 @@ def selection(arguments: argparse.Namespace, cv: list[str] | None) -> Selection:
     )
 
 
-def _periods(entries: list[str] | None, cv: list[str] | None) -> dict[str, tuple[str, str]]:
+def _periods(entries: list[str] | None, cv: list[str] | None) -> dict[str, Bounds]:
     """--period of the CVs in --cv."""
     if entries is None:
         return {}
     if cv is None or len(entries) != len(cv):
         raise InputError("--period needs --cv and one entry for each of its CVs")
-    periods = {}
+    periods: dict[str, Bounds] = {}
     for name, entry in zip(cv, entries):
         if entry == "-":
+            periods[name] = None
             continue
         low, colon, high = entry.partition(":")
         if not colon:

@@ -37,6 +37,25 @@ from cyfes.units import UNIT_LABELS, parse_integer, parse_number
 #: Begins a region that is a basin.
 BASIN = "basin:"
 
+#: Options that say which frames are used and what they weigh, and what they are if not given.
+OF_FRAMES = {
+    "period": None,
+    "on_bad": "raise",
+    "bias": None,
+    "rbias": False,
+    "no_bias": False,
+    "logweights": None,
+    "start": None,
+    "stop": None,
+    "skip": "0",
+    "every": "1",
+    "stream": False,
+    "blocks": None,
+}
+
+#: By which share the kBT of a surface may differ from the one given, in silence.
+ANOTHER_KBT = 0.01
+
 
 def run(arguments: argparse.Namespace) -> None:
     """Report the difference as the options say."""
@@ -51,9 +70,10 @@ def run(arguments: argparse.Namespace) -> None:
     threads = integer(arguments.threads, "--threads")
     unit = UNIT_LABELS[arguments.to_units or arguments.units]
     if any(is_surface(path) for path in arguments.files):
-        value = _on_grid(arguments.files, regions, kbt, arguments.units)
+        value = _on_grid(arguments, regions, kbt)
         report({"A, B": regions, "dG = F(B) - F(A)": f"{factor * value:.6g} {unit}"})
-        report({"how": "exp(-F / kBT) summed over the points of the grid; no error is known"})
+        used = f"exp(-F / kBT), F in {UNIT_LABELS[arguments.units]}"
+        report({"how": f"{used}, summed over the points of the grid; no error is known"})
     else:
         value = _of_frames(arguments, regions, kbt, request, threads, factor, unit)
     if volume is not None:
@@ -105,11 +125,19 @@ def _region(
     return GridRegion(basins.surface.grid, np.logical_or.reduce(masks), text)
 
 
-def _on_grid(paths: Sequence[str], regions: TwoRegions, kbt: float, units: str) -> float:
+def _on_grid(arguments: argparse.Namespace, regions: TwoRegions, kbt: float) -> float:
+    paths = arguments.files
     if len(paths) > 1:
         raise InputError(f"expected one surface on a grid, or COLVAR files, got {', '.join(paths)}")
-    surface = Surface.read(paths[0], units)
-    check_units(paths[0], surface, units)
+    for name, unused in OF_FRAMES.items():
+        if getattr(arguments, name) != unused:
+            option = "--" + name.replace("_", "-")
+            raise InputError(f"{paths[0]} is a surface on a grid; {option} is for frames")
+    surface = Surface.read(paths[0], arguments.units)
+    check_units(paths[0], surface, arguments.units)
+    if surface.kbt and abs(surface.kbt - kbt) > ANOTHER_KBT * kbt:
+        text = f"{paths[0]} was made with kBT = {surface.kbt:g}, and kBT = {kbt:g} is used"
+        warnings.warn(text, CyfesWarning, stacklevel=2)
     return difference_on_grid(surface, regions, kbt)
 
 

@@ -7,6 +7,9 @@ from cyfes.cli.words import Box, Files, List
 #: What an output file is called that is none.
 STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
+#: Ends of the names of pictures.
+PICTURES = (".png", ".pdf", ".svg")
+
 UNITS = ("kj/mol", "kcal/mol", "kt")
 
 
@@ -161,6 +164,7 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--units",
+        type=str.lower,
         choices=UNITS,
         help="energy unit of the file, for the axis (default: as the file tells, else kj/mol)",
     )
@@ -315,12 +319,14 @@ def add_energy_of(parser: argparse.ArgumentParser, what: str, use: str) -> None:
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
     group.add_argument(
         "--units",
+        type=str.lower,
         choices=UNITS,
         default="kj/mol",
         help=f"energy unit {what} in the files and of --kt (default kj/mol)",
     )
     group.add_argument(
         "--to-units",
+        type=str.lower,
         choices=UNITS,
         help="energy unit of the surface that is written (default: that of --units)",
     )
@@ -371,7 +377,12 @@ def add_format(group: argparse._ArgumentGroup) -> None:
 
 
 def output_path(text: str) -> str:
-    """Return the path that an output option names."""
+    """Return the path that an output option names; a picture is none."""
+    if not text or text.lower().endswith(PICTURES):
+        raise argparse.ArgumentTypeError(
+            f"expected the name of a .dat, .npz or .cube file, got {text!r}; 'cyfes plot' and "
+            "--plot make pictures"
+        )
     return STDOUT[0] if text == "-" else text
 
 

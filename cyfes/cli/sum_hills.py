@@ -27,12 +27,13 @@ from cyfes.cli.options import STDOUT
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
 from cyfes.grid import Grid, GridRequest
-from cyfes.gridfile import atomic_write
+from cyfes.gridfile import atomic_write, check_output
 from cyfes.hills import Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_blocks_of
 from cyfes.histogram import read_unweighted
 from cyfes.provenance import Provenance
+from cyfes.reweight import Samples
 from cyfes.tables import same_bounds
 
 
@@ -41,7 +42,9 @@ def run(arguments: argparse.Namespace) -> None:
     computing = where(arguments)
     arguments.hills = files(arguments.hills, arguments.files)
     if not arguments.hills and arguments.histo is None:
-        raise InputError("give --hills FILE or --histo FILE")
+        raise InputError("give --hills FILE or --histo FILE; - is the standard input")
+    for output in (arguments.outfile, arguments.outhisto):
+        check_output(output, [*arguments.hills, *files(arguments.histo)])
     kbt = thermal(arguments)
     _check_units(arguments)
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
@@ -51,10 +54,23 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError("--stride writes several files, and needs a prefix of their names")
     request = grid_request(arguments)
     grid: Grid | GridRequest = request
+    hills, made = None, Provenance.of(arguments.command_line, arguments.hills)
     if arguments.hills:
-        grid = _sum(arguments, request, kbt, stride, computing)
-    if arguments.histo is not None:
-        _histogram(arguments, grid, kbt or 1.0, stride, computing)
+        hills, grid = _read(arguments, request, computing["n_threads"])
+    # All that can be refused is, before a file is written.
+    histogram = (
+        None
+        if arguments.histo is None
+        else _histogram(arguments, grid, kbt or 1.0, stride, computing)
+    )
+    if hills is not None and isinstance(grid, Grid):
+        _sum(arguments, hills, grid, kbt, stride, made, computing)
+    if histogram is not None:
+        samples, surfaces = histogram
+        report({"samples read": f"{len(samples)} from {','.join(files(arguments.histo))}"})
+        _write(
+            arguments, surfaces, arguments.outhisto, "histo", stride, computing["n_threads"], kbt
+        )
 
 
 def _check_units(arguments: argparse.Namespace) -> None:
@@ -68,15 +84,8 @@ def _check_units(arguments: argparse.Namespace) -> None:
         )
 
 
-def _sum(
-    arguments: argparse.Namespace,
-    request: GridRequest,
-    kbt: float | None,
-    stride: int,
-    computing: dict[str, Any],
-) -> Grid:
-    threads = computing["n_threads"]
-    made = Provenance.of(arguments.command_line, arguments.hills)
+def _read(arguments: argparse.Namespace, request: GridRequest, threads: int) -> tuple[Hills, Grid]:
+    """The hills and the grid they are summed on; what is refused of options for them is here."""
     hills = read_hills(
         arguments.hills,
         on_bad=arguments.on_bad,
@@ -84,8 +93,6 @@ def _sum(
         n_threads=threads,
     )
     notes(hills.notes)
-    if stride and len(arguments.hills) > 1:
-        notes(["the blocks follow the files one after another, not the time of the run"])
     if arguments.heights == "unscaled":
         hills = hills.unscaled()
     grid = hills_grid(hills, request, plumed_compat=arguments.plumed_compat)
@@ -96,6 +103,21 @@ def _sum(
             f"--idw takes some, not all, of {','.join(hills.names)}; got {','.join(projection)}"
         )
     grid.select(projection or hills.names)
+    return hills, grid
+
+
+def _sum(
+    arguments: argparse.Namespace,
+    hills: Hills,
+    grid: Grid,
+    kbt: float | None,
+    stride: int,
+    made: Provenance,
+    computing: dict[str, Any],
+) -> None:
+    threads, projection = computing["n_threads"], split(arguments.idw)
+    if stride and len(arguments.hills) > 1:
+        notes(["the blocks follow the files one after another, not the time of the run"])
     lines = [
         ("hills read", f"{len(hills)} from {','.join(arguments.hills)}"),
         ("rows dropped", counts(hills.dropped)),
@@ -124,7 +146,6 @@ def _sum(
     if stride:
         path = f"{arguments.outfile or default + '_'}blocks.dat"
         _write_blocks(hills, stride, arguments, made, path)
-    return grid
 
 
 def _write_blocks(
@@ -148,7 +169,8 @@ def _histogram(
     kbt: float,
     stride: int,
     computing: dict[str, Any],
-) -> None:
+) -> tuple[Samples, Iterator[FreeEnergySurface]]:
+    """The samples of --histo, and their surfaces, which are summed when they are asked for."""
     threads, paths = computing["n_threads"], files(arguments.histo)
     made = Provenance.of(arguments.command_line, paths)
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
@@ -161,8 +183,6 @@ def _histogram(
             f"--histo needs --sigma with {len(samples.names)} values ({','.join(samples.names)}), "
             f"got {len(sigma)}; --idw chooses columns"
         )
-    line = ("samples read", f"{len(samples)} from {','.join(paths)}")
-    report([line])
     surfaces = histogram_blocks(
         samples,
         grid.select(samples.names) if isinstance(grid, Grid) else grid,
@@ -173,8 +193,8 @@ def _histogram(
         plumed_compat=arguments.plumed_compat,
         **computing,
     )
-    surfaces = (replace(surface, provenance=made.then(line)) for surface in surfaces)
-    _write(arguments, surfaces, arguments.outhisto, "histo", stride, threads, kbt)
+    made = made.then(("samples read", f"{len(samples)} from {','.join(paths)}"))
+    return samples, (replace(surface, provenance=made) for surface in surfaces)
 
 
 def _write(

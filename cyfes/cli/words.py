@@ -85,9 +85,14 @@ class Command(Parser):
             if action is not None and action.nargs != 0:
                 options += self._values(word, action, rest)
             else:
+                self._check_dashes(word)
                 (options if word[:1] == "-" and word != "-" else files).append(word)
         self._refuse_repeated(options)
         return [*options, "--", *files] if files else options
+
+    def _check_dashes(self, word: str) -> None:
+        if word[:1] == "-" and f"-{word.partition('=')[0]}" in self._option_string_actions:
+            raise InputError(f"{word}: options begin with two dashes, -{word}")
 
     def _option_of(self, word: str) -> argparse.Action | None:
         """The option that a word names, in full or as far as is needed; None for any other word."""

@@ -14,6 +14,7 @@ from cyfes.density import Density
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.grid import MAX_DIMS, Grid
+from cyfes.gridfile import check_output
 from cyfes.tables import read_header, read_table
 from cyfes.units import ENERGY_UNITS, parse_integer, parse_number
 
@@ -160,6 +161,8 @@ def _check(flags: argparse.Namespace) -> None:
     d = len(flags.ic)
     if flags.i is None or not (flags.o or flags.odat or flags.oV or flags.oF):
         raise InputError("expected -i FILE and a file to write: -o, -odat, -oV or -oF")
+    for output in (flags.o, flags.odat, flags.oV, flags.oF):
+        check_output(output, [flags.i])
     if d > MAX_DIMS or len(set(flags.ic)) < d:
         raise InputError(f"-ic: expected 1 to {MAX_DIMS} different columns, got {flags.ic}")
     for name in ("cmin", "cmax", "g"):
@@ -219,10 +222,19 @@ def _read(path: str, columns: list[int], n_rows: int | None) -> tuple[list[str],
         if not finite.all():
             raise FileFormatError(f"{path}: row {finite.argmin() + 1} holds nan or inf")
         return list(map(str, columns)), table
-    fields = read_header(path).fields
+    header = read_header(path)
+    fields = header.fields
     if max(columns) >= len(fields):
         raise InputError(f"{path}: no column {max(columns)}; the file has 0 to {len(fields) - 1}")
     names = [fields[column] for column in columns]
+    periodic = [name for name in names if f"min_{name}" in header.constants]
+    if periodic:
+        warnings.warn(
+            f"{path}: {', '.join(periodic)} has a period, which these flags know nothing of: the "
+            "sum is wrong near its ends; use cyfes reweight",
+            CyfesWarning,
+            stacklevel=2,
+        )
     found = read_table(path, names).columns
     return names, np.column_stack([found[name][:n_rows] for name in names])
 

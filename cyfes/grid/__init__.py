@@ -3,6 +3,7 @@
 from cyfes.grid.fit import fit_grid, fit_samples, fit_stream, warn_if_coarse
 from cyfes.grid.grid import MAX_DIMS, ROUNDING, Grid, arrays_of_surface
 from cyfes.grid.memory import free_memory
+from cyfes.grid.reach import is_reached, spans
 from cyfes.grid.request import GridRequest
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "fit_samples",
     "fit_stream",
     "free_memory",
+    "is_reached",
+    "spans",
     "warn_if_coarse",
 ]

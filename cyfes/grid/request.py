@@ -69,4 +69,4 @@ class GridRequest:
 
 
 def _text(value: str | float) -> str:
-    return value if isinstance(value, str) else repr(float(value))
+    return value.strip() if isinstance(value, str) else repr(float(value))

@@ -1,6 +1,6 @@
 """Surfaces on grids, in and out: PLUMED's grid format, Gaussian cube and NumPy's npz."""
 
-from cyfes.gridfile.atomic import atomic_write
+from cyfes.gridfile.atomic import atomic_write, check_output
 from cyfes.gridfile.cube import read_cube, write_cube
 from cyfes.gridfile.dat import read_dat, write_dat
 from cyfes.gridfile.data import GridData
@@ -10,6 +10,7 @@ from cyfes.gridfile.npz import read_npz, write_npz
 __all__ = [
     "GridData",
     "atomic_write",
+    "check_output",
     "read_cube",
     "read_dat",
     "read_npz",

@@ -7,7 +7,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -33,12 +33,21 @@ def atomic_write(path: str | os.PathLike[str], *, backup: bool = True) -> Iterat
     Raises OutputError if the folder, the rights or the space are missing; BrokenPipeError if the
     reader of a pipe has gone.
     """
+    if os.fspath(path).endswith("/"):
+        raise OutputError(f"cannot write {path}: it ends as the name of a folder does")
     try:
         yield from _opened(Path(path), backup)
     except (CyfesError, BrokenPipeError):
         raise
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def check_output(path: str | None, inputs: Sequence[str]) -> None:
+    """Raise OutputError if an output, None for none, would take the place of an input."""
+    for name in inputs if path and os.path.isfile(path) else ():
+        if os.path.isfile(name) and os.path.samefile(str(path), name):
+            raise OutputError(f"{path} is read by this command; give another name to write to")
 
 
 def _opened(path: Path, backup: bool) -> Iterator[BinaryIO]:

@@ -1,5 +1,6 @@
 """The header lines of PLUMED files: ``#! FIELDS`` names columns, ``#! SET`` gives constants."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -11,7 +12,7 @@ from cyfes.units import parse_number
 MAX_CONSTANTS = 1000
 
 #: How far printed bounds may lie from the period they stand for, relative to its length.
-BOUND_TOLERANCE = 1e-6
+BOUND_TOLERANCE = 1e-5
 
 #: The bounds of a period as they are written, None for a CV without a period.
 Bounds = tuple[str, str] | None
@@ -53,9 +54,13 @@ class Header:
                 raise FileFormatError(
                     f"{where}: SET {end}_{name} has several values, {quoted(text)}; expected one"
                 )
-        if not parse_number(low, f"{where}: min_{name}") < parse_number(
-            high, f"{where}: max_{name}"
-        ):
+        ends = parse_number(low, f"{where}: min_{name}"), parse_number(high, f"{where}: max_{name}")
+        if not math.isfinite(ends[0] - ends[1]):
+            raise FileFormatError(
+                f"{where}: min_{name} {low} and max_{name} {high} must be finite; a CV without a "
+                "period has no such lines"
+            )
+        if not ends[0] < ends[1]:
             raise FileFormatError(f"{where}: min_{name} {low} must be less than max_{name} {high}")
         return low, high
 

@@ -56,9 +56,11 @@ def check_first_row(path: str, number: int, row: bytes) -> None:
     if re.search(rb"\w:\s|=", row):
         raise FileFormatError(f"{where} looks like PLUMED's input; give the file that it writes")
     if separated:
+        named = not any(map(_NUMBER.match, row.replace(b",", b" ").split()))
+        blanks = f"tr -d '\"' < {path} | tr ',' ' '" if b'"' in row else f"tr ',' ' ' < {path}"
+        remedy = f"(printf '#! FIELDS '; {blanks}) | cyfes ... -" if named else blanks
         raise FileFormatError(
-            f"{where}: fields are separated by commas; expected blanks, such as by: "
-            f"tr ',' ' ' < {path}"
+            f"{where}: fields are separated by commas; expected blanks, such as by: {remedy}"
         )
     raise FileFormatError(
         f"{where}: no numbers, and no '#! FIELDS' before it; names of columns are written "

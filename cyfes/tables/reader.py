@@ -259,16 +259,38 @@ class TableReader:
         """Mask of the rows to keep, None for all; counts the others."""
         tail = block.last_line() if n and block.is_last and n_read == len(block.text) else []
         last = GOOD if faults is None else faults[-1] if n else GOOD
+        is_cut = bool(tail) and last == GOOD and self._last_number_is_cut(block, tail[-1])
+        if is_cut:
+            faults = np.full(n, GOOD, np.uint8) if faults is None else faults
+            last = faults[-1] = WRONG_COLUMNS
         keep_last = not (tail and last == GOOD) or self._keep_unterminated(before_header)
         if faults is None and keep_last:
             return None
         good = np.ones(n, bool) if faults is None else faults == GOOD
         if faults is not None:
             n_fields = len(self.header_in_force.fields)
-            cut_off = last == WRONG_COLUMNS and 0 < len(tail) < n_fields
+            cut_off = is_cut or (last == WRONG_COLUMNS and 0 < len(tail) < n_fields)
             self._count(faults, cut_off, CUT_BY_HEADER if before_header else CUT_OFF)
         good[-1] &= keep_last
         return good
+
+    def _last_number_is_cut(self, block: Block, number: bytes) -> bool:
+        """Whether the file, or its part before a header line, ends within a number that counts.
+
+        Raises FileFormatError for one unless rows may be skipped.
+        """
+        used = (
+            self._columns is not None and len(self.header_in_force.fields) - 1 in self._columns.all
+        )
+        if not used or self._drop_unterminated or not block.last_number_is_cut():
+            return False
+        if self.on_bad == "raise":
+            line = self.line + bytes(block.text).count(b"\n")
+            raise FileFormatError(
+                f"{self.path}:{line}: the row is cut off in its last number, {decode(number)}: "
+                f"those above have more digits; {SKIP_HINT}"
+            )
+        return True
 
     def _keep_unterminated(self, before_header: bool) -> bool:
         """Whether a complete line without newline is kept; says so."""

@@ -23,6 +23,9 @@ LONGEST_LINE = 1 << 24
 #: Most lines are no longer.
 _LINE = 1 << 10
 _BOM = b"\xef\xbb\xbf"
+#: A number that is shorter than so many above it is cut off; they are looked for in so many bytes.
+_ALIKE, _CONTEXT = 5, 1 << 14
+_NUMBER = re.compile(rb"[-+]?[0-9]+(?:\.([0-9]*))?(?:[eE][-+]?([0-9]+))?")
 # What the parser takes for a field: anything but blanks, up to a comment.
 _FIELD = re.compile(rb"[^ \t\r\n]+")
 
@@ -53,6 +56,19 @@ class Block:
         if not self.text or self.text[-1] == ord("\n"):
             return []
         return fields_of(bytes(self.text).rpartition(b"\n")[2])
+
+    def last_number_is_cut(self) -> bool:
+        """Return whether the last number is shorter than those above it, which are all alike."""
+        *above, last = map(fields_of, bytes(self.text[-_CONTEXT:]).split(b"\n"))
+        del above[: len(self.text) > _CONTEXT]  # which may have lost its beginning
+        numbers = [row[-1] for row in above if len(row) == len(last)]
+        forms = set(map(_digits, numbers))
+        if len(numbers) < _ALIKE or len(forms) > 1 or None in forms:
+            return False
+        form, found = forms.pop(), _digits(last[-1])
+        if form == found == (-1, -1):  # whole numbers: one that is there in all rows
+            return len(set(numbers)) == 1 and numbers[0][: len(last[-1])] == last[-1] != numbers[0]
+        return found is not None and form is not None and any(a < b for a, b in zip(found, form))
 
 
 class TextReader:
@@ -229,6 +245,7 @@ _COMPRESSIONS = (
 #: First bytes of what cannot be read, and the remedy.
 _UNREADABLE = (
     (b"PK\x03\x04", "a zip archive; unpack it first"),
+    (b"\xff\xfe\0\0", "UTF-32 text; convert it: iconv -f UTF-32 -t UTF-8 {path}"),
     (b"\xff\xfe", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
     (b"\xfe\xff", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
 )
@@ -247,6 +264,14 @@ def _check_text(path: str, head: bytes) -> int:
     for magic, text in _UNREADABLE:
         if head.startswith(magic):
             raise FileFormatError(f"{path}: this is {text.format(path=path)}")
+    if head[257:262] == b"ustar":
+        raise FileFormatError(f"{path}: this is a tar archive; unpack it first")
+    if _compression(head)[0]:
+        raise FileFormatError(f"{path}: this is compressed twice; unpack it once")
+    if head[1:20:2] == bytes(10) and not head[:20:2].count(0):
+        raise FileFormatError(
+            f"{path}: this is UTF-16 text; convert it: iconv -f UTF-16LE -t UTF-8 {path}"
+        )
     # A header tells that the file began as text; NUL bytes of a crash are in single rows then.
     if b"\0" in head and b"#!" not in head:
         raise FileFormatError(f"{path}: this is a binary file; expected text such as PLUMED writes")
@@ -284,6 +309,15 @@ def input_paths(paths: str | os.PathLike | Sequence[str | os.PathLike]) -> list[
 def fields_of(line: bytes) -> list[bytes]:
     """Return the fields of one line without its comment, as the kernels split it."""
     return _FIELD.findall(line.partition(b"#")[0])
+
+
+def _digits(number: bytes) -> tuple[int, int] | None:
+    """How many digits a number has after its point and in its exponent, -1 where there is none."""
+    match = _NUMBER.fullmatch(number)
+    if match is None:
+        return None
+    after, exponent = (-1 if digits is None else len(digits) for digits in match.groups())
+    return after, exponent
 
 
 def decode(text: bytes) -> str:

@@ -158,6 +158,12 @@ OWN: dict[str, list[Expectation]] = {
     "frames-constant-time": [Surface(rows=20, difference=(0.5, 1.5, 1.3863, 1e-3))],
     # The frame that the cut-off line began is repeated after it, and that before it: once.
     "frames-glued-header": [Refuses("COLVAR:17"), Surface(rows=30)],
+    "frames-number-cut": [
+        Refuses("COLVAR:13.*--on-bad skip"),
+        Runs(tells=r"dropped +1 \(cut off by a header"),
+    ],
+    "frames-older-copy": [Refuses("same 14 frames as bck.0.COLVAR")],
+    "frames-other-period": [Refuses("period") | Runs(warns="many times its period")],
     "frames-periodic-2d": [Surface(rows=30)],
     "frames-restarted": [Surface(rows=25)],
     "frames-rounded": [Surface(sigma=(0.005, 0.05), difference=(0.5, 1.2, 0.92, 0.2))],
@@ -170,10 +176,20 @@ OWN: dict[str, list[Expectation]] = {
     "hills-blocks": [Surface(rows=12), Surface(rows=12)],
     "hills-cut": [Refuses("HILLS:15.*--on-bad skip"), Surface(rows=11)],
     "hills-factor-of-one": [Refuses("biasf") | Surface(warns="biasf")],
+    "hills-factor-infinite": [Surface(rows=12)],
     "hills-gaussian": [Surface(rows=12)],
+    "hills-interleaved": [Surface(rows=12)],
+    "hills-joined-copies": [
+        Refuses("same") | Surface(rows=24, warns="12 of 24 hills are there tw")
+    ],
     "hills-mixed-2d": [Surface(rows=12)],
     "hills-multivariate": [Surface(rows=10)],
     "hills-names": [Surface(rows=12)],
+    "hills-number-cut": [
+        Refuses("HILLS:15.*--on-bad skip"),
+        Runs(tells=r"dropped +1 \(last line cut off"),
+    ],
+    "hills-overlap": [Refuses("same") | Surface(rows=15, warns="3 of 15 hills are there twice")],
     "hills-period-texts": [Surface(rows=18)],
     "hills-periodic": [Surface(rows=12), Surface(rows=12)],
     "hills-restart": [Surface(rows=24)],
