@@ -184,8 +184,8 @@ def test_a_map_of_basins_from_elsewhere(folder, capsys):
 def test_lines_of_an_index_file_fit_what_gromacs_reads(folder, capsys, monkeypatch):
     long = folder / ("x" * 200)
     write_frames(long, frames())
-    names = [f"{folder}/{'x' * 200}"] + [str(write_frames(folder / f"c{i}", frames())) for i in
-                                         range(300)]  # fmt: skip
+    others = [write_frames(folder / f"c{i}", frames(seed=1 + i)) for i in range(300)]
+    names = [f"{folder}/{'x' * 200}", *map(str, others)]
     run(capsys, "assign", *names, "--fes", "fes.npz", "--ndx", "b.ndx")
     assert max(map(len, (folder / "b.ndx").read_text().splitlines())) < 4096
 

@@ -128,7 +128,6 @@ def test_nothing_is_written_by_diff_unasked(folder, capsys):
         (["project", "fes.npz", "--cv", "q"], "unknown CV 'q'; this grid has phi, y"),
         (["project", "fes.npz", "--cv", "phi,y"], "takes some, not all"),
         (["project", "fes.npz", "--cv", "phi", "--plot", "x.gif"], "must end in .png, .pdf, .svg"),
-        (["project", "fes.npz", "--cv", "phi", "-o", "x.png"], "x.png is a picture"),
         (["project", "none.dat", "--cv", "phi"], "cannot read none.dat"),
         (["project", "fes.npz", "--cv", "y", "--units", "kt"], "say --units kj/mol; --to-units"),
         (["slice", "fes.npz", "--at", "y"], "'y' is no CV=VALUE, as in --at psi=0.5"),
@@ -142,8 +141,15 @@ def test_nothing_is_written_by_diff_unasked(folder, capsys):
         (["diff", "fes.npz", "fes.dat", "--units", "eV"], "'eV' is none of kj/mol"),
         (["diff", "fes.npz", "fes.dat", "--below", "0"], "--below must be positive"),
         (["diff", "fes.dat", "fes.dat", "--units", "kt,kj/mol"], "needs kBT, which neither"),
-        (["diff", "fes.npz", "fes.dat", "-o", "x.svg"], "x.svg is a picture"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_written(folder, capsys, arguments, words):
     assert words in refused(capsys, folder, *arguments)
+
+
+@pytest.mark.parametrize("words", ["project fes.npz --cv phi", "diff fes.npz fes.dat"])
+def test_a_picture_is_no_surface(folder, capsys, words):
+    code, _, err = run(capsys, *words.split(), "-o", "x.png")
+    assert code == 2
+    assert "x.png is a picture" in err
+    assert not (folder / "x.png").exists()

@@ -13,7 +13,7 @@ from cyfes.cli.options import (
     add_running,
     add_sigma,
     add_weights,
-    output_path,
+    table_path,
 )
 from cyfes.cli.words import List
 
@@ -73,7 +73,7 @@ def add_converge(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument(
         "--outfile",
-        type=output_path,
+        type=table_path,
         metavar="FILE",
         help="the table, - for the standard output (default converge.dat)",
     )

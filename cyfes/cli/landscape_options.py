@@ -12,7 +12,7 @@ from cyfes.cli.options import (
     add_rows,
     add_running,
     add_weights,
-    output_path,
+    table_path,
 )
 from cyfes.cli.surface_options import add_energy
 
@@ -34,13 +34,13 @@ def add_minima(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "-o",
         "--outfile",
-        type=output_path,
+        type=table_path,
         metavar="FILE",
         help="table of the minima, - for the standard output (default: only the report)",
     )
     output.add_argument(
         "--saddles",
-        type=output_path,
+        type=table_path,
         metavar="FILE",
         help="table of the saddles between all pairs (default: none)",
     )
@@ -89,7 +89,7 @@ def add_path(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "-o",
         "--outfile",
-        type=output_path,
+        type=table_path,
         metavar="FILE",
         help="table of the path: length, CVs, F above that of A; - for the standard output "
         "(default path.dat)",

@@ -10,6 +10,9 @@ STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 #: Ends of the names of pictures.
 PICTURES = (".png", ".pdf", ".svg")
 
+#: Ends of the names of surfaces that are no text.
+BINARY = (".npz", ".cube", ".cub")
+
 UNITS = ("kj/mol", "kcal/mol", "kt")
 
 
@@ -377,13 +380,22 @@ def add_format(group: argparse._ArgumentGroup) -> None:
 
 
 def output_path(text: str) -> str:
-    """Return the path that an output option names; a picture is none."""
-    if not text or text.lower().endswith(PICTURES):
+    """Return the path that an output option names, of a surface; it is no picture."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected the name of a file, got ''")
+    if text.lower().endswith(PICTURES):
         raise argparse.ArgumentTypeError(
-            f"expected the name of a .dat, .npz or .cube file, got {text!r}; 'cyfes plot' and "
-            "--plot make pictures"
+            f"{text} is a picture; expected a .dat, .npz or .cube file ('cyfes plot' and --plot "
+            "draw)"
         )
     return STDOUT[0] if text == "-" else text
+
+
+def table_path(text: str) -> str:
+    """Return the path that an output option names, of text."""
+    if text.lower().endswith(BINARY):
+        raise argparse.ArgumentTypeError(f"a table is written as text; {text} would be none")
+    return output_path(text)
 
 
 def add_running(parser: argparse.ArgumentParser, *, explains: bool = True) -> None:

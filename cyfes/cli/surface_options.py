@@ -9,6 +9,7 @@ from cyfes.cli.options import (
     add_persistence,
     add_rows,
     output_path,
+    table_path,
 )
 from cyfes.cli.words import Box, List
 
@@ -80,7 +81,7 @@ def add_assign(parser: argparse.ArgumentParser) -> None:
     output.add_argument(
         "-o",
         "--outfile",
-        type=output_path,
+        type=table_path,
         metavar="FILE",
         help="table of all frames: time, basin, frame, file; - for the standard output (default "
         "assign.dat)",
