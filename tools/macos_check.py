@@ -42,10 +42,12 @@ def build(machine: str, folder: Path) -> None:
     (folder / "omp.h").write_text(OMP_H)
     openmp = build_openmp.flags(True, True, True, machine, {})
     common = [*cxx_flags(openmp.compile, {"CYFES_WERROR": "1"}), f"-I{KERNELS}", f"-I{folder}"]
-    jobs = [
-        (source, [*common, *flags])
-        for _, source, flags in kernel_objects(instruction_sets(machine == "x86_64", {}))
-    ]
+    # zig writes x86-64-v3 as x86_64_v3.
+    isas = {
+        name: [flag.replace("=x86-64", "=x86_64").replace("-v", "_v") for flag in flags]
+        for name, flags in instruction_sets(machine == "x86_64", {}).items()
+    }
+    jobs = [(source, [*common, *flags]) for _, source, flags in kernel_objects(isas)]
     macros = ["-DPy_LIMITED_API=0x030B0000", "-DCYTHON_LIMITED_API=1"]
     include = [f"-I{KERNELS}", f"-I{sysconfig.get_path('include')}"]
     generated = folder / "_kernels.cpp"
