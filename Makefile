@@ -1,7 +1,6 @@
 # One verb a chore. Everything made here lies in .venv*, build, dist and demo, which git ignores.
 PYTHON ?= python3
 DATA := tests/data/gen-2d-per-wt
-KERNEL_TESTS := $(addprefix tests/test_,kernels.py kernel_arguments.py moments.py weights.py text_parse.py text_format.py plans.py)
 SOURCES := Makefile setup.py pyproject.toml README.md $(wildcard tools/*.py) $(shell find cyfes kernels -type f -name '*.py' -o -name '*.py[xi]' -o -name '*.h*' -o -name '*.cu' -o -name '*.[ch]pp' -not -name _kernels.cpp)
 CXX_FILES := $(shell find kernels tests/native benchmarks -name '*.h*' -o -name '*.cpp')
 
@@ -57,8 +56,11 @@ bench-instructions: .venv-test/installed  ## kernels' instructions against bench
 sanitize:  ## the kernels alone under the address, undefined-behaviour and thread sanitizers
 	tests/native/run
 
+# Not what takes longest, and not what is compiled by tests.
 portable: .venv-portable/installed  ## the kernels as processors without x86's instruction sets have them
-	CYFES_ISA=portable .venv-portable/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
+	CYFES_PORTABLE=1 EXACT_TEXT=$${EXACT_TEXT:-100000} tests/native/run plain
+	CYFES_ISA=portable .venv-portable/bin/python -m pytest $(addprefix tests/test_,$(addsuffix .py,kernels moments weights text_parse text_format)) \
+	  -k 'not cuda and not heavy and not predicted and not any_number and not other_python' $(ARGS)
 
 # Debian: g++-aarch64-linux-gnu and qemu-user.
 aarch64:  ## the kernels compiled for aarch64 and run by qemu, which takes minutes

@@ -15,13 +15,16 @@ TABLE = Path(__file__).with_name("instructions.json")
 
 
 def compiler() -> str | None:
-    """Name and version of the C++ compiler, such as "g++ 12.2.0 x86_64-linux-gnu"; or None."""
+    """Name and version of the C++ compiler, such as "g++ 12.2.0 x86_64-linux-gnu"; or None.
+
+    With CYFES_PORTABLE=1 another name: its code is compared with code of that kind."""
     program = os.environ.get("CXX", "g++")
     if shutil.which(program) is None:
         return None
     words = [_answer(program, option) for option in ("-dumpfullversion", "-dumpmachine")]
     kind = "clang++" if "clang" in _answer(program, "--version") else "g++"
-    return " ".join([kind, *words])
+    portable = ["portable"] if os.environ.get("CYFES_PORTABLE") == "1" else []
+    return " ".join([kind, *words, *portable])
 
 
 def _answer(program: str, option: str) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 import cyfes
 from cyfes import _kernels
+from cyfes.errors import extension_error
 
 PACKAGE = Path(cyfes.__file__).parent
 EXTENSION = Path(_kernels.__file__)
@@ -55,6 +56,20 @@ def test_an_openmp_runtime_that_is_missing(copied):
         assert re.search(f"{re.escape(EXTENSION.name)} cannot be loaded: {ABSENT}", said)
         assert "conda: libgomp; Debian, Ubuntu: libgomp1; Fedora: libgomp" in said
         assert said.endswith("or reinstall cyfes")
+
+
+def test_the_openmp_runtime_of_macs():
+    """What macOS' dynamic linker says where libomp is missing."""
+    words = (
+        "dlopen(/x/cyfes/_kernels.abi3.so, 0x0002): Library not loaded: @rpath/libomp.dylib\n"
+        "  Referenced from: /x/cyfes/_kernels.abi3.so"
+    )
+    error = ImportError(words, name="cyfes._kernels", path="/x/cyfes/_kernels.abi3.so")
+    said = str(extension_error(error))
+    assert "/x/cyfes/_kernels.abi3.so cannot be loaded: " in said
+    assert "conda: llvm-openmp; Homebrew: libomp" in said
+    assert said.endswith("or reinstall cyfes")
+    assert "\n" not in said
 
 
 def test_an_extension_that_is_cut_off(copied):

@@ -4,6 +4,8 @@ import argparse
 import gzip
 import os
 import re
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,10 @@ from oracles import free_energy, grid_points, kernel_sum
 from plumed_files import report_of, run, write_colvar, write_hills
 
 from cyfes import FreeEnergySurface, __version__
+from cyfes.backend import load_cuda
 from cyfes.cli import COMMANDS, build_parser
+from cyfes.cli.info import mapped_libraries
+from cyfes.errors import LibraryMissingError
 
 GRID = ["--min", "-pi,0", "--max", "pi,2", "--bin", "24,20"]
 REWEIGHT = ["reweight", "COLVAR", "--cv", "phi,d", "--kt", "2.5", "--sigma", "0.4,0.2", *GRID]
@@ -74,6 +79,19 @@ def test_help_of_every_command(capsys, command):
     for action in subparsers()[command]._actions:
         for name in action.option_strings:
             assert name in out
+
+
+def test_info_asks_the_linker_of_macs(monkeypatch):
+    """Without /proc, of which macOS has none."""
+    images = [b"/usr/lib/libSystem.B.dylib", b"/opt/fes/lib/libomp.dylib", None]
+    linker = SimpleNamespace(
+        _dyld_image_count=lambda: len(images), _dyld_get_image_name=lambda number: images[number]
+    )
+    monkeypatch.setattr("ctypes.CDLL", lambda _: linker)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert mapped_libraries() == ["/opt/fes/lib/libomp.dylib"]
+    with pytest.raises(LibraryMissingError, match="no CUDA for macOS; use --backend cpu"):
+        load_cuda("/nowhere/libcufes.so")
 
 
 def test_info(capsys):

@@ -18,6 +18,9 @@ import build_cuda  # noqa: E402
 import check_cuda_library as check  # noqa: E402
 from build_cuda import CudaBuildError  # noqa: E402
 
+if sys.platform == "darwin":
+    pytest.skip("there is no CUDA for macOS", allow_module_level=True)
+
 #: For each major version the oldest CUDA runtime, as named on PyPI.
 OLDEST_RUNTIME = {12: "nvidia-cuda-runtime-cu12==12.0.*", 13: "nvidia-cuda-runtime==13.0.*"}
 

@@ -26,6 +26,9 @@ from cyfes.errors import (
     LibraryMissingError,
 )
 
+if sys.platform == "darwin":
+    pytest.skip("there is no CUDA for macOS", allow_module_level=True)
+
 NATIVE = Path(__file__).parent / "native"
 KERNELS = Path(__file__).parents[1] / "kernels"
 LIBRARY = backend.LIBRARY

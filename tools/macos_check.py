@@ -21,6 +21,8 @@ from build_macos import OLDEST
 
 #: The names that Apple has for them -> zig's.
 TARGETS = {"arm64": f"aarch64-macos.{OLDEST}", "x86_64": f"x86_64-macos.{OLDEST}"}
+#: What zig's libc++ has and that of the oldest macOS has not.
+NEWER = (b"to_chars", b"from_chars")
 OMP_H = """\
 #pragma once
 extern "C" int omp_get_max_threads(), omp_get_num_procs(), omp_get_thread_num();
@@ -34,16 +36,18 @@ def run(command: list[str]) -> None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr}")
 
 
-def build(machine: str, folder: Path) -> Path:
-    """Compile and link the extension for one machine; return it."""
-    zig = [sys.executable, "-m", "ziglang", "c++", "-target", TARGETS[machine]]
+def build(machine: str, folder: Path) -> None:
+    """Compile and link the extension for one machine."""
+    zig, target = [sys.executable, "-m", "ziglang"], ["-target", TARGETS[machine]]
     (folder / "omp.h").write_text(OMP_H)
     openmp = build_openmp.flags(True, True, True, machine, {})
     common = [*cxx_flags(openmp.compile, {"CYFES_WERROR": "1"}), f"-I{KERNELS}", f"-I{folder}"]
-    jobs = [
-        (source, [*common, *flags])
-        for _, source, flags in kernel_objects(instruction_sets(machine == "x86_64", {}))
-    ]
+    # zig writes x86-64-v3 as x86_64_v3.
+    isas = {
+        name: [flag.replace("=x86-64", "=x86_64").replace("-v", "_v") for flag in flags]
+        for name, flags in instruction_sets(machine == "x86_64", {}).items()
+    }
+    jobs = [(source, [*common, *flags]) for _, source, flags in kernel_objects(isas)]
     macros = ["-DPy_LIMITED_API=0x030B0000", "-DCYTHON_LIMITED_API=1"]
     include = [f"-I{KERNELS}", f"-I{sysconfig.get_path('include')}"]
     generated = folder / "_kernels.cpp"
@@ -52,17 +56,21 @@ def build(machine: str, folder: Path) -> Path:
 
     def compile_one(job: tuple[int, tuple[str, list[str]]]) -> str:
         number, (source, flags) = job
-        target = str(folder / f"{number}.o")
-        run([*zig, *flags, "-c", source, "-o", target])
-        return target
+        made = str(folder / f"{number}.o")
+        run([*zig, "c++", *target, *flags, "-c", source, "-o", made])
+        return made
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compile_one, enumerate(jobs)))
     library = folder / "_kernels.abi3.so"
-    # As on a Mac, names of Python and of OpenMP are looked up when it is loaded.
-    run([*zig, "-dynamiclib", "-Wl,-undefined,dynamic_lookup", *objects, "-o", str(library)])
-    print(f"{machine}: {len(objects)} sources compiled and linked, {library.stat().st_size} bytes")
-    return library
+    # As on a Mac, names of Python are looked up when it is loaded; here those of libc++, too.
+    link = ["-dynamiclib", "-Wl,-undefined,dynamic_lookup"]
+    run([*zig, "cc", *target, *link, *objects, "-o", str(library)])
+    content = library.read_bytes()
+    for name in NEWER:
+        if name in content:
+            raise SystemExit(f"{machine}: uses {name.decode()}, which libc++ of {OLDEST} has not")
+    print(f"{machine}: {len(objects)} objects compiled and linked, {len(content)} bytes")
 
 
 def main(machines: list[str]) -> int:

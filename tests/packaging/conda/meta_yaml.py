@@ -12,7 +12,7 @@ from rattler_tool import PLATFORM, Variant
 
 SELECTOR = re.compile(r"^(?P<line>.*?)\s+#\s*\[(?P<condition>[^\[\]]+)\]\s*$")
 #: What a selector may ask besides the variant.
-MACHINE = {"linux": True, "build_platform": PLATFORM}
+MACHINE = {"build_platform": PLATFORM}
 
 
 class UnsupportedRecipe(Exception):
@@ -53,7 +53,8 @@ def tool(kind: str, names: Variant):
 def render(path: Path, variant: Variant, platform: str = PLATFORM) -> dict:
     """Return the sections of a meta.yaml; every value is text, as it stands there."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined)
-    names = MACHINE | variant | {"target_platform": platform}
+    system = {name: platform.startswith(name) for name in ("linux", "osx")}
+    names = MACHINE | system | variant | {"target_platform": platform}
     tools = {kind: tool(kind, names) for kind in ("compiler", "stdlib")}
     try:
         template = environment.from_string(selected(path.read_text(), names))

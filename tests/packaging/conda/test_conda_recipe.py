@@ -23,22 +23,37 @@ import check_release
 
 VARIANTS = every_variant()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PLATFORMS = [PLATFORM, "linux-aarch64"]
+MACS = ["osx-64", "osx-arm64"]
+#: Every variant of every platform: CUDA and the platform.
+EVERYWHERE = [(cuda, "linux-64") for cuda in VARIANTS]
+EVERYWHERE += [(cuda, "linux-aarch64") for cuda in VARIANTS]
+EVERYWHERE += [("None", platform) for platform in MACS]
+
+
+def variant_of(cuda: str, platform: str) -> dict:
+    """What conda_build_config.yaml says for a platform, with one of its CUDA versions."""
+    if platform.startswith("linux"):
+        return VARIANTS[cuda]
+    [only] = configuration(CONFIG, platform=platform).combinations()
+    assert only["cuda_compiler_version"] == cuda
+    return only
 
 
 def rendered(cuda: str, platform: str = PLATFORM) -> dict:
     """recipe.yaml for one variant."""
-    [variant] = render_v1(RECIPE_V1, alone(VARIANTS[cuda]), platform)
+    [variant] = render_v1(RECIPE_V1, alone(variant_of(cuda, platform)), platform)
     return variant.recipe.to_dict()
 
 
-def skipped(variant: dict) -> list[bool]:
+def skipped(variant: dict, system: str = "linux") -> list[bool]:
     """What both recipes say of a variant: rattler-build's Python interface does not tell."""
-    [expression] = re.findall(r"skip: true  # \[(.*)\]", (RECIPE / "meta.yaml").read_text())
-    v0 = bool(eval(expression, {"linux": True}, variant))
+    names = {name: name == system for name in ("linux", "osx", "win")}
+    conditions = re.findall(r"skip: true  # \[(.*)\]", (RECIPE / "meta.yaml").read_text())
+    v0 = any(eval(condition, dict(names), variant) for condition in conditions)
     conditions = yaml.safe_load(RECIPE_V1.read_text())["build"]["skip"]
     words = " or ".join(f"({condition})" for condition in conditions)
-    recipe = {"context": {"skip": f"${{{{ {words} }}}}"}, "package": {"name": "x", "version": "1"}}
+    context = names | {"cuda": variant["cuda_compiler_version"], "skip": f"${{{{ {words} }}}}"}
+    recipe = {"context": context, "package": {"name": "x", "version": "1"}}
     [v1] = Stage0Recipe.from_dict(recipe | {"schema_version": 1}).render(alone(variant))
     return [v0, v1.recipe.context["skip"] == "true"]
 
@@ -67,10 +82,10 @@ def test_the_old_toolkit_must_be_asked_for():
     assert VARIANTS["11.8"]["c_compiler_version"] == "11"
 
 
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("cuda", VARIANTS)
+@pytest.mark.parametrize(("cuda", "platform"), EVERYWHERE)
 def test_both_recipes_say_the_same(cuda, platform):
-    v0, v1 = render(RECIPE / "meta.yaml", VARIANTS[cuda], platform), rendered(cuda, platform)
+    v0 = render(RECIPE / "meta.yaml", variant_of(cuda, platform), platform)
+    v1 = rendered(cuda, platform)
     assert v1["package"] == v0["package"]
     assert str(v1["build"].get("number", 0)) == v0["build"]["number"]
     assert re.sub(r"_h\w{7}_", "_hHASH_", v1["build"]["string"]) == v0["build"]["string"]
@@ -85,8 +100,10 @@ def test_both_recipes_say_the_same(cuda, platform):
     assert v0["build"]["error_overlinking"] == "true"
 
 
-def test_both_recipes_test_the_same():
-    v0, v1 = render(RECIPE / "meta.yaml", VARIANTS["None"])["test"], rendered("None")["tests"]
+@pytest.mark.parametrize("platform", ["linux-64", "osx-arm64"])
+def test_both_recipes_test_the_same(platform):
+    v0 = render(RECIPE / "meta.yaml", variant_of("None", platform), platform)["test"]
+    v1 = rendered("None", platform)["tests"]
     imports, commands = v1
     assert imports["python"]["imports"] == v0["imports"]
     # In recipe.yaml, pip check belongs to the imports.
@@ -112,8 +129,29 @@ def test_one_python_is_built_for():
     assert skipped(variant | {"is_python_min": False}) == [True, True]
 
 
+def test_what_is_built_where():
+    for cuda in VARIANTS:
+        assert skipped(VARIANTS[cuda]) == [False, False]
+        assert skipped(VARIANTS[cuda], "osx") == [cuda != "None"] * 2
+        assert skipped(VARIANTS[cuda], "win") == [True, True]
+
+
+@pytest.mark.parametrize("platform", MACS)
+def test_macs(platform):
+    recipe = rendered("None", platform)
+    compilers = [f"clang_{platform} 19.*", f"clangxx_{platform} 19.*"]
+    assert recipe["requirements"]["build"][:3] == [
+        *compilers, f"macosx_deployment_target_{platform} 11.0.*",
+    ]  # fmt: skip
+    assert recipe["requirements"]["run"] == ["python", "numpy >=1.25", "llvm-openmp"]
+    assert "llvm-openmp" in recipe["requirements"]["host"]
+    assert not [spec for section in recipe["requirements"].values() for spec in section
+                if "gomp" in spec or "cuda_" in spec or spec.startswith("gxx")]  # fmt: skip
+
+
 def test_cross_compilers_have_what_runs_on_the_building_machine():
-    here, elsewhere = (rendered("None", platform)["requirements"] for platform in PLATFORMS)
+    platforms = (PLATFORM, "linux-aarch64")
+    here, elsewhere = (rendered("None", platform)["requirements"] for platform in platforms)
     more = ["python", "cross-python_linux-aarch64", "cython >=3.1"]
     assert elsewhere["build"] == [
         *(spec.replace("linux-64", "linux-aarch64") for spec in here["build"]),
@@ -138,7 +176,7 @@ def test_the_recipe_says_what_the_project_says():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("- libgomp", "- libgomp  # [vc < 14]", r"selector \[vc < 14\]: name 'vc'"),
+        ("- numpy >=1.25", "- numpy >=1.25  # [vc < 14]", r"selector \[vc < 14\]: name 'vc'"),
         ('{{ stdlib("c") }}', '{{ cdt("mesa") }}', "'cdt' is undefined"),
         ('{{ stdlib("c") }}', '{{ stdlib("m2w64_c") }}', "no m2w64_c_stdlib"),
     ],
