@@ -15,7 +15,7 @@ X86_64_ISAS = {
     "x86-64-v4": ["-march=x86-64-v4"],
 }
 #: What any other processor gets: the compiler's own choice, NEON on aarch64.
-PORTABLE_ISAS: dict[str, list[str]] = {"portable": []}
+PORTABLE_ISAS = {"portable": ["-DCYFES_PORTABLE"]}
 #: No fused multiply-adds: the same rounding for every instruction set, that of PLUMED.
 EXACT = ["-ffp-contract=off"]
 CXX_FLAGS = [

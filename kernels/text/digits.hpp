@@ -5,7 +5,9 @@
 #ifndef CYFES_TEXT_DIGITS_HPP
 #define CYFES_TEXT_DIGITS_HPP
 
-#if defined(__SSE2__)
+// With CYFES_PORTABLE, what other processors run is compiled here, too, to be tested.
+#if defined(__SSE2__) && !defined(CYFES_PORTABLE)
+#define CYFES_SSE2
 #include <immintrin.h>
 #endif
 

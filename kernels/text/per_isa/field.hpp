@@ -32,7 +32,7 @@ inline window last_bytes(std::int64_t n) { return load_window(zeros_and_ones + n
 
 // Value of 16 digits (bytes 0..9, the first most significant).
 inline std::uint64_t join_window(window digits) {
-#if defined(__SSE2__)
+#if defined(CYFES_SSE2)
   const __m128i bytes = reinterpret_cast<__m128i>(digits);
 #if defined(__SSSE3__)
   const __m128i pairs = _mm_maddubs_epi16(bytes, _mm_set1_epi16(1 << 8 | 10));
@@ -55,7 +55,7 @@ inline std::uint64_t join_window(window digits) {
 
 // Bit i tells whether byte i of 16 is a point.
 inline std::uint32_t find_points(window bytes) {
-#if defined(__SSE2__)
+#if defined(CYFES_SSE2)
   const __m128i points = _mm_cmpeq_epi8(reinterpret_cast<__m128i>(bytes), _mm_set1_epi8('.'));
   return static_cast<std::uint32_t>(_mm_movemask_epi8(points));
 #else

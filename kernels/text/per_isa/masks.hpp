@@ -2,10 +2,6 @@
 #ifndef CYFES_TEXT_PER_ISA_MASKS_HPP
 #define CYFES_TEXT_PER_ISA_MASKS_HPP
 
-#if defined(__SSE2__)
-#include <immintrin.h>
-#endif
-
 #include <cstdint>
 
 #include "text/digits.hpp"
@@ -21,7 +17,7 @@ struct byte_masks {
   bool regular;            // nothing but fields, spaces and newlines, no '#'
 };
 
-#if defined(__SSE2__)
+#if defined(CYFES_SSE2)
 
 inline byte_masks classify_block(const char *p) {
   byte_masks masks{0, 0, false};
