@@ -217,7 +217,8 @@ def written_npz(path, units, kbt):
 def test_the_unit_that_a_surface_tells_is_not_overruled(tmp_path, capsys):
     path = written_npz(tmp_path / "k.npz", "kcal/mol", 0.6)
     code, _, err = run(capsys, "deltag", path, "--kt", 2.5, "--b", "x=0.5:")
-    assert (code, err) == (2, f"cyfes: error: {path} is in kcal/mol: say --units kcal/mol\n")
+    told = "tells that it is in kcal/mol, not kJ/mol: say --units kcal/mol; --to-units converts"
+    assert (code, err) == (2, f"cyfes: error: {path} {told}\n")
     options = ["--kt", 0.6, "--units", "kcal/mol", "--to-units", "kj/mol"]
     code, out, err = run(capsys, "deltag", path, "--b", "x=0.5:", *options)
     weights = np.exp(-np.linspace(0, 3, 11) / 0.6)
