@@ -58,7 +58,7 @@ sanitize:  ## the kernels alone under the address, undefined-behaviour and threa
 
 # Not what takes longest, and not what is compiled by tests.
 portable: .venv-portable/installed  ## the kernels as processors without x86's instruction sets have them
-	CYFES_PORTABLE=1 EXACT_TEXT=$${EXACT_TEXT:-100000} tests/native/run plain
+	OBJECTS=$$(echo build/temp.*/portable) CYFES_PORTABLE=1 EXACT_TEXT=$${EXACT_TEXT:-100000} tests/native/run plain
 	CYFES_ISA=portable .venv-portable/bin/python -m pytest $(addprefix tests/test_,$(addsuffix .py,kernels moments weights text_parse text_format)) \
 	  -k 'not cuda and not heavy and not predicted and not any_number and not other_python' $(ARGS)
 
