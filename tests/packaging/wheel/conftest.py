@@ -10,10 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 NEEDED = {"auditwheel": "auditwheel", "patchelf": "patchelf", "readelf": "binutils"}
 
-if (ROOT / "wheel").is_dir():
+if (ROOT / "wheel").is_dir() and sys.platform == "linux":
     sys.path[:0] = [str(ROOT / "wheel"), str(ROOT / "tests" / "packaging")]
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-else:  # beside an installed package
+else:  # beside an installed package, or where no wheel is made
     collect_ignore_glob = ["test_*.py"]
 
 
