@@ -3,6 +3,7 @@
 import math
 import warnings
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -129,15 +130,34 @@ class Hills:
             )
         if self.interval is not None:
             np.clip(places, *self.interval, out=places)
-        bandwidths, bias = self.bandwidths, np.zeros(len(places))
-        for is_gaussian, kernel in enumerate(KERNELS):
-            rows = self.gaussian == bool(is_gaussian)
-            if rows.any():
-                _kernels.evaluate(
-                    places, self.periods, self.centers[rows], bandwidths[rows], self.heights[rows],
-                    bias, kernel=kernel, cutoff=HILL_CUTOFF, images="nearest", n_threads=n_threads,
-                )  # fmt: skip
+        bias = np.zeros(len(places))
+        self.add_to(bias, places, n_threads=n_threads)
         return -bias
+
+    def add_to(
+        self,
+        sums: np.ndarray,
+        places: np.ndarray,
+        rows: slice = slice(None),
+        bandwidths: np.ndarray | None = None,
+        n_threads: int = 0,
+    ) -> None:
+        """Add sum_t h_t K(s - s_t) of some hills at ``places`` float64[n, d] to ``sums`` float64[n].
+
+        ``places`` are within an INTERVAL; ``bandwidths``: those of all hills, where they are known.
+        """
+        bandwidths = self.bandwidths if bandwidths is None else bandwidths
+        gaussian = self.gaussian[rows]
+        for is_gaussian, kernel in enumerate(KERNELS):
+            chosen = gaussian == bool(is_gaussian)
+            if not chosen.any():
+                continue
+            own: Any = slice(None) if chosen.all() else chosen
+            _kernels.evaluate(
+                places, self.periods, self.centers[rows][own], bandwidths[rows][own],
+                self.heights[rows][own], sums, kernel=kernel, cutoff=HILL_CUTOFF, images="nearest",
+                n_threads=n_threads,
+            )  # fmt: skip
 
     @property
     def periods(self) -> np.ndarray:

@@ -1,0 +1,257 @@
+"""Weights of the frames of a METAD run, from its HILLS."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from os import PathLike
+
+import numpy as np
+
+from cyfes.deposits import Deposits, deposits_of
+from cyfes.errors import CyfesWarning, InputError
+from cyfes.grid import Grid, GridRequest
+from cyfes.hills import Hills, hills_grid
+from cyfes.hillsfile import read_hills
+from cyfes.reweight import Samples, read_samples
+from cyfes.runningbias import bias_at, bias_of, offsets
+from cyfes.selection import Selection
+from cyfes.tables import same_bounds
+from cyfes.weights import WeightSums
+
+#: Weights that are made of hills.
+OF_HILLS = ("tiwary", "final", "static")
+
+#: Points of an automatic grid for c(t), at most.
+MOST_POINTS = 1 << 17
+
+#: In kBT: the bias of hills and that of a file are the same if they differ by less, as RMS.
+SAME = 0.1
+
+#: In kBT, and in standard errors: a bias that rises by more at the same place moves.
+RISE, RISE_ERRORS = 0.1, 5.0
+
+#: Cells along each CV that tell places apart, and how many must be visited in both halves of a run.
+CELLS, LEAST_CELLS = 50, 5
+
+
+@dataclass(frozen=True, eq=False)
+class HillBias:
+    """The bias that hills made, at the frames of their run; in the unit of ``kbt``.
+
+    ``samples`` with their times and the CVs of the hills, as ``read_hill_bias`` reads them.
+    ``grid``: where c(t) is computed; None: automatic, at most MOST_POINTS points.
+    """
+
+    samples: Samples
+    hills: Hills
+    kbt: float
+    grid: Grid | GridRequest | None = None
+    n_threads: int = 0
+
+    @cached_property
+    def _bias(self) -> Hills:
+        return bias_of(self.deposits.hills)
+
+    @cached_property
+    def deposits(self) -> Deposits:
+        """The hills that each frame had."""
+        return deposits_of(self.hills, self.samples)
+
+    @cached_property
+    def final(self) -> np.ndarray:
+        """V(s_j, t_end) of all hills, float64[n]."""
+        bias, everywhere = bias_of(self.hills), np.full(len(self.samples), len(self.hills))
+        return bias_at(bias, self._places, everywhere, n_threads=self.n_threads)
+
+    @cached_property
+    def running(self) -> np.ndarray:
+        """V(s_j, t_j) of the hills before each frame, float64[n]."""
+        n_before = self.deposits.n_before
+        return bias_at(self._bias, self._places, n_before, n_threads=self.n_threads)
+
+    @cached_property
+    def offset(self) -> np.ndarray:
+        """c(t_j), float64[n] (see runningbias.offsets)."""
+        return offsets(self._bias, self.offset_grid, self.kbt)[self.deposits.n_before]
+
+    @cached_property
+    def offset_grid(self) -> Grid:
+        """The grid that c(t) is computed on."""
+        if self.grid is not None:
+            return hills_grid(self.hills, self.grid)
+        found = hills_grid(self.hills, GridRequest())
+        if found.size <= MOST_POINTS:
+            return found
+        share = (MOST_POINTS / found.size) ** (1 / found.n_dims)
+        bins = [max(1, int(share * n) - 1) for n in found.shape]
+        return hills_grid(self.hills, GridRequest(bins=bins))
+
+    @property
+    def _places(self) -> np.ndarray:
+        return self.samples.columns_of(self.hills.names)
+
+    def log_weights(self, kind: str) -> np.ndarray:
+        """Return ln w of the frames, float64[n], with the biases of others added.
+
+        "tiwary": (V(s, t) - c(t)) / kBT (Tiwary and Parrinello 2015); "final": V(s, t_end) / kBT
+        (Branduardi, Bussi and Parrinello 2012); "static": the same, of hills that were all there
+        before the first frame. Raises InputError for another kind, or a bias that is not static.
+        """
+        if kind not in OF_HILLS:
+            raise InputError(f"weights of hills are {', '.join(OF_HILLS)}; got {kind!r}")
+        if kind == "static":
+            self._check_static()
+        bias = self.running - self.offset if kind == "tiwary" else self.final
+        return np.asarray(self.samples.log_weights + bias / self.kbt)
+
+    def is_static(self) -> bool:
+        """Whether all hills were there before the first frame."""
+        return bool(self.deposits.n_before.min() == len(self.hills))
+
+    def _check_static(self) -> None:
+        if not self.is_static():
+            n = len(self.hills) - int(self.deposits.n_before.min())
+            raise InputError(
+                f"the bias is not static: {n} of {len(self.hills)} hills are deposited after the "
+                "first frame; take 'tiwary' or 'final' weights"
+            )
+
+    def weighted(self, kind: str) -> Samples:
+        """Return the frames with ``log_weights`` and without the columns beside their CVs."""
+        log_weights = self.log_weights(kind)
+        return replace(
+            self.samples,
+            log_weights=log_weights,
+            sums=WeightSums.of(log_weights),
+            notes=(*self.samples.notes, *self.notes(kind)),
+            beside={},
+        )
+
+    def notes(self, kind: str) -> tuple[str, ...]:
+        """Return what a user may want to know of weights of a kind, one sentence each."""
+        told = () if kind == "final" else self.deposits.notes
+        if kind == "tiwary" and not all(self.offset_grid.periodic) and not self.hills.interval:
+            told = (*told, f"c(t) is an integral over {self.offset_grid}, which it depends on")
+        return told
+
+    def apart(self, name: str) -> float:
+        """Return the RMS distance of V(s, t) from a column, in kBT."""
+        difference = self.running - self.samples.columns_of([name])[:, 0]
+        return float(np.sqrt(np.mean(difference**2))) / self.kbt
+
+    def check_columns(self) -> None:
+        """Compare V(s, t) with the biases in the files.
+
+        Warns if it is not the one that must be its own. Raises InputError if it is one of those
+        that are added. Without times nothing is compared.
+        """
+        own = self.samples.own_bias
+        others = [
+            name for name in self.samples.beside if name not in self.hills.names and name != own
+        ]
+        if not (own or others):
+            return
+        try:
+            _ = self.deposits
+        except InputError:
+            return
+        for name in others:
+            if self.apart(name) < SAME:
+                raise InputError(
+                    f"--bias {name} is the bias of the hills themselves, and would count twice: "
+                    "leave it out"
+                )
+        if own and self.apart(own) > SAME:
+            warnings.warn(
+                f"the bias of the hills is not {own}: they differ by {self.apart(own):.3g} kBT "
+                f"(RMS). If {own} is that of something else, add it by --bias {own}; else look at "
+                "the unit, at biasf and whether these are the hills of this run",
+                CyfesWarning,
+                stacklevel=3,
+            )
+
+
+def read_hill_bias(
+    paths: str | PathLike | Sequence[str | PathLike],
+    hills: Hills | str | PathLike | Sequence[str | PathLike],
+    kbt: float,
+    selection: Selection | None = None,
+    *,
+    grid: Grid | GridRequest | None = None,
+    biasfactor: float | None = None,
+    n_threads: int = 0,
+) -> HillBias:
+    """Return the bias of hills at the frames of COLVAR files, compared with that in the files.
+
+    The CVs of the hills must be columns; those of ``selection`` may be others, by default they are
+    the same; its ``bias`` is added. ``biasfactor``: that of hills whose file does not tell it, -1 for ordinary metadynamics.
+    Raises InputError, FileFormatError or FileMissingError.
+    """
+    if not isinstance(hills, Hills):
+        hills = read_hills(hills, n_threads=n_threads)
+    if biasfactor is not None:
+        if not (biasfactor == -1 or biasfactor > 1):
+            raise InputError(f"a biasfactor is above 1, or -1 for none; got {biasfactor:g}")
+        hills = replace(hills, biasfactors=np.full(len(hills), biasfactor))
+    bias_of(hills)  # refuses what cannot be, now
+    chosen = selection or Selection()
+    chosen = replace(chosen, hills=hills.names, cv=chosen.cv or hills.names)
+    samples = read_samples(paths, kbt, chosen, n_threads, timed=True)
+    _check_periods(samples, hills)
+    found = HillBias(samples, hills, kbt, grid, n_threads)
+    found.check_columns()
+    return found
+
+
+def _check_periods(samples: Samples, hills: Hills) -> None:
+    """Raise InputError if frames and hills tell different periods of a CV."""
+    for name, bounds in zip(samples.names, samples.bounds):
+        its = hills.bounds[hills.names.index(name)] if name in hills.names else None
+        if bounds is not None and its is not None and not same_bounds(bounds, its):
+            raise InputError(
+                f"the period of {name} is {bounds[0]} to {bounds[1]} in the frames, and {its[0]} "
+                f"to {its[1]} in the hills; mend the header that is wrong"
+            )
+
+
+def check_static(samples: Samples, kbt: float) -> None:
+    """Raise InputError if the bias of frames moves: if it rises at places that they visit again.
+
+    The mean bias in each of CELLS cells along each CV is compared between the halves of the run;
+    a static bias that is a function of the CVs is the same. Warns where nothing can be compared.
+    """
+    values, n = samples.values, len(samples)
+    low, span = values.min(axis=0), np.ptp(values, axis=0)
+    cells = np.floor((values - low) / np.where(span > 0, span, 1) * (CELLS - 1)).astype(int)
+    _, place = np.unique(cells, axis=0, return_inverse=True)
+    place = place.ravel()
+    bias = samples.log_weights
+    late = np.arange(n) >= n / 2
+    counts, sums = (
+        np.array([np.bincount(place[half], w, place.max() + 1) for half, w in halves])
+        for halves in (
+            ((~late, None), (late, None)),
+            ((~late, bias[~late]), (late, bias[late])),
+        )
+    )
+    both = counts.min(axis=0) > 0
+    if both.sum() < LEAST_CELLS:
+        warnings.warn(
+            "whether the bias is static cannot be told: the two halves of the run visit different "
+            "places",
+            CyfesWarning,
+            stacklevel=3,
+        )
+        return
+    rises = (sums[1] / counts[1].clip(1) - sums[0] / counts[0].clip(1))[both]
+    shares = counts.min(axis=0)[both] / counts.min(axis=0)[both].sum()
+    rise = float(shares @ rises)
+    error = float(np.sqrt((shares**2) @ (rises - rise) ** 2))
+    if abs(rise) > max(RISE, RISE_ERRORS * error):
+        raise InputError(
+            f"the bias is not static: at the same {', '.join(samples.names)} it is "
+            f"{abs(rise) * kbt:.3g} {'higher' if rise > 0 else 'lower'} in the second half of the "
+            "run, or it depends on other CVs; --weights bias takes it as it is, tiwary and final "
+            "with --hills are for METAD"
+        )
