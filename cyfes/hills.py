@@ -142,7 +142,7 @@ class Hills:
         bandwidths: np.ndarray | None = None,
         n_threads: int = 0,
     ) -> None:
-        """Add sum_t h_t K(s - s_t) of some hills at ``places`` float64[n, d] to ``sums`` float64[n].
+        """Add sum_t h_t K(s - s_t) of some hills at ``places`` float64[n, d] to ``sums``.
 
         ``places`` are within an INTERVAL; ``bandwidths``: those of all hills, where they are known.
         """
@@ -163,6 +163,17 @@ class Hills:
     def periods(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
         return np.array(periods_of(self.bounds))
+
+    def with_biasfactor(self, biasfactor: float) -> "Hills":
+        """Return the hills of a run whose files do not tell its biasfactor, or a wrong one.
+
+        -1 is that of ordinary metadynamics. Raises InputError unless it is -1 or above 1.
+        """
+        if not (biasfactor == -1 or biasfactor > 1):
+            raise InputError(
+                f"a biasfactor is above 1, or -1 for ordinary metadynamics; got {biasfactor:g}"
+            )
+        return replace(self, biasfactors=np.full(len(self), float(biasfactor)))
 
     def unscaled(self) -> "Hills":
         """Return the hills of a program that writes heights of the bias, as METAD would.

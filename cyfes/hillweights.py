@@ -22,6 +22,9 @@ from cyfes.weights import WeightSums
 #: Weights that are made of hills.
 OF_HILLS = ("tiwary", "final", "static")
 
+#: All weights that can be named.
+KINDS = ("bias", "rbias", *OF_HILLS)
+
 #: Points of an automatic grid for c(t), at most.
 MOST_POINTS = 1 << 17
 
@@ -73,7 +76,8 @@ class HillBias:
     @cached_property
     def offset(self) -> np.ndarray:
         """c(t_j), float64[n] (see runningbias.offsets)."""
-        return offsets(self._bias, self.offset_grid, self.kbt)[self.deposits.n_before]
+        found = offsets(self._bias, self.offset_grid, self.kbt)
+        return np.asarray(found[self.deposits.n_before])
 
     @cached_property
     def offset_grid(self) -> Grid:
@@ -163,13 +167,18 @@ class HillBias:
                     "leave it out"
                 )
         if own and self.apart(own) > SAME:
-            warnings.warn(
-                f"the bias of the hills is not {own}: they differ by {self.apart(own):.3g} kBT "
-                f"(RMS). If {own} is that of something else, add it by --bias {own}; else look at "
-                "the unit, at biasf and whether these are the hills of this run",
-                CyfesWarning,
-                stacklevel=3,
-            )
+            warnings.warn(self._not_own(own), CyfesWarning, stacklevel=3)
+
+    def _not_own(self, own: str) -> str:
+        text = (
+            f"the bias V(s, t) of the hills and {own} differ by {self.apart(own):.3g} kBT (RMS). "
+            f"If {own} is that of something else, add it by --bias {own}"
+        )
+        if self.hills.covariances is not None:
+            return f"{text}; else PLUMED may have cut multivariate hills off, and {own} is right"
+        if len(self.hills.ends) > 1:
+            return f"{text}; else walkers read the hills of others late, and {own} is right"
+        return f"{text}; else look at the unit, at biasf and whether the hills are of this run"
 
 
 def read_hill_bias(
@@ -179,21 +188,16 @@ def read_hill_bias(
     selection: Selection | None = None,
     *,
     grid: Grid | GridRequest | None = None,
-    biasfactor: float | None = None,
     n_threads: int = 0,
 ) -> HillBias:
     """Return the bias of hills at the frames of COLVAR files, compared with that in the files.
 
     The CVs of the hills must be columns; those of ``selection`` may be others, by default they are
-    the same; its ``bias`` is added. ``biasfactor``: that of hills whose file does not tell it, -1 for ordinary metadynamics.
+    the same; its ``bias`` is added.
     Raises InputError, FileFormatError or FileMissingError.
     """
     if not isinstance(hills, Hills):
         hills = read_hills(hills, n_threads=n_threads)
-    if biasfactor is not None:
-        if not (biasfactor == -1 or biasfactor > 1):
-            raise InputError(f"a biasfactor is above 1, or -1 for none; got {biasfactor:g}")
-        hills = replace(hills, biasfactors=np.full(len(hills), biasfactor))
     bias_of(hills)  # refuses what cannot be, now
     chosen = selection or Selection()
     chosen = replace(chosen, hills=hills.names, cv=chosen.cv or hills.names)
@@ -202,6 +206,49 @@ def read_hill_bias(
     found = HillBias(samples, hills, kbt, grid, n_threads)
     found.check_columns()
     return found
+
+
+def read_weighted(
+    paths: str | PathLike | Sequence[str | PathLike],
+    kbt: float,
+    weights: str,
+    hills: Hills | str | PathLike | Sequence[str | PathLike] | None = None,
+    selection: Selection | None = None,
+    *,
+    grid: Grid | GridRequest | None = None,
+    n_threads: int = 0,
+) -> Samples:
+    """Return the frames of COLVAR files with weights of a kind, one of KINDS.
+
+    "bias" and "rbias" are columns (see Selection); "tiwary" and "final" are made of ``hills`` (see
+    HillBias); "static" is the bias of either, which must not move. The rest as in
+    ``read_hill_bias``. Raises InputError, FileFormatError or FileMissingError.
+    """
+    check_kind(weights, hills is not None)
+    if hills is not None:
+        found = read_hill_bias(paths, hills, kbt, selection, grid=grid, n_threads=n_threads)
+        return found.weighted(weights)
+    chosen = selection or Selection()
+    if weights == "static":
+        own = chosen if chosen.bias is not None else replace(chosen, weights="bias")
+        samples = read_samples(paths, kbt, own, n_threads, timed=True)
+        check_static(samples, kbt)
+        return samples
+    columns = replace(chosen, weights="rbias" if weights == "rbias" else "bias")
+    return read_samples(paths, kbt, columns, n_threads, timed=True)
+
+
+def check_kind(weights: str, has_hills: bool) -> None:
+    """Raise InputError for an unknown kind of weights, and for hills that it needs or does not."""
+    if weights not in KINDS:
+        raise InputError(f"weights are one of {', '.join(KINDS)}; got {weights!r}")
+    if has_hills and weights not in OF_HILLS:
+        raise InputError(
+            f"{weights!r} weights are columns of the COLVAR files and take no hills; 'tiwary' and "
+            "'final' are made of hills"
+        )
+    if not has_hills and weights in ("tiwary", "final"):
+        raise InputError(f"{weights!r} weights are made of hills: give the HILLS files (--hills)")
 
 
 def _check_periods(samples: Samples, hills: Hills) -> None:

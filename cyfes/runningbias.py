@@ -29,7 +29,8 @@ def bias_of(hills: Hills) -> Hills:
         what = "lack the column biasf" if np.isnan(gamma).any() else "have biasf 1"
         n = int((np.isnan(gamma) | (gamma == 1)).sum())
         raise InputError(
-            f"{n} of {len(hills)} hills {what}: give --biasfactor, -1 for ordinary metadynamics"
+            f"{n} of {len(hills)} hills {what}: give it as --biasfactor (Hills.with_biasfactor in "
+            "Python), -1 for ordinary metadynamics"
         )
     return replace(hills, heights=hills.bias_heights())
 
@@ -74,9 +75,7 @@ def bias_at(
     return found
 
 
-def offsets(
-    bias: Hills, grid: Grid, kbt: float, *, progress: Progress | None = None
-) -> np.ndarray:
+def offsets(bias: Hills, grid: Grid, kbt: float, *, progress: Progress | None = None) -> np.ndarray:
     """Return c after 0, 1, ..., m hills, float64[m + 1], in the unit of ``kbt``.
 
     c = kBT ln [sum_s exp(g V / ((g - 1) kBT)) / sum_s exp(V / ((g - 1) kBT))] over the points of a

@@ -159,7 +159,7 @@ def _labels(header: Header) -> list[str]:
 
 
 def _beside_hills(path: str, header: Header, named: Sequence[str]) -> "Biases":
-    """Biases that are added to that of the hills; InputError if there may be more than ``named``."""
+    """Biases that are added to that of the hills; InputError if more than ``named`` may be."""
     biases = _named(named, header)
     if not header.line:
         return biases
