@@ -10,11 +10,11 @@ import numpy as np
 
 from cyfes.deposits import Deposits, deposits_of
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.grid import Grid, GridRequest
-from cyfes.hills import Hills, hills_grid
+from cyfes.grid import Grid, GridRequest, warn_if_coarse
+from cyfes.hills import POINTS_PER_REACH, Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.reweight import Samples, read_samples
-from cyfes.runningbias import bias_at, bias_of, offsets
+from cyfes.runningbias import bias_at, bias_of, offsets, told_kbt
 from cyfes.selection import Selection
 from cyfes.tables import same_bounds
 from cyfes.weights import WeightSums
@@ -30,6 +30,9 @@ MOST_POINTS = 1 << 17
 
 #: In kBT: the bias of hills and that of a file are the same if they differ by less, as RMS.
 SAME = 0.1
+
+#: By which share kBT may differ from what the heights of hills tell.
+ANOTHER_KBT = 0.03
 
 #: In kBT, and in standard errors: a bias that rises by more at the same place moves.
 RISE, RISE_ERRORS = 0.1, 5.0
@@ -76,6 +79,7 @@ class HillBias:
     @cached_property
     def offset(self) -> np.ndarray:
         """c(t_j), float64[n] (see runningbias.offsets)."""
+        self._warn_if_coarse()
         found = offsets(self._bias, self.offset_grid, self.kbt)
         return np.asarray(found[self.deposits.n_before])
 
@@ -84,12 +88,24 @@ class HillBias:
         """The grid that c(t) is computed on."""
         if self.grid is not None:
             return hills_grid(self.hills, self.grid)
-        found = hills_grid(self.hills, GridRequest())
-        if found.size <= MOST_POINTS:
-            return found
-        share = (MOST_POINTS / found.size) ** (1 / found.n_dims)
-        bins = [max(1, int(share * n) - 1) for n in found.shape]
-        return hills_grid(self.hills, GridRequest(bins=bins))
+        whole = hills_grid(self.hills, GridRequest(bins=[1] * self.hills.n_dims))
+        steps = self.hills.supports().min(axis=0) / POINTS_PER_REACH
+        bins = np.ceil((np.array(whole.upper) - whole.lower) / steps)
+        share = min(1.0, (MOST_POINTS / bins.prod()) ** (1 / self.hills.n_dims))
+        return hills_grid(self.hills, GridRequest(bins=[max(1, int(share * n)) for n in bins]))
+
+    def _warn_if_coarse(self) -> None:
+        if self.grid is not None:
+            warn_if_coarse(self.offset_grid, self.hills.sigmas, "hills")
+            return
+        n = int(np.any(self.hills.sigmas < self.offset_grid.spacing, axis=1).sum())
+        if n:
+            warnings.warn(
+                f"c(t) is computed on {self.offset_grid}, whose steps are wider than sigma of {n} "
+                "of the hills: 'cyfes weights --bin' takes a finer grid",
+                CyfesWarning,
+                stacklevel=4,
+            )
 
     @property
     def _places(self) -> np.ndarray:
@@ -169,6 +185,19 @@ class HillBias:
         if own and self.apart(own) > SAME:
             warnings.warn(self._not_own(own), CyfesWarning, stacklevel=3)
 
+    def check_kbt(self) -> None:
+        """Warn if the heights of the hills tell another kBT than is given."""
+        if len(self.hills.ends) > 1:  # walkers, which feel the hills of others late
+            return
+        told = told_kbt(bias_of(self.hills))
+        if abs(told - self.kbt) > ANOTHER_KBT * self.kbt:
+            warnings.warn(
+                f"the heights of the hills fall as in a run with kBT = {told:.4g}, and "
+                f"{self.kbt:.4g} is given: look at --temp or --kt, --units and biasf",
+                CyfesWarning,
+                stacklevel=3,
+            )
+
     def _not_own(self, own: str) -> str:
         text = (
             f"the bias V(s, t) of the hills and {own} differ by {self.apart(own):.3g} kBT (RMS). "
@@ -204,6 +233,7 @@ def read_hill_bias(
     samples = read_samples(paths, kbt, chosen, n_threads, timed=True)
     _check_periods(samples, hills)
     found = HillBias(samples, hills, kbt, grid, n_threads)
+    found.check_kbt()
     found.check_columns()
     return found
 

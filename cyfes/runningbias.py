@@ -14,6 +14,9 @@ from cyfes.hills import HILL_CUTOFF, KERNELS, REACH, Hills
 #: How far an exponent may rise above the unit of a sum before a new unit is taken.
 MOST_EXPONENT = 300.0
 
+#: So many hills tell kBT, if ln of their heights lies on a line to this share of its variance.
+TELLING, ON_LINE = 2000, 0.999
+
 #: Pairs of hill and frame that are not worth more than one thread.
 FEW_PAIRS = 1 << 14
 
@@ -104,6 +107,27 @@ def _slopes(bias: Hills, kbt: float) -> list[tuple[float, float]]:
     ordinary = (bias.biasfactors < 0) | np.isinf(bias.biasfactors)
     less = np.where(ordinary, np.inf, bias.biasfactors - 1)
     return list(zip(((1 + 1 / less) / kbt).tolist(), (1 / less / kbt).tolist()))
+
+
+def told_kbt(bias: Hills) -> float:
+    """Return kBT as the heights of a well-tempered run tell it; nan where they do not.
+
+    The bias grows by h = h0 exp(-V(s, t) / ((g - 1) kBT)), so that ln h falls along a line in V,
+    the bias at the center of each hill before it was deposited. ``bias`` from ``bias_of``.
+    """
+    some = bias[: min(len(bias), TELLING)]
+    gamma = float(some.biasfactors[0])
+    if not (1 < gamma < math.inf and np.all(some.biasfactors == gamma) and len(some) > 2):
+        return math.nan
+    if some.heights.min() <= 0:
+        return math.nan
+    v, log_h = bias_at(some, some.centers, np.arange(len(some))), np.log(some.heights)
+    v, log_h = v - v.mean(), log_h - log_h.mean()
+    squares = float((v**2).sum() * (log_h**2).sum())
+    together = float((v * log_h).sum())
+    if not (together < 0 and together**2 > ON_LINE * squares):
+        return math.nan
+    return -float((v**2).sum()) / together / (gamma - 1)
 
 
 class _GrowingBias:

@@ -186,6 +186,12 @@ def _of_metad(path: str, header: Header, weights: str) -> "Biases":
         )
     ways: dict[str, tuple[int, ...]] = {".bias": (1,)}
     if weights == "rbias":
+        opes = [label + end for label in labels for end in _OPES_COLUMNS]
+        if any(name in header.fields for name in opes):
+            raise InputError(
+                f"{path}: {labels[0]}.bias is that of OPES, which has no c(t) to be taken off: "
+                "--weights bias, or none"
+            )
         ways = {".rbias": (1,), ".bias .rct": (1, -1)}
     for ends, signs in ways.items():
         names = [label + end for label in labels for end in ends.split()]

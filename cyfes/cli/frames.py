@@ -196,11 +196,13 @@ def _lines(
 ) -> list[tuple[str, object]]:
     """Report lines of the frames and of what was decided about them."""
     sums = samples.sums
+    kind = [] if arguments.weights is None else [("weights", arguments.weights)]
     return [
         ("samples read", f"{samples.n_read} from {','.join(arguments.files)}"),
         ("samples used", samples.n_used),
         ("rows dropped", counts(samples.dropped)),
         ("CVs", ", ".join(samples.names)),
+        *kind,
         ("ln sum of weights", f"{sums.log_sum:.6g}"),
         ("effective samples", f"{sums.effective_sample_size:.1f}"),
         ("bandwidth", f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})"),

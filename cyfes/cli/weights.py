@@ -89,11 +89,12 @@ def _lines(arguments: argparse.Namespace, found: HillBias) -> list[tuple[str, ob
         ("samples read", f"{samples.n_read} from {paths}"),
         ("samples used", len(samples)),
         ("rows dropped", counts(samples.dropped)),
-        ("hills", f"{len(found.hills)} of {', '.join(found.hills.names)}"),
+        ("hills read", f"{len(found.hills)} of {', '.join(found.hills.names)}"),
         ("c(t) on", found.offset_grid),
     ]
     if own:
-        lines.append((f"V(s,t) - {own}", f"{found.apart(own):.3g} kBT (RMS)"))
+        apart = f"{found.apart(own):.3g} kBT (RMS) from {own}"
+        lines.append(("V(s,t) of hills", apart))
     return lines
 
 

@@ -20,8 +20,8 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes weights``."""
     parser.usage = "cyfes weights [OPTION ...] --hills HILLS COLVAR ..."
     parser.epilog = (
-        "V(s,t) of the hills before each frame, c(t), V(s,t_end), and ln w of each estimator. With\n"
-        "--a or --b also dG = F(B) - F(A) by each of them and by the sum of the hills.\n"
+        "V(s,t) of the hills before each frame, c(t), V(s,t_end), and ln w of each estimator.\n"
+        "With --a or --b also dG = F(B) - F(A) by each of them and by the sum of the hills.\n"
         "Example: cyfes weights COLVAR --hills HILLS --temp 300 --b phi=0:2.3, then\n"
         "cyfes reweight weights.dat --cv psi --logweights logw.final --temp 300"
     )
