@@ -9,9 +9,6 @@ import numpy as np
 
 from cyfes.columns import Columns
 from cyfes.deltag import difference_of_frames, difference_of_values, grid_labels
-from cyfes.fes import hill_blocks
-from cyfes.grid import GridRequest
-from cyfes.hills import hills_grid
 from cyfes.hillweights import HillBias
 from cyfes.regions import TwoRegions
 from cyfes.reweight import Samples
@@ -62,16 +59,15 @@ def estimates_of(
 
 
 def _of_hills(found: HillBias, regions: TwoRegions) -> Estimate:
-    """F = -sum of the hills, of all and of the first half of them."""
-    hills = found.deposits.hills
-    grid = hills_grid(hills, GridRequest() if found.grid is None else found.grid)
-    labels, n = grid_labels(grid, regions), len(hills)
-    blocks = [slice(0, (n + 1) // 2), slice((n + 1) // 2, n)]
-    first, value = (
-        difference_of_values(surface.values, labels, found.kbt)
-        for surface in hill_blocks(hills, grid, blocks=blocks, derivatives=False)
-    )
-    return Estimate("sum of hills", value, halves=(first, None))
+    """F = -sum of the hills on the grid of c(t), of all and of the first half of them."""
+    hills, grid = found.deposits.hills, found.offset_grid
+    axes = np.meshgrid(*grid.axes, indexing="ij")
+    points = np.stack([axis.ravel() for axis in axes], axis=1)
+    labels, half = grid_labels(grid, regions), (len(hills) + 1) // 2
+    first = hills[:half].free_energy(points, n_threads=found.n_threads)
+    last = hills[half:].free_energy(points, n_threads=found.n_threads)
+    value, early = (difference_of_values(f, labels, found.kbt) for f in (first + last, first))
+    return Estimate("sum of hills", value, halves=(early, None))
 
 
 def _of_weights(
@@ -108,7 +104,7 @@ def disagreement(estimates: Sequence[Estimate], unit: str) -> str:
     errors, a, b = max(far, key=lambda found: found[0])
     return (
         f"the estimators disagree by more than their errors: {a.name} {a.value:.4g} and {b.name} "
-        f"{b.value:.4g} {unit}, {errors:.1f} standard errors apart; none is right before they agree"
+        f"{b.value:.4g} {unit}, {errors:.1f} standard errors apart; trust none of them any closer"
     )
 
 

@@ -3,7 +3,6 @@
 import math
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
@@ -131,33 +130,8 @@ class Hills:
         if self.interval is not None:
             np.clip(places, *self.interval, out=places)
         bias = np.zeros(len(places))
-        self.add_to(bias, places, n_threads=n_threads)
+        HillSum(self).add(bias, places, slice(0, len(self)), n_threads)
         return -bias
-
-    def add_to(
-        self,
-        sums: np.ndarray,
-        places: np.ndarray,
-        rows: slice = slice(None),
-        bandwidths: np.ndarray | None = None,
-        n_threads: int = 0,
-    ) -> None:
-        """Add sum_t h_t K(s - s_t) of some hills at ``places`` float64[n, d] to ``sums``.
-
-        ``places`` are within an INTERVAL; ``bandwidths``: those of all hills, where they are known.
-        """
-        bandwidths = self.bandwidths if bandwidths is None else bandwidths
-        gaussian = self.gaussian[rows]
-        for is_gaussian, kernel in enumerate(KERNELS):
-            chosen = gaussian == bool(is_gaussian)
-            if not chosen.any():
-                continue
-            own: Any = slice(None) if chosen.all() else chosen
-            _kernels.evaluate(
-                places, self.periods, self.centers[rows][own], bandwidths[rows][own],
-                self.heights[rows][own], sums, kernel=kernel, cutoff=HILL_CUTOFF, images="nearest",
-                n_threads=n_threads,
-            )  # fmt: skip
 
     @property
     def periods(self) -> np.ndarray:
@@ -243,6 +217,42 @@ class Hills:
         vector = np.take_along_axis(vectors, largest[:, None, :], axis=2)[:, :, 0]
         longest = np.sqrt(np.take_along_axis(values, largest, axis=1))
         return np.asarray(REACH * longest * np.abs(vector))
+
+
+class HillSum:
+    """Sums of successive hills at points; what is the same for each of them is found once."""
+
+    def __init__(self, hills: Hills) -> None:
+        self._hills = hills
+        self._periods, self._bandwidths = hills.periods, hills.bandwidths
+        n_gaussian = int(np.count_nonzero(hills.gaussian))
+        self._kernel = {0: KERNELS[0], len(hills): KERNELS[1]}.get(n_gaussian)  # None: both
+
+    def add(self, sums: np.ndarray, places: np.ndarray, rows: slice, n_threads: int = 0) -> None:
+        """Add sum_t h_t K(s - s_t) of the hills in ``rows`` at ``places`` float64[n, d], which are
+        within an INTERVAL, to ``sums`` float64[n]."""
+        if self._kernel is not None:
+            self._add(sums, places, rows, self._kernel, n_threads)
+            return
+        index = np.arange(len(self._hills))[rows]
+        for is_gaussian, kernel in enumerate(KERNELS):
+            own = index[self._hills.gaussian[rows] == bool(is_gaussian)]
+            if len(own):
+                self._add(sums, places, own, kernel, n_threads)
+
+    def _add(
+        self,
+        sums: np.ndarray,
+        places: np.ndarray,
+        rows: slice | np.ndarray,
+        kernel: str,
+        n_threads: int,
+    ) -> None:
+        _kernels.evaluate(
+            places, self._periods, self._hills.centers[rows], self._bandwidths[rows],
+            self._hills.heights[rows], sums, kernel=kernel, cutoff=HILL_CUTOFF, images="nearest",
+            n_threads=n_threads,
+        )  # fmt: skip
 
 
 def hills_grid(hills: Hills, request: Grid | GridRequest, *, plumed_compat: bool = False) -> Grid:

@@ -6,10 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from cyfes import _kernels
-from cyfes.density import Progress
 from cyfes.errors import InputError
 from cyfes.grid import Grid
-from cyfes.hills import HILL_CUTOFF, KERNELS, REACH, Hills
+from cyfes.hills import HILL_CUTOFF, KERNELS, REACH, Hills, HillSum
 
 #: How far an exponent may rise above the unit of a sum before a new unit is taken.
 MOST_EXPONENT = 300.0
@@ -18,7 +17,7 @@ MOST_EXPONENT = 300.0
 TELLING, ON_LINE = 2000, 0.999
 
 #: Pairs of hill and frame that are not worth more than one thread.
-FEW_PAIRS = 1 << 14
+FEW_PAIRS = 1 << 23
 
 
 def bias_of(hills: Hills) -> Hills:
@@ -51,12 +50,12 @@ def bias_at(
     places, had, sums = points[order], n_before[order], np.zeros(len(points))
     if bias.interval is not None:
         places = np.clip(places, *bias.interval)
-    bandwidths = bias.bandwidths
+    hills = HillSum(bias)
 
     def add(low: int, high: int, begin: int, end: int) -> None:
         few = (high - low) * (end - begin) < FEW_PAIRS
         threads = 1 if few else n_threads
-        bias.add_to(sums[begin:end], places[begin:end], slice(low, high), bandwidths, threads)
+        hills.add(sums[begin:end], places[begin:end], slice(low, high), threads)
 
     def divide(low: int, high: int, begin: int, end: int) -> None:
         """Add hills from ``low`` on at frames that had more than these and at most ``high``."""
@@ -78,7 +77,7 @@ def bias_at(
     return found
 
 
-def offsets(bias: Hills, grid: Grid, kbt: float, *, progress: Progress | None = None) -> np.ndarray:
+def offsets(bias: Hills, grid: Grid, kbt: float) -> np.ndarray:
     """Return c after 0, 1, ..., m hills, float64[m + 1], in the unit of ``kbt``.
 
     c = kBT ln [sum_s exp(g V / ((g - 1) kBT)) / sum_s exp(V / ((g - 1) kBT))] over the points of a
@@ -97,8 +96,6 @@ def offsets(bias: Hills, grid: Grid, kbt: float, *, progress: Progress | None = 
         for total in (numerator, denominator):
             total.change(before, after, growing.values)
         found[k + 1] = kbt * (numerator.log - denominator.log)
-        if progress is not None and (k + 1) % 1024 == 0:
-            progress(k + 1, len(bias))
     return found
 
 
@@ -137,6 +134,7 @@ class _GrowingBias:
         grid.check_memory(1)
         self.values = np.zeros(grid.shape)
         self._bias, self._grid, self._bandwidths = bias, grid, bias.bandwidths
+        self._sum = HillSum(bias)
         # As far as a kernel reaches, and a point of the grid more on each side.
         reach = bias.supports() * np.where(bias.gaussian, HILL_CUTOFF / REACH, 1.0)[:, None]
         steps = (bias.folded_centers - np.array(grid.lower)) / grid.spacing
@@ -151,7 +149,7 @@ class _GrowingBias:
             self._spread(k)
         else:
             axis = np.clip(self._grid.axes[0], *self._bias.interval)[:, None]
-            self._bias.add_to(self.values, axis, slice(k, k + 1), self._bandwidths, 1)
+            self._sum.add(self.values, axis, slice(k, k + 1), 1)
         return before, self.values[where]
 
     def _spread(self, k: int) -> None:
