@@ -97,6 +97,13 @@ def test_units_are_converted(there, capsys):
     assert kj == pytest.approx(2.494 * kt, rel=1e-3)
 
 
+def test_estimates_hold_the_free_energy_of_the_potential():
+    """6.0387 kT: the integral of exp(-U) over the regions, U as in plumed.dat."""
+    found = read_hill_bias(str(COLVAR), str(HILLS), 1.0)
+    for told in estimates_of(found, TwoRegions(None, Region.parse([B], "--b"))):
+        assert abs(told.value - 6.0387) < 2 * (told.error or 0.2), told
+
+
 def estimate(name, value, error=None):
     return Estimate(name, value, error)
 
