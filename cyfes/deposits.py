@@ -15,6 +15,9 @@ from cyfes.walkers import time_order
 #: By which share of the time between hills times may differ that are printed with few digits.
 ROUNDING = 1e-3
 
+#: Times that end so many times later than others are in another unit.
+OTHER_UNIT = 100
+
 #: Frames at the time of a hill that tell whether it is theirs, and how far from it, in sigma, they
 #: may be.
 LEAST_MET, NEAR = 10, 0.5
@@ -46,6 +49,9 @@ def deposits_of(hills: Hills, samples: Samples) -> Deposits:
             "which hills a frame had is told by the column 'time' of HILLS and COLVAR files, and "
             "one of them lacks it; 'final' weights need no times"
         )
+    _check_clock("hills", hills.times)
+    _check_clock("frames", times)
+    _check_unit(hills.times, times)
     files = list(samples.files())
     own = [slice(a, b) for a, b in pairwise((0, *(hills.ends or (len(hills),))))]
     if len(own) > 1 and len(own) == len(files):
@@ -54,6 +60,26 @@ def deposits_of(hills: Hills, samples: Samples) -> Deposits:
         found = _of_one_run(hills, times, files)
     _check_met(found, samples, times)
     return found
+
+
+def _check_clock(what: str, times: np.ndarray) -> None:
+    if len(times) > 1 and np.ptp(times) == 0:
+        raise InputError(
+            f"time is {times[0]:g} in all {what}, so that which hills a frame had is not known; "
+            "'final' weights need no times"
+        )
+
+
+def _check_unit(deposited: np.ndarray, frames: np.ndarray) -> None:
+    """Warn of times that cannot be of one run."""
+    ends = float(deposited.max()), float(frames.max())
+    if min(ends) > 0 and max(ends) > OTHER_UNIT * min(ends):
+        warnings.warn(
+            f"the times of the hills end at {ends[0]:g} and those of the frames at {ends[1]:g}: "
+            "are both in the same unit?",
+            CyfesWarning,
+            stacklevel=4,
+        )
 
 
 def _of_walkers(

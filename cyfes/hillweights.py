@@ -22,8 +22,9 @@ from cyfes.weights import WeightSums
 #: Weights that are made of hills.
 OF_HILLS = ("tiwary", "final", "static")
 
-#: All weights that can be named.
-KINDS = ("bias", "rbias", *OF_HILLS)
+#: Weights that are columns of the files, and all that can be named.
+OF_COLUMNS = ("bias", "rbias")
+KINDS = (*OF_COLUMNS, *OF_HILLS)
 
 #: Points of an automatic grid for c(t), at most.
 MOST_POINTS = 1 << 17
@@ -56,13 +57,26 @@ class HillBias:
     n_threads: int = 0
 
     @cached_property
-    def _bias(self) -> Hills:
-        return bias_of(self.deposits.hills)
+    def _found(self) -> tuple[Deposits, np.ndarray]:
+        """(the hills that each frame had, V(s_j, t_j)); all hills where the files tell so."""
+        found, own = deposits_of(self.hills, self.samples), self.samples.own_bias
+        bias = bias_of(found.hills)
+        running = bias_at(bias, self._places, found.n_before, n_threads=self.n_threads)
+        if not own or self._apart(running, own) <= SAME or self._apart(self.final, own) > SAME:
+            return found, running
+        note = f"{own} is the bias of all hills: these are those of an earlier run"
+        everywhere = np.full(len(self.samples), len(self.hills))
+        return replace(found, n_before=everywhere, notes=(*found.notes, note)), self.final
 
-    @cached_property
+    @property
     def deposits(self) -> Deposits:
         """The hills that each frame had."""
-        return deposits_of(self.hills, self.samples)
+        return self._found[0]
+
+    @property
+    def running(self) -> np.ndarray:
+        """V(s_j, t_j) of the hills before each frame, float64[n]."""
+        return self._found[1]
 
     @cached_property
     def final(self) -> np.ndarray:
@@ -71,16 +85,10 @@ class HillBias:
         return bias_at(bias, self._places, everywhere, n_threads=self.n_threads)
 
     @cached_property
-    def running(self) -> np.ndarray:
-        """V(s_j, t_j) of the hills before each frame, float64[n]."""
-        n_before = self.deposits.n_before
-        return bias_at(self._bias, self._places, n_before, n_threads=self.n_threads)
-
-    @cached_property
     def offset(self) -> np.ndarray:
         """c(t_j), float64[n] (see runningbias.offsets)."""
         self._warn_if_coarse()
-        found = offsets(self._bias, self.offset_grid, self.kbt)
+        found = offsets(bias_of(self.deposits.hills), self.offset_grid, self.kbt)
         return np.asarray(found[self.deposits.n_before])
 
     @cached_property
@@ -134,7 +142,8 @@ class HillBias:
             n = len(self.hills) - int(self.deposits.n_before.min())
             raise InputError(
                 f"the bias is not static: {n} of {len(self.hills)} hills are deposited after the "
-                "first frame; take 'tiwary' or 'final' weights"
+                "first frame; take 'tiwary' or 'final' weights. Of the hills of an earlier run, "
+                "'final' is the same"
             )
 
     def weighted(self, kind: str) -> Samples:
@@ -157,7 +166,10 @@ class HillBias:
 
     def apart(self, name: str) -> float:
         """Return the RMS distance of V(s, t) from a column, in kBT."""
-        difference = self.running - self.samples.columns_of([name])[:, 0]
+        return self._apart(self.running, name)
+
+    def _apart(self, bias: np.ndarray, name: str) -> float:
+        difference = bias - self.samples.columns_of([name])[:, 0]
         return float(np.sqrt(np.mean(difference**2))) / self.kbt
 
     def check_columns(self) -> None:
@@ -231,7 +243,7 @@ def read_hill_bias(
     chosen = selection or Selection()
     chosen = replace(chosen, hills=hills.names, cv=chosen.cv or hills.names)
     samples = read_samples(paths, kbt, chosen, n_threads, timed=True)
-    _check_periods(samples, hills)
+    samples = _with_periods(samples, hills, chosen)
     found = HillBias(samples, hills, kbt, grid, n_threads)
     found.check_kbt()
     found.check_columns()
@@ -281,15 +293,20 @@ def check_kind(weights: str, has_hills: bool) -> None:
         raise InputError(f"{weights!r} weights are made of hills: give the HILLS files (--hills)")
 
 
-def _check_periods(samples: Samples, hills: Hills) -> None:
-    """Raise InputError if frames and hills tell different periods of a CV."""
-    for name, bounds in zip(samples.names, samples.bounds):
+def _with_periods(samples: Samples, hills: Hills, selection: Selection) -> Samples:
+    """The frames with periods that only the hills tell; InputError if both tell different ones."""
+    bounds = list(samples.bounds)
+    for i, name in enumerate(samples.names):
         its = hills.bounds[hills.names.index(name)] if name in hills.names else None
-        if bounds is not None and its is not None and not same_bounds(bounds, its):
+        if its is None or name in selection.period:
+            continue
+        mine = bounds[i] = bounds[i] or its
+        if not same_bounds(mine, its):
             raise InputError(
-                f"the period of {name} is {bounds[0]} to {bounds[1]} in the frames, and {its[0]} "
-                f"to {its[1]} in the hills; mend the header that is wrong"
+                f"the period of {name} is {mine[0]} to {mine[1]} in the frames, and {its[0]} to "
+                f"{its[1]} in the hills; mend the header that is wrong"
             )
+    return replace(samples, bounds=tuple(bounds))
 
 
 def check_static(samples: Samples, kbt: float) -> None:

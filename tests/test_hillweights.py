@@ -231,6 +231,19 @@ def test_times_that_do_not_go_together_are_refused():
         deposits_of(hills, replace(make_samples(hills, [0, 1]), times=None))
 
 
+def test_a_time_that_stands_still_is_refused():
+    hills = make_hills(4)
+    for some, times in ((hills, np.zeros(5)), (replace(hills, times=np.ones(4)), np.arange(5))):
+        with pytest.raises(InputError, match=r"time is [01] in all (frames|hills)"):
+            deposits_of(some, make_samples(hills, times))
+
+
+def test_times_of_two_units_are_warned_of():
+    hills = make_hills(4)
+    with pytest.warns(CyfesWarning, match="end at 4 and those of the frames at 4000"):
+        deposits_of(hills, make_samples(hills, np.array([0.0, 1000, 2000, 3000, 4000])))
+
+
 def test_walkers_share_their_hills_by_their_clocks():
     # The second walker starts when the first is at its time of 2.
     clocks = np.array([10.0, 20.0, 30.0, 25.0, 35.0])
@@ -479,6 +492,38 @@ def test_a_wall_that_is_the_only_bias_is_told_from_that_of_the_hills(write):
 def test_the_bias_of_the_hills_does_not_count_twice(write):
     with pytest.raises(InputError, match=r"--bias m.bias is the bias of the hills themselves"):
         beside_hills(write, "phi m.bias w.bias", Selection(bias=["m.bias", "w.bias"]))
+
+
+def test_hills_of_an_earlier_run_are_told_by_the_column(write):
+    """A second run, of times from 0 on, with the bias that the first one ended with."""
+    hills = make_hills(30, gamma=-1.0)
+    x = np.random.default_rng(6).uniform(-3, 3, (30, 1))
+    v = -hills.free_energy(x)
+    rows = "".join(f"{t + 0.5} {a:.8f} {b:.8f}\n" for t, (a, b) in enumerate(zip(x[:, 0], v)))
+    path = write(f"#! FIELDS time phi m.bias\n{rows}")
+    found = read_hill_bias(path, hills, 1.0)
+    assert found.is_static()
+    assert any("those of an earlier run" in note for note in found.notes("tiwary"))
+    np.testing.assert_allclose(found.weighted("static").log_weights, v, atol=1e-6)
+    assert np.ptp(found.log_weights("tiwary") - v) < 1e-6
+
+
+def test_final_weights_need_no_times(write):
+    hills = make_hills(5, gamma=-1.0, times=np.full(5, math.nan))
+    path = write("#! FIELDS phi m.bias\n0.5 1\n1 2\n")
+    samples = read_weighted(path, 1.0, "final", hills)
+    wanted = -hills.free_energy(np.array([[0.5], [1.0]]))
+    np.testing.assert_allclose(samples.log_weights, wanted)
+    with pytest.raises(InputError, match="column 'time'"):
+        read_weighted(path, 1.0, "tiwary", hills)
+
+
+def test_a_period_that_only_the_hills_tell_counts(write):
+    path = write("#! FIELDS time phi\n0 0.5\n1 1\n")
+    hills = make_hills(5)
+    assert read_weighted(path, 1.0, "final", hills).bounds == (("-pi", "pi"),)
+    denied = Selection(cv=["phi"], period={"phi": None})
+    assert read_weighted(path, 1.0, "final", hills, denied).bounds == (None,)
 
 
 def test_periods_must_be_those_of_the_hills(write):

@@ -177,6 +177,16 @@ def test_other_commands_take_the_weights_too(there, capsys):
     assert float(report_of(out)["effective samples"]) == effective
 
 
+def test_columns_are_named_for_a_stream_too(there, capsys):
+    given = (COLVAR, "--kt", "1", "--units", "kt", "--sigma", "0.3,0.3", "--bin", "30,30")
+    for name, more in (("a.dat", ()), ("b.dat", ("--stream",))):
+        code, _, err = run(
+            capsys, "reweight", *given, "--weights", "rbias", *more, "--outfile", name
+        )
+        assert code == 0, err
+    assert (there / "a.dat").read_bytes() == (there / "b.dat").read_bytes()
+
+
 def test_a_result_names_the_hills_it_was_made_from(there, capsys):
     code, _, _ = run(
         capsys, "reweight", *COMMON, "--weights", "final", "--sigma", "0.3,0.3", "--bin", "30,30",

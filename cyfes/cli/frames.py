@@ -28,7 +28,7 @@ from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.hills import Hills
 from cyfes.hillsfile import read_hills
-from cyfes.hillweights import read_weighted
+from cyfes.hillweights import OF_COLUMNS, read_weighted
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
 from cyfes.units import UNIT_LABELS
@@ -101,10 +101,13 @@ def frames_of(
     """Return the frames with the weights that the options say; a stream for --stream."""
     if not arguments.stream:
         return kept_frames(arguments, kbt, cv, threads)
+    chosen = selection(arguments, cv)
+    if arguments.weights in OF_COLUMNS:
+        chosen = replace(chosen, weights=arguments.weights)
     for name in ("weights", "hills"):
-        if getattr(arguments, name) is not None:
+        if getattr(arguments, name) not in (None, chosen.weights):
             raise InputError(f"--{name} needs all frames at once: leave --stream out")
-    return SampleStream(arguments.files, kbt, selection(arguments, cv), threads)
+    return SampleStream(arguments.files, kbt, chosen, threads)
 
 
 def kept_frames(
@@ -132,7 +135,7 @@ def hills_of(arguments: argparse.Namespace) -> Hills | None:
     if arguments.hills is None:
         return None
     hills = read_hills(files(arguments.hills), on_bad=arguments.on_bad)
-    notes(hills.notes)
+    notes([*hills.notes, *([f"hills dropped: {counts(hills.dropped)}"] if hills.dropped else [])])
     biasfactor = number(arguments.biasfactor, "--biasfactor")
     if biasfactor is not None:
         hills = hills.with_biasfactor(biasfactor)
