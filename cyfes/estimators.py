@@ -52,10 +52,9 @@ def estimates_of(
     The sum of hills is there where all CVs of the regions are those of the hills, "static" where
     all hills were there before the first frame. Raises InputError for a region without weight.
     """
-    kinds = ["tiwary", "final", *(["static"] if found.is_static() else [])]
     names = set(regions.names)
     summed = [_of_hills(found, regions)] if names <= set(found.hills.names) else []
-    return [*summed, *(_of_weights(found, kind, regions, request) for kind in kinds)]
+    return [*summed, *(_of_weights(found, kind, regions, request) for kind in found.kinds())]
 
 
 def _of_hills(found: HillBias, regions: TwoRegions) -> Estimate:

@@ -40,6 +40,7 @@ from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
+from cyfes.tables import input_paths
 from cyfes.uncertainty import ErrorRequest, Uncertainty
 from cyfes.weights import WeightSums
 
@@ -150,7 +151,7 @@ class FreeEnergySurface(Surface):
             selection = Selection(**choices)
         samples = paths
         settings = {"kbt": kbt, "units": units, "weights": weights, **choices}
-        made = _made("from_colvar", paths, settings)
+        made = _made("from_colvar", _with_hills(paths, hills), settings)
         if weights is not None or hills is not None:
             samples = _weighted(samples, kbt, weights, hills, selection, stream, n_threads)
         elif not isinstance(samples, Samples | SampleStream):
@@ -534,6 +535,13 @@ def _weighted(
     if weights is None:
         raise InputError("hills= needs weights=: 'tiwary', 'final' or 'static'")
     return read_weighted(paths, kbt, weights, hills, selection, n_threads=n_threads)
+
+
+def _with_hills(paths: Any, hills: Any) -> Any:
+    """The files of frames and of hills, where there are both."""
+    if hills is None or isinstance(hills, Hills) or isinstance(paths, Samples | SampleStream):
+        return paths
+    return [*input_paths(paths), *input_paths(hills)]
 
 
 def _made(name: str, data: Any, settings: dict[str, Any]) -> Provenance:

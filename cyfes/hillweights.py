@@ -137,6 +137,10 @@ class HillBias:
         """Whether all hills were there before the first frame."""
         return bool(self.deposits.n_before.min() == len(self.hills))
 
+    def kinds(self) -> tuple[str, ...]:
+        """Return the kinds of weights that can be had."""
+        return OF_HILLS if self.is_static() else OF_HILLS[:2]
+
     def _check_static(self) -> None:
         if not self.is_static():
             n = len(self.hills) - int(self.deposits.n_before.min())
@@ -160,7 +164,7 @@ class HillBias:
     def notes(self, kind: str) -> tuple[str, ...]:
         """Return what a user may want to know of weights of a kind, one sentence each."""
         told = () if kind == "final" else self.deposits.notes
-        if kind == "tiwary" and not all(self.offset_grid.periodic) and not self.hills.interval:
+        if kind == "tiwary" and not all(self.offset_grid.periodic):
             told = (*told, f"c(t) is an integral over {self.offset_grid}, which it depends on")
         return told
 
@@ -199,7 +203,8 @@ class HillBias:
 
     def check_kbt(self) -> None:
         """Warn if the heights of the hills tell another kBT than is given."""
-        if len(self.hills.ends) > 1:  # walkers, which feel the hills of others late
+        # Walkers do not feel all hills before theirs.
+        if len(self.hills.ends) > 1 or np.any(np.diff(self.hills.times) == 0):
             return
         told = told_kbt(bias_of(self.hills))
         if abs(told - self.kbt) > ANOTHER_KBT * self.kbt:

@@ -1,6 +1,5 @@
 """Files of the weights of frames: text whose header PLUMED and cyfes read, or .npy."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 
@@ -30,8 +29,8 @@ class WeightsTable:
     bounds: dict[str, Bounds]
 
     @classmethod
-    def of(cls, found: HillBias, kinds: Sequence[str]) -> "WeightsTable":
-        """Return the table of frames of a run with ln w of some ``kinds``."""
+    def of(cls, found: HillBias) -> "WeightsTable":
+        """Return the table of the frames of a run, with ln w of all kinds that can be had."""
         samples, hills = found.samples, found.hills
         bounds = {
             **dict(zip(hills.names, hills.bounds)),
@@ -45,7 +44,7 @@ class WeightsTable:
             "hills.rct": found.offset,
             "hills.final": found.final,
         }
-        columns |= {LOG_WEIGHT + kind: found.log_weights(kind) for kind in kinds}
+        columns |= {LOG_WEIGHT + kind: found.log_weights(kind) for kind in found.kinds()}
         return cls(columns, {name: bounds[name] for name in names})
 
     def write(self, path: str | PathLike[str], provenance: Provenance | None = None) -> None:

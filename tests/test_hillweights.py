@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cyfes import FreeEnergySurface, Grid, read_hills
+from cyfes import FreeEnergySurface, Grid, read_hills, runningbias
 from cyfes.deltag import difference_of_frames
 from cyfes.deposits import deposits_of
 from cyfes.errors import CyfesWarning, InputError
@@ -105,12 +105,20 @@ def test_the_bias_of_a_frame_is_the_sum_of_the_hills_before_it(n, d, m, gaussian
     np.testing.assert_allclose(bias_at(hills, points, n_before), wanted, rtol=1e-9, atol=1e-12)
 
 
-def test_the_bits_of_the_bias_do_not_depend_on_the_threads():
+def test_the_bits_of_the_bias_do_not_depend_on_the_threads(monkeypatch):
+    monkeypatch.setattr(runningbias, "FEW_PAIRS", 0)
     hills = make_hills(300, 2)
     rng = np.random.default_rng(3)
     points, n_before = rng.uniform(-3, 3, (2000, 2)), rng.integers(0, 301, 2000)
     one, four = (bias_at(hills, points, n_before, n_threads=n) for n in (1, 4))
     assert one.tobytes() == four.tobytes()
+
+
+def test_no_hill_makes_no_bias():
+    hills = make_hills(2)
+    points = np.zeros((3, 1))
+    assert hills[2:].free_energy(points).tolist() == [0.0] * 3
+    assert bias_at(hills, points, np.zeros(3, int)).tolist() == [0.0] * 3
 
 
 def test_the_bias_in_parts_is_the_bias_at_once():
@@ -399,6 +407,10 @@ def test_the_surface_of_rbias_is_that_of_the_column():
             {"weights": "tiwary", "hills": paths[1]},
         )
     )
+    assert [Path(source.path).name for source in rebuilt.provenance.inputs] == [
+        "COLVAR.gz",
+        "HILLS.gz",
+    ]
     np.testing.assert_array_equal(named.values, column.values)
     known = column.values < column.minimum + 10
     np.testing.assert_allclose(rebuilt.values[known], column.values[known], atol=2e-3)

@@ -13,6 +13,7 @@ from cyfes.cli.common import (
     files,
     grid_request,
     in_units,
+    integer,
     notes,
     number,
     number_of_blocks,
@@ -134,7 +135,8 @@ def hills_of(arguments: argparse.Namespace) -> Hills | None:
     """Return the hills of --hills, None if there are none."""
     if arguments.hills is None:
         return None
-    hills = read_hills(files(arguments.hills), on_bad=arguments.on_bad)
+    threads = integer(arguments.threads, "--threads")
+    hills = read_hills(files(arguments.hills), on_bad=arguments.on_bad, n_threads=threads)
     notes([*hills.notes, *([f"hills dropped: {counts(hills.dropped)}"] if hills.dropped else [])])
     biasfactor = number(arguments.biasfactor, "--biasfactor")
     if biasfactor is not None:

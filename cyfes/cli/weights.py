@@ -41,12 +41,11 @@ def run(arguments: argparse.Namespace) -> None:
     blocks = ErrorRequest(number_of_blocks(arguments))
     factor = to_units(arguments.units, arguments, kbt)
     found = _read(arguments, regions, kbt)
-    kinds = ["tiwary", "final", *(["static"] if found.is_static() else [])]
     lines = _lines(arguments, found)
     notes(list(dict.fromkeys((*found.samples.notes, *found.notes("tiwary")))))
     compared = _compared(found, regions, blocks, factor, arguments) if regions else None
     told = made.then(*lines, ("kbt", f"{kbt:.10g}"), ("units", arguments.units))
-    WeightsTable.of(found, kinds).write(path, told)
+    WeightsTable.of(found).write(path, told)
     report(lines)
     if compared is not None:
         report({"A, B": regions})

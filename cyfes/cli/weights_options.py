@@ -34,7 +34,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
         metavar="NAME,...",
         help="CVs that are written beside those of the hills and of the regions",
     )
-    add_period(files, "of each CV of --cv")
+    add_period(files, "of each CV, those of --cv first, then those of the regions")
     add_on_bad(files)
     walls = parser.add_argument_group("weights").add_mutually_exclusive_group()
     walls.add_argument(
