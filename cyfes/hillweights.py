@@ -32,6 +32,9 @@ MOST_POINTS = 1 << 17
 #: In kBT: the bias of hills and that of a file are the same if they differ by less, as RMS.
 SAME = 0.1
 
+#: Less than this share of the extent of a hill along a CV is a hill that was cut off.
+WHOLE = 0.99
+
 #: By which share kBT may differ from what the heights of hills tell.
 ANOTHER_KBT = 0.03
 
@@ -186,6 +189,8 @@ class HillBias:
         others = [
             name for name in self.samples.beside if name not in self.hills.names and name != own
         ]
+        if not own:
+            self._warn_of_cuts()
         if not (own or others):
             return
         try:
@@ -200,6 +205,21 @@ class HillBias:
                 )
         if own and self.apart(own) > SAME:
             warnings.warn(self._not_own(own), CyfesWarning, stacklevel=3)
+
+    def _warn_of_cuts(self) -> None:
+        """Warn of multivariate hills that METAD may have cut off, where no column can tell."""
+        if self.hills.covariances is None:
+            return
+        cut = self.hills.supports(plumed_compat=True) < WHOLE * self.hills.supports()
+        n = int(np.any(cut, axis=1).sum())
+        if n:
+            warnings.warn(
+                f"{n} of {len(self.hills)} multivariate hills are wider than what METAD with a grid "
+                "visits of them: it cuts them off, and the run did not feel their sum. With the "
+                "columns bias and rct of METAD, --weights rbias is right",
+                CyfesWarning,
+                stacklevel=4,
+            )
 
     def check_kbt(self) -> None:
         """Warn if the heights of the hills tell another kBT than is given."""

@@ -501,6 +501,13 @@ def test_a_wall_that_is_the_only_bias_is_told_from_that_of_the_hills(write):
     np.testing.assert_allclose(found.log_weights("final") - found.final, known["w.bias"], atol=1e-6)
 
 
+def test_multivariate_hills_that_metad_cuts_off_are_warned_of(write):
+    hills = str(DATA / "gen-2d-np-adaptive-diff" / "HILLS.gz")
+    path = write("#! FIELDS time p.x p.y\n0 -1.1 1.4\n1 -1.7 0.3\n")
+    with pytest.warns(CyfesWarning, match="multivariate hills are wider than what METAD"):
+        read_weighted(path, 1.0, "final", hills)
+
+
 def test_the_bias_of_the_hills_does_not_count_twice(write):
     with pytest.raises(InputError, match=r"--bias m.bias is the bias of the hills themselves"):
         beside_hills(write, "phi m.bias w.bias", Selection(bias=["m.bias", "w.bias"]))
