@@ -214,9 +214,9 @@ class HillBias:
         n = int(np.any(cut, axis=1).sum())
         if n:
             warnings.warn(
-                f"{n} of {len(self.hills)} multivariate hills are wider than what METAD with a grid "
-                "visits of them: it cuts them off, and the run did not feel their sum. With the "
-                "columns bias and rct of METAD, --weights rbias is right",
+                f"{n} of {len(self.hills)} multivariate hills are wider than what METAD with a "
+                "grid visits of them: it cuts them off, and the run did not feel their sum. With "
+                "the columns bias and rct of METAD, --weights rbias is right",
                 CyfesWarning,
                 stacklevel=4,
             )
