@@ -34,11 +34,13 @@ from cyfes.grid import (
 from cyfes.hills import REACH, Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
+from cyfes.hillweights import read_weighted
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
+from cyfes.tables import input_paths
 from cyfes.uncertainty import ErrorRequest, Uncertainty
 from cyfes.weights import WeightSums
 
@@ -115,6 +117,8 @@ class FreeEnergySurface(Surface):
         spacing: Sequence[float] | None = None,
         derivatives: bool = True,
         units: str = "kj/mol",
+        weights: str | None = None,
+        hills: Hills | str | PathLike | Sequence[str | PathLike] | None = None,
         stream: bool = False,
         n_threads: int = 0,
         backend: str = "auto",
@@ -133,7 +137,9 @@ class FreeEnergySurface(Surface):
         P(s) = sum_j w_j K(s - s_j) / sum_j w_j with w_j = exp(V_j / kBT) and normalised Gaussians
         K of standard deviation ``bandwidth`` (CV units; None: automatic_bandwidth). The grid as in
         from_hills. ``choices`` are the fields
-        of ``reweight.Selection`` (cv=..., bias=..., start=...). ``stream`` sums the frames as they
+        of ``reweight.Selection`` (cv=..., bias=..., start=...). ``weights`` of a METAD run: "bias",
+        "rbias", "tiwary", "final" or "static", of ``hills`` where these are given (see
+        hillweights.read_weighted); None: what the columns say. ``stream`` sums the frames as they
         are read, however many; it needs a bandwidth and, unless all CVs are periodic,
         bounds and bins. ``tol``, ``tail`` and ``explain``, which cannot be had with ``stream``, as
         in from_samples. ``error`` also gives the standard error of F from ``blocks`` of successive
@@ -144,8 +150,11 @@ class FreeEnergySurface(Surface):
         if selection is None:
             selection = Selection(**choices)
         samples = paths
-        made = _made("from_colvar", paths, {"kbt": kbt, "units": units, **choices})
-        if not isinstance(samples, Samples | SampleStream):
+        settings = {"kbt": kbt, "units": units, "weights": weights, **choices}
+        made = _made("from_colvar", _with_hills(paths, hills), settings)
+        if weights is not None or hills is not None:
+            samples = _weighted(samples, kbt, weights, hills, selection, stream, n_threads)
+        elif not isinstance(samples, Samples | SampleStream):
             read = SampleStream if stream else read_samples
             samples = read(samples, kbt, selection, n_threads)
         if isinstance(samples, SampleStream):
@@ -509,6 +518,30 @@ def _histogram_surfaces(
             with np.errstate(divide="ignore"):
                 slopes = -kbt / density.derivatives
         yield FreeEnergySurface(grid, values, kbt, slopes, **_told_by(density))
+
+
+def _weighted(
+    paths: Samples | SampleStream | str | PathLike | Sequence[str | PathLike],
+    kbt: float,
+    weights: str | None,
+    hills: Hills | str | PathLike | Sequence[str | PathLike] | None,
+    selection: Selection,
+    stream: bool,
+    n_threads: int,
+) -> Samples:
+    """The frames of COLVAR files with weights of a kind; InputError where they cannot be had."""
+    if stream or isinstance(paths, Samples | SampleStream):
+        raise InputError("weights= and hills= need COLVAR files, and no stream")
+    if weights is None:
+        raise InputError("hills= needs weights=: 'tiwary', 'final' or 'static'")
+    return read_weighted(paths, kbt, weights, hills, selection, n_threads=n_threads)
+
+
+def _with_hills(paths: Any, hills: Any) -> Any:
+    """The files of frames and of hills, where there are both."""
+    if hills is None or isinstance(hills, Hills) or isinstance(paths, Samples | SampleStream):
+        return paths
+    return [*input_paths(paths), *input_paths(hills)]
 
 
 def _made(name: str, data: Any, settings: dict[str, Any]) -> Provenance:

@@ -129,20 +129,25 @@ class Hills:
             )
         if self.interval is not None:
             np.clip(places, *self.interval, out=places)
-        bandwidths, bias = self.bandwidths, np.zeros(len(places))
-        for is_gaussian, kernel in enumerate(KERNELS):
-            rows = self.gaussian == bool(is_gaussian)
-            if rows.any():
-                _kernels.evaluate(
-                    places, self.periods, self.centers[rows], bandwidths[rows], self.heights[rows],
-                    bias, kernel=kernel, cutoff=HILL_CUTOFF, images="nearest", n_threads=n_threads,
-                )  # fmt: skip
+        bias = np.zeros(len(places))
+        HillSum(self).add(bias, places, slice(0, len(self)), n_threads)
         return -bias
 
     @property
     def periods(self) -> np.ndarray:
         """Period of each CV, 0 where it is not periodic, float64[d]."""
         return np.array(periods_of(self.bounds))
+
+    def with_biasfactor(self, biasfactor: float) -> "Hills":
+        """Return the hills of a run whose files do not tell its biasfactor, or a wrong one.
+
+        -1 is that of ordinary metadynamics. Raises InputError unless it is -1 or above 1.
+        """
+        if not (biasfactor == -1 or biasfactor > 1):
+            raise InputError(
+                f"a biasfactor is above 1, or -1 for ordinary metadynamics; got {biasfactor:g}"
+            )
+        return replace(self, biasfactors=np.full(len(self), float(biasfactor)))
 
     def unscaled(self) -> "Hills":
         """Return the hills of a program that writes heights of the bias, as METAD would.
@@ -212,6 +217,42 @@ class Hills:
         vector = np.take_along_axis(vectors, largest[:, None, :], axis=2)[:, :, 0]
         longest = np.sqrt(np.take_along_axis(values, largest, axis=1))
         return np.asarray(REACH * longest * np.abs(vector))
+
+
+class HillSum:
+    """Sums of successive hills at points; what is the same for each of them is found once."""
+
+    def __init__(self, hills: Hills) -> None:
+        self._hills = hills
+        self._periods, self._bandwidths = hills.periods, hills.bandwidths
+        n_gaussian = int(np.count_nonzero(hills.gaussian))
+        self._kernel = {0: KERNELS[0], len(hills): KERNELS[1]}.get(n_gaussian)  # None: both
+
+    def add(self, sums: np.ndarray, places: np.ndarray, rows: slice, n_threads: int = 0) -> None:
+        """Add sum_t h_t K(s - s_t) of the hills in ``rows`` at ``places`` float64[n, d], which are
+        within an INTERVAL, to ``sums`` float64[n]."""
+        if self._kernel is not None:
+            self._add(sums, places, rows, self._kernel, n_threads)
+            return
+        index = np.arange(len(self._hills))[rows]
+        for is_gaussian, kernel in enumerate(KERNELS):
+            own = index[self._hills.gaussian[rows] == bool(is_gaussian)]
+            if len(own):
+                self._add(sums, places, own, kernel, n_threads)
+
+    def _add(
+        self,
+        sums: np.ndarray,
+        places: np.ndarray,
+        rows: slice | np.ndarray,
+        kernel: str,
+        n_threads: int,
+    ) -> None:
+        _kernels.evaluate(
+            places, self._periods, self._hills.centers[rows], self._bandwidths[rows],
+            self._hills.heights[rows], sums, kernel=kernel, cutoff=HILL_CUTOFF, images="nearest",
+            n_threads=n_threads,
+        )  # fmt: skip
 
 
 def hills_grid(hills: Hills, request: Grid | GridRequest, *, plumed_compat: bool = False) -> Grid:

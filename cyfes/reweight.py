@@ -42,7 +42,9 @@ class Samples:
     float64[n, d]; ``log_weights`` float64[n], ln w = V / kBT; ``sums`` of the weights. ``n_read``
     rows read, of which ``len(samples)`` are used; ``dropped`` counts the others by reason.
     ``ends``: number of frames up to the end of each file; none where all are one run. ``times``
-    None or float64[n], where they were asked for and the files tell them.
+    None or float64[n], where they were asked for and the files tell them. ``beside``: further
+    columns by name, float64[n] each; ``own_bias`` names the one that is the bias of the hills, or
+    is empty.
     """
 
     names: tuple[str, ...]
@@ -55,9 +57,19 @@ class Samples:
     notes: tuple[str, ...] = ()
     ends: tuple[int, ...] = ()
     times: np.ndarray | None = None
+    beside: Mapping[str, np.ndarray] = field(default_factory=dict)
+    own_bias: str = ""
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def columns_of(self, names: Sequence[str]) -> np.ndarray:
+        """Return columns float64[n, k], CVs or others; InputError for one that was not read."""
+        known = {**self.beside, **dict(zip(self.names, self.values.T))}
+        for name in names:
+            if name not in known:
+                raise InputError(f"the frames have no column {name!r}, only {', '.join(known)}")
+        return np.column_stack([known[name] for name in names])
 
     @property
     def periods(self) -> np.ndarray:
@@ -124,7 +136,17 @@ class SampleStream:
         self.names = self._selection.choose_cvs(self._paths[0], header)
         self._biases = self._selection.choose_biases(self._paths[0], header)
         self.bounds: tuple[Bounds, ...] = self._bounds_of(self._paths[0], header)
+        self.own_bias = self._biases.own
+        self.beside = self._beside()
         self._clear()
+
+    def _beside(self) -> tuple[str, ...]:
+        """What weights from hills need: their CVs, and all biases, to be compared with."""
+        if not self._selection.hills:
+            return ()
+        biases = (*self._biases.names, *([self.own_bias] if self.own_bias else []))
+        wanted = dict.fromkeys((*self._selection.hills, *biases))
+        return tuple(name for name in wanted if name not in self.names)
 
     def _clear(self) -> None:
         self.n_read = self.n_used = self.outside = 0
@@ -211,7 +233,7 @@ class SampleStream:
         """Raise unless a header, of another file or further on, means what the first one meant."""
         where = f"{path}:{max(1, header.line)}"
         biases = self._selection.choose_biases(path, header)
-        if biases.terms != self._biases.terms:
+        if (biases.terms, biases.own) != (self._biases.terms, self._biases.own):
             raise FileFormatError(
                 f"{where}: the bias would be {', '.join(biases.names)} from here on, and was "
                 f"{', '.join(self._biases.names)} before; choose with --bias"
@@ -230,7 +252,7 @@ class SampleStream:
         timed = "time" in reader.header.fields
         if not timed and (selection.start is not None or selection.stop is not None):
             raise InputError(f"{path}: --start and --stop need a column 'time'; use --skip")
-        names = [*(["time"] if timed else []), *self.names, *self._biases.names]
+        names = [*(["time"] if timed else []), *self.names, *self._biases.names, *self.beside]
         checked = None
         for rows in reader.rows(names):
             if rows.header is not checked:
@@ -304,6 +326,7 @@ def read_samples(
     stream = SampleStream(paths, kbt, selection, n_threads)
     values, log_weights = GrowingArray(len(stream.names)), GrowingArray(1)
     times: list[np.ndarray] = []
+    beside: dict[str, list[np.ndarray]] = {name: [] for name in stream.beside}
     for part in stream.parts():
         n = len(part.log_weights)
         np.stack([part.columns[name] for name in stream.names], axis=1, out=values.room(n))
@@ -313,6 +336,8 @@ def read_samples(
         if timed:
             known = part.columns.get("time")
             times.append(np.full(n, np.nan) if known is None else known.copy())
+        for name, column in beside.items():
+            column.append(part.columns[name].copy())
     rows, log_rows = values.array(), log_weights.array()[:, 0]
     cuts = [0, *stream.ends]
     parts = [(rows[a:b], log_rows[a:b]) for a, b in pairwise(cuts)]
@@ -335,6 +360,8 @@ def read_samples(
         notes=tuple(stream.notes),
         ends=tuple(stream.ends),
         times=np.concatenate(times) if times else None,
+        beside={name: np.concatenate(column) for name, column in beside.items()},
+        own_bias=stream.own_bias,
     )
 
 

@@ -1,7 +1,7 @@
 """Which rows and columns of a COLVAR file to use: what the user says, and what a header tells."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from cyfes.errors import InputError
@@ -22,7 +22,11 @@ class Selection:
     the only ``*.rbias``). ``logweights``: a column of ln w instead. ``no_bias``: all weights 1.
     ``start`` and ``stop``: values of the time column; ``skip``: rows left out at the beginning of
     each file, or a share of its rows as a float below 1; ``every``: use each n-th row. ``period``:
-    bounds of CVs whose period the files do not tell, None for a CV that has none.
+    bounds of CVs whose period the files do not tell, None for a CV that has none. ``weights``:
+    "bias" takes the bias of a METAD run as it is, V(s, t); "rbias" V(s, t) - c(t), of the column
+    ``*.rbias`` or of ``*.bias`` and ``*.rct``. ``hills``: the CVs of hills whose bias is computed
+    in place of the one in the files, columns that are read beside ``cv``; ``bias`` is then that of
+    others, such as walls.
     """
 
     cv: Sequence[str] | None = None
@@ -36,11 +40,22 @@ class Selection:
     every: int = 1
     on_bad: Literal["raise", "skip"] = "raise"
     period: Mapping[str, Bounds] = field(default_factory=dict)
+    weights: Literal["bias", "rbias"] | None = None
+    hills: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         chosen = [self.bias is not None, self.rbias, self.no_bias, self.logweights is not None]
         if sum(chosen) > 1:
             raise InputError("--bias, --rbias, --no-bias and --logweights exclude each other")
+        if self.weights is not None and sum(chosen):
+            raise InputError(
+                f"--weights {self.weights} takes its column from the header; --bias, --rbias, "
+                "--no-bias and --logweights name another: give one"
+            )
+        if self.hills and (self.rbias or self.logweights is not None):
+            raise InputError(
+                "weights from hills need no --rbias or --logweights; --bias adds other biases"
+            )
         if self.skip < 0 or self.every < 1:
             raise InputError(
                 f"--skip must be at least 0 and --every at least 1, got {self.skip}, {self.every}"
@@ -83,11 +98,15 @@ class Selection:
             return Biases(())
         if self.logweights is not None:
             return Biases(((1, self.logweights),))
+        if self.hills:
+            return _beside_hills(path, header, self.bias or ())
         if self.bias is not None:
             return _named(self.bias, header)
         expect_kind(path, header, "COLVAR")
         if not header.line:
             raise _without_header(path, header)
+        if self.weights is not None:
+            return _of_metad(path, header, self.weights)
         found, note = _biases_of(path, header, self.rbias)
         if len(found) == 1:
             return Biases(((1, found[0]),), note)
@@ -117,15 +136,72 @@ class Selection:
 
 @dataclass(frozen=True)
 class Biases:
-    """Columns that are added (1) or subtracted (-1), and a remark on how they were chosen."""
+    """Columns that are added (1) or subtracted (-1), and a remark on how they were chosen.
+
+    ``own``: the column that must be the bias of the hills, which is not added; or empty.
+    """
 
     terms: tuple[tuple[int, str], ...]
     note: str = ""
+    own: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns."""
         return tuple(name for _, name in self.terms)
+
+
+def _labels(header: Header) -> list[str]:
+    """Labels of what has a bias: METAD, walls, restraints."""
+    ends = (".bias", ".rbias")
+    names = [name for name in header.fields if name.endswith(ends)]
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+
+
+def _beside_hills(path: str, header: Header, named: Sequence[str]) -> "Biases":
+    """Biases that are added to that of the hills; InputError if more than ``named`` may be."""
+    biases = _named(named, header)
+    if not header.line:
+        return biases
+    expect_kind(path, header, "COLVAR")
+    known = {name.rpartition(".")[0] for name in biases.names}
+    labels = [label for label in _labels(header) if label not in known]
+    if len(labels) > 1:
+        columns = ", ".join(f"{label}.bias" for label in labels)
+        raise InputError(
+            f"{path}: the hills are one of the biases {columns}; name the others with --bias, "
+            "which are added, or say --no-bias if they are to be left out"
+        )
+    own = [f"{label}.bias" for label in labels if f"{label}.bias" in header.fields]
+    return replace(biases, own=own[0] if own else "")
+
+
+def _of_metad(path: str, header: Header, weights: str) -> "Biases":
+    """V(s, t), or V(s, t) - c(t), of the only bias of a header; InputError if there are more."""
+    labels = _labels(header)
+    if len(labels) > 1:
+        raise InputError(
+            f"{path}: --weights {weights} is for files of one bias, and this one has those of "
+            f"{', '.join(labels)}; choose with --bias, which adds columns, and subtracts -NAME"
+        )
+    ways: dict[str, tuple[int, ...]] = {".bias": (1,)}
+    if weights == "rbias":
+        opes = [label + end for label in labels for end in _OPES_COLUMNS]
+        if any(name in header.fields for name in opes):
+            raise InputError(
+                f"{path}: {labels[0]}.bias is that of OPES, which has no c(t) to be taken off: "
+                "--weights bias, or none"
+            )
+        ways = {".rbias": (1,), ".bias .rct": (1, -1)}
+    for ends, signs in ways.items():
+        names = [label + end for label in labels for end in ends.split()]
+        if names and all(name in header.fields for name in names):
+            return Biases(tuple(zip(signs, names)))
+    wanted = "'.bias'" if weights == "bias" else "'.rbias', or in '.bias' and '.rct'"
+    raise InputError(
+        f"{path}: no column ends in {wanted} for --weights {weights} (columns: "
+        f"{', '.join(header.fields)}); --weights tiwary or final with --hills needs none"
+    )
 
 
 def _before_bias(header: Header) -> list[str]:

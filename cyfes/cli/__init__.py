@@ -14,13 +14,21 @@ from importlib import import_module
 from types import ModuleType
 
 from cyfes import __version__
-from cyfes.cli import console, course_options, landscape_options, options, surface_options
+from cyfes.cli import (
+    console,
+    course_options,
+    landscape_options,
+    options,
+    surface_options,
+    weights_options,
+)
 from cyfes.cli.words import Command, Parser
 from cyfes.errors import CyfesError, CyfesWarning, extension_error
 
 COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "reweight": "free energy surface from biased frames in COLVAR files",
+    "weights": "weights of the frames of a METAD run, from its HILLS, and dG by each estimator",
     "deltag": "free energy difference of two regions, straight from biased frames",
     "converge": "how a surface and differences of regions came about, and how long a run must be",
     "minima": "minima of a surface, their basins, and the barriers between them",
@@ -59,7 +67,13 @@ def build_parser() -> argparse.ArgumentParser:
             description=text[0].upper() + text[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        modules = (options, course_options, surface_options, landscape_options)
+        modules = (
+            options,
+            course_options,
+            surface_options,
+            landscape_options,
+            weights_options,
+        )
         module = next(m for m in modules if hasattr(m, f"add_{name}"))
         getattr(module, f"add_{name}")(command)
     return parser

@@ -19,12 +19,12 @@ from cyfes.cli.common import (
     positive,
     report,
     sampled_bandwidth,
-    selection,
     split,
     thermal,
     to_units,
     where,
 )
+from cyfes.cli.frames import inputs, kept_frames
 from cyfes.convergence import Convergence
 from cyfes.density import Density
 from cyfes.errors import InputError
@@ -33,7 +33,6 @@ from cyfes.hills import hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.provenance import Provenance
 from cyfes.regions import Region, TwoRegions
-from cyfes.reweight import read_samples
 from cyfes.running import ROWS, convergence_of_frames, convergence_of_hills, cuts_of
 from cyfes.tables import TableReader, kind_of
 from cyfes.uncertainty import ErrorRequest
@@ -43,6 +42,7 @@ from cyfes.walkers import hills_in_order, samples_in_order
 #: Options that hills do not have, and what they are where they are not given.
 _OF_FRAMES = {
     **dict.fromkeys(("cv", "period", "bias", "logweights", "sigma", "start", "stop", "blocks")),
+    **dict.fromkeys(("weights", "hills", "biasfactor", "heights")),
     **dict.fromkeys(("rbias", "no_bias"), False),
     **{"skip": "0", "every": "1"},
 }
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.files = files((), arguments.files)
     of = _of_hills if _are_hills(arguments.files) else _of_frames
     found = of(arguments, regions, kbt, below, computing)
-    made = Provenance.of(arguments.command_line, arguments.files)
+    made = Provenance.of(arguments.command_line, inputs(arguments))
     surface = replace(in_units(found.surface, arguments, kbt), provenance=made)
     found = found.converted(factor, surface)
     path = arguments.outfile or "converge.dat"
@@ -155,8 +155,7 @@ def _of_frames(
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     request, blocks = grid_request(arguments), ErrorRequest(number_of_blocks(arguments))
     cv = split(arguments.cv) or (list(regions.names) if regions else None)
-    chosen, threads = selection(arguments, cv), computing["n_threads"]
-    samples = read_samples(arguments.files, kbt, chosen, threads, timed=True)
+    samples = kept_frames(arguments, kbt, cv, computing["n_threads"])
     notes(samples.notes)
     if arguments.order == "time":
         samples, remark = samples_in_order(samples)

@@ -12,7 +12,7 @@ from cyfes.cli.options import (
     add_rows,
     add_running,
     add_sigma,
-    add_weights,
+    add_weighing,
     table_path,
 )
 from cyfes.cli.words import List
@@ -64,7 +64,7 @@ def add_converge(parser: argparse.ArgumentParser) -> None:
         "result",
     )
     add_regions(parser)
-    add_weights(parser)
+    add_weighing(parser)
     add_energy_of(parser, "in the files", "; for COLVAR files, --a and --b")
     add_sigma(parser.add_argument_group("kernel"))
     add_grid(parser)

@@ -15,10 +15,10 @@ from cyfes.cli.common import (
     number_of_blocks,
     positive,
     report,
-    selection,
     thermal,
     to_units,
 )
+from cyfes.cli.frames import frames_of
 from cyfes.cli.surfaces import check_units, is_surface
 from cyfes.deltag import (
     STANDARD_VOLUME,
@@ -29,7 +29,7 @@ from cyfes.deltag import (
 )
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.regions import GridRegion, Region, TwoRegions
-from cyfes.reweight import Samples, SampleStream, read_samples
+from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
 from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS, parse_integer, parse_number
@@ -45,6 +45,10 @@ OF_FRAMES = {
     "rbias": False,
     "no_bias": False,
     "logweights": None,
+    "weights": None,
+    "hills": None,
+    "biasfactor": None,
+    "heights": None,
     "start": None,
     "stop": None,
     "skip": "0",
@@ -150,9 +154,7 @@ def _of_frames(
     factor: float,
     unit: str,
 ) -> float:
-    read = SampleStream if arguments.stream else read_samples
-    chosen = selection(arguments, list(regions.names))
-    samples = read(arguments.files, kbt, chosen, threads)
+    samples = frames_of(arguments, kbt, list(regions.names), threads)
     found = difference_of_frames(samples, regions, kbt, request)
     notes(samples.notes)
     if found.problem:

@@ -13,6 +13,7 @@ from cyfes.cli.common import (
     files,
     grid_request,
     in_units,
+    integer,
     notes,
     number,
     number_of_blocks,
@@ -26,6 +27,9 @@ from cyfes.cli.common import (
 from cyfes.cli.surfaces import is_surface, needed, surface_of
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
+from cyfes.hills import Hills
+from cyfes.hillsfile import read_hills
+from cyfes.hillweights import OF_COLUMNS, read_weighted
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
 from cyfes.units import UNIT_LABELS
@@ -33,7 +37,7 @@ from cyfes.units import UNIT_LABELS
 #: Options that only frames have, with what they are where they are not given.
 _OF_FRAMES = {
     **dict.fromkeys(("cv", "period", "bias", "logweights", "sigma", "start", "stop", "blocks")),
-    **dict.fromkeys(("min", "max", "bin", "spacing")),
+    **dict.fromkeys(("min", "max", "bin", "spacing", "weights", "hills", "biasfactor", "heights")),
     **dict.fromkeys(("rbias", "no_bias"), False),
     **{"on_bad": "raise", "skip": "0", "every": "1", "tol": "1e-11", "tail": "30"},
 }
@@ -68,9 +72,7 @@ def reweighted(arguments: argparse.Namespace, computing: dict[str, Any]) -> Rewe
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     request, blocks = grid_request(arguments), number_of_blocks(arguments)
-    chosen = selection(arguments, split(arguments.cv))
-    read = SampleStream if arguments.stream else read_samples
-    samples = read(arguments.files, kbt, chosen, computing["n_threads"])
+    samples = frames_of(arguments, kbt, split(arguments.cv), computing["n_threads"])
     if isinstance(samples, Samples):
         notes(samples.notes)
     bandwidth, rule = sampled_bandwidth(arguments, samples)
@@ -92,6 +94,59 @@ def reweighted(arguments: argparse.Namespace, computing: dict[str, Any]) -> Rewe
         notes(samples.notes)
     lines = _lines(samples, bandwidth, rule, kbt, arguments)
     return Reweighted(in_units(surface, arguments, kbt), samples, lines)
+
+
+def frames_of(
+    arguments: argparse.Namespace, kbt: float, cv: list[str] | None, threads: int
+) -> Samples | SampleStream:
+    """Return the frames with the weights that the options say; a stream for --stream."""
+    if not arguments.stream:
+        return kept_frames(arguments, kbt, cv, threads)
+    chosen = selection(arguments, cv)
+    if arguments.weights in OF_COLUMNS:
+        chosen = replace(chosen, weights=arguments.weights)
+    for name in ("weights", "hills"):
+        if getattr(arguments, name) not in (None, chosen.weights):
+            raise InputError(f"--{name} needs all frames at once: leave --stream out")
+    return SampleStream(arguments.files, kbt, chosen, threads)
+
+
+def kept_frames(
+    arguments: argparse.Namespace, kbt: float, cv: list[str] | None, threads: int
+) -> Samples:
+    """Return the frames, with their times and the weights that the options say."""
+    chosen, kind = selection(arguments, cv), arguments.weights
+    if kind is None:
+        for name in ("hills", "biasfactor", "heights"):
+            if getattr(arguments, name) is not None:
+                raise InputError(f"--{name} is for --weights tiwary, final or static: say which")
+        return read_samples(arguments.files, kbt, chosen, threads, timed=True)
+    return read_weighted(
+        arguments.files,
+        kbt,
+        kind,
+        hills_of(arguments),
+        chosen,
+        n_threads=threads,
+    )
+
+
+def hills_of(arguments: argparse.Namespace) -> Hills | None:
+    """Return the hills of --hills, None if there are none."""
+    if arguments.hills is None:
+        return None
+    threads = integer(arguments.threads, "--threads")
+    hills = read_hills(files(arguments.hills), on_bad=arguments.on_bad, n_threads=threads)
+    notes([*hills.notes, *([f"hills dropped: {counts(hills.dropped)}"] if hills.dropped else [])])
+    biasfactor = number(arguments.biasfactor, "--biasfactor")
+    if biasfactor is not None:
+        hills = hills.with_biasfactor(biasfactor)
+    return hills.unscaled() if arguments.heights == "unscaled" else hills
+
+
+def inputs(arguments: argparse.Namespace) -> list[str]:
+    """Return all files that a result is made from: frames, and the hills of --hills."""
+    return [*files((), arguments.files), *files(arguments.hills)]
 
 
 def surface_or_frames(arguments: argparse.Namespace) -> tuple[Surface, list[tuple[str, object]]]:
@@ -146,11 +201,13 @@ def _lines(
 ) -> list[tuple[str, object]]:
     """Report lines of the frames and of what was decided about them."""
     sums = samples.sums
+    kind = [] if arguments.weights is None else [("weights", arguments.weights)]
     return [
         ("samples read", f"{samples.n_read} from {','.join(arguments.files)}"),
         ("samples used", samples.n_used),
         ("rows dropped", counts(samples.dropped)),
         ("CVs", ", ".join(samples.names)),
+        *kind,
         ("ln sum of weights", f"{sums.log_sum:.6g}"),
         ("effective samples", f"{sums.effective_sample_size:.1f}"),
         ("bandwidth", f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})"),

@@ -11,7 +11,7 @@ from cyfes.cli.options import (
     add_persistence,
     add_rows,
     add_running,
-    add_weights,
+    add_weighing,
     table_path,
 )
 from cyfes.cli.surface_options import add_energy
@@ -112,7 +112,7 @@ def _add_frames(parser: argparse.ArgumentParser, files: argparse._ArgumentGroup)
     """The options of ``cyfes reweight`` for frames."""
     add_cvs(files)
     add_on_bad(files)
-    add_weights(parser)
+    add_weighing(parser)
     add_kernel(parser)
     add_grid(parser)
     add_rows(parser)

@@ -4,8 +4,8 @@ import argparse
 from dataclasses import replace
 
 from cyfes.basins import Basins
-from cyfes.cli.common import files, notes, report
-from cyfes.cli.frames import surface_or_frames
+from cyfes.cli.common import notes, report
+from cyfes.cli.frames import inputs, surface_or_frames
 from cyfes.cli.surfaces import check_picture
 from cyfes.columns import Columns
 from cyfes.errors import InputError
@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Report, and write if that is asked for, the minima of a surface."""
     check_picture(arguments)
     persistence = parse_number(arguments.persistence, "--persistence")
-    made = Provenance.of(arguments.command_line, files((), arguments.files))
+    made = Provenance.of(arguments.command_line, inputs(arguments))
     surface, lines = surface_or_frames(arguments)
     if arguments.plot and surface.grid.n_dims > 2:
         raise InputError(

@@ -15,6 +15,9 @@ BINARY = (".npz", ".cube", ".cub")
 
 UNITS = ("kj/mol", "kcal/mol", "kt")
 
+#: Kinds of weights, as in cyfes.hillweights.
+WEIGHTS = ("bias", "rbias", "tiwary", "final", "static")
+
 
 def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes sum_hills``: those of ``plumed sum_hills``."""
@@ -59,13 +62,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         metavar="CV,...",
         help="project on these CVs, the others are summed; needs --kt or --temp",
     )
-    sums.add_argument(
-        "--heights",
-        choices=("scaled", "unscaled"),
-        default="scaled",
-        help="heights of well-tempered hills: as PLUMED writes them, with the factor "
-        "biasf/(biasf-1) in them (scaled, default), or without it, as OpenMM does (unscaled)",
-    )
+    add_heights(sums, "scaled")
     sums.add_argument(
         "--sigma", action=List, metavar="S,...", help="widths for --histo, one per CV, in CV units"
     )
@@ -98,7 +95,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, plain or gzip")
     add_cvs(files)
     add_on_bad(files)
-    add_weights(parser)
+    add_weighing(parser)
     add_energy_of(parser, "of the bias", "")
     add_kernel(parser)
     add_grid(parser)
@@ -142,7 +139,7 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
         "them (default: the surface that is given as input)",
     )
     add_persistence(regions)
-    add_weights(parser)
+    add_weighing(parser)
     add_energy_of(parser, "of the bias", "")
     add_rows(parser, "read the frames in chunks, whatever the size of the files")
     add_blocks(parser.add_argument_group("errors"))
@@ -264,9 +261,10 @@ def add_kernel(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_weights(parser: argparse.ArgumentParser) -> None:
-    """Add the options of which one tells the weights of frames."""
-    weights = parser.add_argument_group("weights").add_mutually_exclusive_group()
+def add_weighing(parser: argparse.ArgumentParser) -> None:
+    """Add the options of which one tells the weights of frames, and --weights with its own."""
+    group = parser.add_argument_group("weights")
+    weights = group.add_mutually_exclusive_group()
     weights.add_argument(
         "--bias",
         action=List,
@@ -276,6 +274,42 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     weights.add_argument("--rbias", action="store_true", help="use the only *.rbias column")
     weights.add_argument("--no-bias", action="store_true", help="all weights are 1")
     weights.add_argument("--logweights", metavar="NAME", help="a column of ln w")
+    group.add_argument(
+        "--weights",
+        choices=WEIGHTS,
+        help="of a METAD run, V its bias. From the columns: bias, V(s,t); rbias, V(s,t) - c(t). "
+        "From --hills, to which --bias adds walls: tiwary, V(s,t) - c(t); final, V(s,t_end). From "
+        "either: static, a V that does not move (default: what the columns say)",
+    )
+    add_hills(group)
+
+
+def add_hills(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
+    """Add --hills and --biasfactor."""
+    group.add_argument(
+        "--hills",
+        action=Files,
+        metavar="FILE,...",
+        required=required,
+        help="HILLS files of the run; of walkers in the order of the COLVAR files",
+    )
+    group.add_argument(
+        "--biasfactor",
+        metavar="G",
+        help="of the hills, -1 for ordinary metadynamics (default: their column biasf)",
+    )
+    add_heights(group, None)
+
+
+def add_heights(group: argparse._ArgumentGroup, default: str | None) -> None:
+    """Add --heights; without it heights are scaled."""
+    group.add_argument(
+        "--heights",
+        choices=("scaled", "unscaled"),
+        default=default,
+        help="heights of well-tempered hills: as PLUMED writes them, with the factor "
+        "biasf/(biasf-1) in them (scaled, default), or without it, as OpenMM does (unscaled)",
+    )
 
 
 def add_rows(parser: argparse.ArgumentParser, stream: str = "") -> None:
@@ -335,9 +369,9 @@ def add_energy_of(parser: argparse.ArgumentParser, what: str, use: str) -> None:
     )
 
 
-def add_grid(parser: argparse.ArgumentParser) -> None:
+def add_grid(parser: argparse.ArgumentParser, title: str = "grid") -> None:
     """Add the options of a grid."""
-    group = parser.add_argument_group("grid")
+    group = parser.add_argument_group(title)
     for name, metavar, text in (
         ("--min", "X,...", "lower bounds in CV units (default: automatic)"),
         ("--max", "X,...", "upper bounds in CV units (default: automatic)"),
@@ -389,6 +423,11 @@ def output_path(text: str) -> str:
             "draw)"
         )
     return STDOUT[0] if text == "-" else text
+
+
+def weights_path(text: str) -> str:
+    """Return the path that an output option names, of text or an array."""
+    return text if text.lower().endswith(".npy") else table_path(text)
 
 
 def table_path(text: str) -> str:

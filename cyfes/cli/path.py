@@ -3,8 +3,8 @@
 import argparse
 from dataclasses import replace
 
-from cyfes.cli.common import files, integer, positives, report
-from cyfes.cli.frames import surface_or_frames
+from cyfes.cli.common import integer, positives, report
+from cyfes.cli.frames import inputs, surface_or_frames
 from cyfes.cli.surfaces import check_picture, fixed_values
 from cyfes.extras import required
 from cyfes.pathway import find_path
@@ -20,7 +20,7 @@ def run(arguments: argparse.Namespace) -> None:
     scales = None if arguments.scale is None else positives([arguments.scale], "--scale")
     n_points = integer(arguments.points, "--points", 3)
     persistence = parse_number(arguments.persistence, "--persistence")
-    made = Provenance.of(arguments.command_line, files((), arguments.files))
+    made = Provenance.of(arguments.command_line, inputs(arguments))
     surface, lines = surface_or_frames(arguments)
     path = find_path(surface, a, b, persistence=persistence, n_points=n_points, scales=scales)
     report({"energy unit": UNIT_LABELS[surface.units]})

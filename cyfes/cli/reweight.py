@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 
 from cyfes.cli.common import describe_minima, energy_unit, files, report, where
-from cyfes.cli.frames import reweighted
+from cyfes.cli.frames import inputs, reweighted
 from cyfes.gridfile import check_output
 from cyfes.provenance import Provenance
 
@@ -17,8 +17,8 @@ def run(arguments: argparse.Namespace) -> None:
 
         picture_format(arguments.plot)  # now, not after a long sum
     arguments.files = files((), arguments.files)
-    check_output(arguments.outfile or "fes.dat", arguments.files)
-    made = Provenance.of(arguments.command_line, arguments.files)
+    check_output(arguments.outfile or "fes.dat", inputs(arguments))
+    made = Provenance.of(arguments.command_line, inputs(arguments))
     found = reweighted(arguments, computing)
     surface = replace(found.surface, provenance=made.then(*found.lines))
     if arguments.mintozero:

@@ -1,0 +1,194 @@
+"""Which hills a frame had: hills and frames of a run brought together by their times."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from cyfes.errors import CyfesWarning, InputError
+from cyfes.hills import Hills
+from cyfes.reweight import Samples
+from cyfes.walkers import time_order
+
+#: By which share of the time between hills times may differ that are printed with few digits.
+ROUNDING = 1e-3
+
+#: Times that end so many times later than others are in another unit.
+OTHER_UNIT = 100
+
+#: Frames at the time of a hill that tell whether it is theirs, and how far from it, in sigma, they
+#: may be.
+LEAST_MET, NEAR = 10, 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class Deposits:
+    """Hills in the order of the run, and how many of them each frame had, int64[n].
+
+    As in PLUMED, the bias of a frame lacks the hill that is deposited in the same step. ``notes``:
+    what was taken for what.
+    """
+
+    hills: Hills
+    n_before: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def deposits_of(hills: Hills, samples: Samples) -> Deposits:
+    """Return which hills the frames had, which must know their times.
+
+    As many files of hills as of frames are those of walkers, in the same order: hills count by
+    their clocks, else by time. Where time goes back in both, the run was restarted and kept its
+    hills. Raises InputError where times are missing or cannot be brought together.
+    """
+    times = samples.times
+    if times is None or np.isnan(times).any() or np.isnan(hills.times).any():
+        raise InputError(
+            "which hills a frame had is told by the column 'time' of HILLS and COLVAR files, and "
+            "one of them lacks it; 'final' weights need no times"
+        )
+    _check_clock("hills", hills.times)
+    _check_clock("frames", times)
+    _check_unit(hills.times, times)
+    files = list(samples.files())
+    own = [slice(a, b) for a, b in pairwise((0, *(hills.ends or (len(hills),))))]
+    if len(own) > 1 and len(own) == len(files):
+        found = _of_walkers(hills, times, own, files)
+    else:
+        found = _of_one_run(hills, times, files)
+    _check_met(found, samples, times)
+    return found
+
+
+def _check_clock(what: str, times: np.ndarray) -> None:
+    if len(times) > 1 and np.ptp(times) == 0:
+        raise InputError(
+            f"time is {times[0]:g} in all {what}, so that which hills a frame had is not known; "
+            "'final' weights need no times"
+        )
+
+
+def _check_unit(deposited: np.ndarray, frames: np.ndarray) -> None:
+    """Warn of times that cannot be of one run."""
+    ends = float(deposited.max()), float(frames.max())
+    if min(ends) > 0 and max(ends) > OTHER_UNIT * min(ends):
+        warnings.warn(
+            f"the times of the hills end at {ends[0]:g} and those of the frames at {ends[1]:g}: "
+            "are both in the same unit?",
+            CyfesWarning,
+            stacklevel=4,
+        )
+
+
+def _of_walkers(
+    hills: Hills, times: np.ndarray, own: Sequence[slice], files: Sequence[slice]
+) -> Deposits:
+    """Each file of frames beside its file of hills."""
+    clocks = np.zeros(0) if hills.clocks is None else hills.clocks
+    order = time_order(hills.ends, clocks, hills.times)
+    order = np.arange(len(hills)) if order is None else order
+    rank = np.empty(len(hills) + 1, int)
+    rank[order] = np.arange(len(hills))
+    n_before = np.empty(len(times), int)
+    notes = []
+    for hill_rows, frame_rows in zip(own, files):
+        counts, remark = _counts(hills.times[hill_rows], times[frame_rows])
+        last = rank[hill_rows.stop - 1] + 1
+        n_before[frame_rows] = np.append(rank[hill_rows], last)[counts]
+        notes += [remark] if remark else []
+    n = len(own)
+    if not len(clocks) or np.isnan(clocks).any():
+        if _overlap(hills.times, own):
+            warnings.warn(
+                f"the times of {n} HILLS files overlap and no column clock tells what they are: "
+                "they are taken for walkers side by side; join the parts of one run to one file",
+                CyfesWarning,
+                stacklevel=4,
+            )
+    else:
+        notes.append(f"{n} HILLS files are merged by their clocks, as those of walkers")
+    return Deposits(hills[order], n_before, tuple(dict.fromkeys(notes)))
+
+
+def _of_one_run(hills: Hills, times: np.ndarray, files: Sequence[slice]) -> Deposits:
+    """All hills as one file; frames of one file or more, walkers or parts of the run."""
+    merged = hills
+    if len(hills.ends) > 1:
+        order = time_order(hills.ends, hills.times)
+        merged = hills if order is None else hills[order]
+        warnings.warn(
+            f"{len(hills.ends)} HILLS and {len(files)} COLVAR files do not tell which walker a "
+            "frame is of: hills of all count by their times",
+            CyfesWarning,
+            stacklevel=4,
+        )
+    n_parts = len(_parts(merged.times))
+    apart = n_parts == 1 or all(len(_parts(times[rows])) == n_parts for rows in files)
+    notes, n_before = [], np.empty(len(times), int)
+    for rows in files if apart else [slice(0, len(times))]:
+        n_before[rows], remark = _counts(merged.times, times[rows])
+        notes += [remark] if remark else []
+    return Deposits(merged, n_before, tuple(dict.fromkeys(notes)))
+
+
+def _overlap(times: np.ndarray, files: Sequence[slice]) -> bool:
+    """Whether a file begins before the one before it has ended."""
+    return any(times[b].min() < times[a].max() for a, b in pairwise(files))
+
+
+def _parts(times: np.ndarray) -> list[slice]:
+    """The rows between which time goes back."""
+    cuts = np.flatnonzero(np.diff(times) < 0) + 1
+    return [slice(a, b) for a, b in pairwise((0, *cuts.tolist(), len(times)))]
+
+
+def _counts(deposited: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, str]:
+    """(how many hills were there before each frame, int64[n]; a remark, or "")."""
+    before = frames - _slack(deposited)
+    parts = _parts(deposited)
+    if len(parts) == 1:
+        return np.searchsorted(deposited, before), ""
+    mine = _parts(frames)
+    if len(mine) != len(parts):
+        raise InputError(
+            f"time goes back {len(parts) - 1} times in the hills and {len(mine) - 1} times in the "
+            "frames, so that which hills a frame had is not known: give all frames of the same run "
+            "(no --skip, --start), or 'final' weights, which need no times"
+        )
+    counts = [a.start + np.searchsorted(deposited[a], before[b]) for a, b in zip(parts, mine)]
+    times = "once" if len(parts) == 2 else f"{len(parts) - 1} times"
+    remark = f"time goes back {times} in hills and frames: a restart, which kept all hills"
+    return np.concatenate(counts), remark
+
+
+def _slack(deposited: np.ndarray) -> float:
+    """By how much the time of a hill may be off."""
+    gaps = np.diff(deposited)
+    gaps = np.sort(gaps[gaps > 0])
+    return ROUNDING * float(gaps[len(gaps) // 2]) if len(gaps) else 0.0
+
+
+def _check_met(found: Deposits, samples: Samples, times: np.ndarray) -> None:
+    """Warn if frames at the time of a hill are not where it is: other hills than theirs."""
+    hills = found.hills
+    alone = np.ones(len(hills), bool)  # at its time
+    alone[1:] &= np.diff(hills.times) != 0
+    alone[:-1] &= np.diff(hills.times) != 0
+    index = np.minimum(found.n_before, len(hills) - 1)
+    met = (np.abs(hills.times[index] - times) <= _slack(hills.times)) & alone[index]
+    if met.sum() < LEAST_MET:
+        return
+    apart = np.abs(samples.columns_of(hills.names)[met] - hills.centers[index[met]])
+    for i, period in enumerate(hills.periods):
+        if period:
+            apart[:, i] = np.abs(apart[:, i] - period * np.rint(apart[:, i] / period))
+    off = int(np.any(apart > NEAR * hills.sigmas[index[met]], axis=1).sum())
+    if 2 * off > met.sum():
+        warnings.warn(
+            f"{off} of {met.sum()} frames at the time of a hill are not where it is: are these the "
+            "hills of this run, and the files in the same order?",
+            CyfesWarning,
+            stacklevel=5,
+        )
