@@ -67,7 +67,7 @@ aarch64:  ## the kernels compiled for aarch64 and run by qemu, which takes minut
 	EXACT_TEXT=$${EXACT_TEXT:-100000} CXX=aarch64-linux-gnu-g++ RUN='qemu-aarch64 -L /usr/aarch64-linux-gnu' tests/native/run plain
 
 macos-check: .venv-macos/installed  ## the kernels compiled for macOS, arm64 and x86-64, by zig's clang; not run
-	.venv-macos/bin/python tools/macos_check.py $(ARGS)
+	PYTHONSAFEPATH= .venv-macos/bin/python tools/macos_check.py $(ARGS)
 
 toolkits: .venv-test/installed  ## compile for all GPUs with the oldest and the newest CUDA 13 of PyPI
 	@$(call toolkit,13.0.*,oldest) && $(call toolkit,13.*,newest)
@@ -132,8 +132,7 @@ export requirements
 
 .venv-portable/installed: $(SOURCES)
 	@$(call environment,.venv-portable)
-	rm -rf build/lib* && CYFES_PORTABLE=1 CYFES_CUDA=0 CYFES_WERROR=1 .venv-portable/bin/python -m pip install --quiet . \
-	  'pytest>=8' 'hypothesis>=6' 'matplotlib>=3.7'
+	rm -rf build/lib* && CYFES_PORTABLE=1 CYFES_CUDA=0 CYFES_WERROR=1 .venv-portable/bin/python -m pip install --quiet . 'pytest>=8' 'hypothesis>=6'
 	@touch $@
 
 .venv-macos/installed: tools/macos_check.py
