@@ -137,8 +137,7 @@ export requirements
 
 .venv-portable/installed: $(SOURCES)
 	@$(call environment,.venv-portable)
-	rm -rf build/lib* && CYFES_PORTABLE=1 CYFES_CUDA=0 CYFES_WERROR=1 .venv-portable/bin/python -m pip install --quiet . \
-	  'pytest>=8' 'hypothesis>=6' 'matplotlib>=3.7'
+	rm -rf build/lib* && CYFES_PORTABLE=1 CYFES_CUDA=0 CYFES_WERROR=1 .venv-portable/bin/python -m pip install --quiet . 'pytest>=8' 'hypothesis>=6'
 	@touch $@
 
 .venv-macos/installed: tools/macos_check.py

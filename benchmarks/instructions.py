@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
-
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 
 import build_compiler

@@ -120,7 +120,7 @@ def extension_error(error: ImportError) -> ExtensionError | None:
     for library, packages in OPENMP_PACKAGES.items():
         if library in str(error):
             remedy = f"install the OpenMP runtime ({packages}), or {remedy}"
-    cause = " ".join(str(error).split())  # macOS tells it in several lines
+    cause = " ".join(map(str.strip, str(error).splitlines()))  # macOS takes several lines
     return ExtensionError(f"{error.path} cannot be loaded: {cause}; {remedy}")
 
 

@@ -48,8 +48,8 @@ def rendered(cuda: str, platform: str = PLATFORM) -> dict:
 def skipped(variant: dict, system: str = "linux") -> list[bool]:
     """What both recipes say of a variant: rattler-build's Python interface does not tell."""
     names = {name: name == system for name in ("linux", "osx", "win")}
-    conditions = re.findall(r"skip: true  # \[(.*)\]", (RECIPE / "meta.yaml").read_text())
-    v0 = any(eval(condition, dict(names), variant) for condition in conditions)
+    [expression] = re.findall(r"skip: true  # \[(.*)\]", (RECIPE / "meta.yaml").read_text())
+    v0 = bool(eval(expression, dict(names), variant))
     conditions = yaml.safe_load(RECIPE_V1.read_text())["build"]["skip"]
     words = " or ".join(f"({condition})" for condition in conditions)
     context = names | {"cuda": variant["cuda_compiler_version"], "skip": f"${{{{ {words} }}}}"}
