@@ -1,5 +1,6 @@
 """One build serves every Python: a package runs in a prefix of a newer one."""
 
+import os
 import subprocess
 import sys
 
@@ -28,7 +29,8 @@ def newer(tmp_path_factory) -> tuple[str, str]:
     requirements = ROOT / "tools" / "conda" / "requirements.txt"
     subprocess.run([inside, "-m", "pip", "install", "-qq", "-r", requirements], check=True)
     make = [inside, ROOT / "tools" / "conda" / "channel.py", folder / "channel", "--only-python"]
-    subprocess.run(make, check=True)
+    # With PYTHONSAFEPATH the script would not find those beside it.
+    subprocess.run(make, check=True, env=os.environ | {"PYTHONSAFEPATH": ""})
     return version, (folder / "channel").as_uri()
 
 
