@@ -55,7 +55,8 @@ def build_package(tree: Path, folder: Path) -> Path:
     variant = list(variants().values())[-1] | {"python": f"{VERSION}.* *_cpython"}
     # The tests of the package are those of the recipe.
     recipe, channel = tree / "recipe" / "recipe.yaml", standin_channel(CHANNEL)
-    package, _ = build(recipe, variant, channel, folder, folder)
+    # Beside the copy: nvcc takes no path with a blank, which that of the folder may have.
+    package, _ = build(recipe, variant, channel, folder, tree.parent)
     (folder / "noarch").mkdir()
     asyncio.run(index_fs(folder))
     return package
