@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -247,6 +246,8 @@ def t_quantile(level: float, degrees: float) -> float:
     """
     if not 0 <= level < 1:
         raise InputError(f"the level of an interval must be a share, 0 <= level < 1, got {level}")
+    from statistics import NormalDist  # which loads random and decimal
+
     z = NormalDist().inv_cdf(0.5 + level / 2)
     terms = (
         (z**3 + z) / 4,

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,8 +18,6 @@ from cyfes.arrays import (
     sample_weights,
     span,
 )
-from cyfes.bandwidth import automatic_bandwidth
-from cyfes.blockdensity import BlockDensity
 from cyfes.density import TAIL, TOLERANCE, Density, Progress
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import (
@@ -34,15 +32,17 @@ from cyfes.grid import (
 from cyfes.hills import REACH, Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
-from cyfes.hillweights import read_weighted
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.surface import Surface
 from cyfes.tables import input_paths
-from cyfes.uncertainty import ErrorRequest, Uncertainty
 from cyfes.weights import WeightSums
+
+if TYPE_CHECKING:
+    from cyfes.blockdensity import BlockDensity
+    from cyfes.uncertainty import ErrorRequest, Uncertainty
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
 FEW_SAMPLES = 10
@@ -163,7 +163,7 @@ class FreeEnergySurface(Surface):
             if explain:
                 raise InputError("--stream keeps no frames to measure the error of --explain with")
         elif bandwidth is None:
-            bandwidth, _ = automatic_bandwidth(
+            bandwidth = _automatic(
                 samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
             )
         h = positive("bandwidth", bandwidth, len(samples.names))
@@ -182,7 +182,7 @@ class FreeEnergySurface(Surface):
             tol=tol,
             tail=tail,
         )
-        errors = ErrorRequest(blocks, bootstrap) if error or blocks or bootstrap else None
+        errors = _error_request(error, blocks, bootstrap)
         if isinstance(samples, SampleStream):
             surface = cls._streamed(density, samples, h, kbt, units, errors)
         elif errors is not None:
@@ -246,7 +246,7 @@ class FreeEnergySurface(Surface):
         if bandwidth is None:
             span(values)
             logarithms = np.zeros(n) if log_w is None else log_w
-            bandwidth, _ = automatic_bandwidth(values, logarithms, periods, names)
+            bandwidth = _automatic(values, logarithms, periods, names)
         h = positive("bandwidth", per_cv("bandwidth", bandwidth, d), d)
         request = _request(grid, lower, upper, bins_of_shape(shape, names, periods), None)
         density = Density(
@@ -261,11 +261,11 @@ class FreeEnergySurface(Surface):
             tail=tail,
             method=method,
         )
-        if not (error or blocks or bootstrap):
+        errors = _error_request(error, blocks, bootstrap)
+        if errors is None:
             return cls._summed(density, values, log_w, h, kbt, units, explain)
         some = np.zeros(n) if log_w is None else log_w
         frames = Samples(tuple(names), (None,) * d, values, some, WeightSums.of(some), n)
-        errors = ErrorRequest(blocks, bootstrap)
         return cls._in_blocks(density, frames, h, kbt, units, errors, explain, None)
 
     @classmethod
@@ -339,12 +339,12 @@ class FreeEnergySurface(Surface):
         bandwidth: np.ndarray,
         kbt: float,
         units: str,
-        errors: ErrorRequest | None,
+        errors: "ErrorRequest | None",
     ) -> "FreeEnergySurface":
         """Return the surface of frames that are summed as they are read."""
         h = bandwidth[None, :]
         warn_if_coarse(density.grid, h, "kernels")
-        blocks = None if errors is None else BlockDensity(density, bandwidth, errors.blocks)
+        blocks = None if errors is None else _blocks_of(density, bandwidth, errors.blocks)
         extents, n_files = [], 0
         for values, log_w in samples.chunks(density.grid):
             if blocks is None:
@@ -358,7 +358,9 @@ class FreeEnergySurface(Surface):
         surface = cls.from_density(density, bandwidth, kbt, units)
         lows, highs = zip(*extents)
         surface = surface.reached(lambda: (np.min(lows, axis=0), np.max(highs, axis=0)))
-        return surface if blocks is None else surface._with_errors(blocks, errors)
+        if blocks is None or errors is None:
+            return surface
+        return surface._with_errors(blocks, errors)
 
     @classmethod
     def _in_blocks(
@@ -368,14 +370,14 @@ class FreeEnergySurface(Surface):
         bandwidth: np.ndarray,
         kbt: float,
         units: str,
-        errors: ErrorRequest,
+        errors: "ErrorRequest",
         explain: bool,
         progress: Progress | None,
     ) -> "FreeEnergySurface":
         """Return the surface of all samples, summed in blocks, with its errors."""
         warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
         n_files = len(samples.ends) or 1
-        blocks = BlockDensity(density, bandwidth, errors.blocks, len(samples), n_files)
+        blocks = _blocks_of(density, bandwidth, errors.blocks, len(samples), n_files)
         for rows in samples.files():
             for start in range(rows.start, rows.stop, FRAMES):
                 part = slice(start, min(start + FRAMES, rows.stop))
@@ -388,11 +390,9 @@ class FreeEnergySurface(Surface):
         )
         return surface._with_errors(blocks, errors)
 
-    def _with_errors(
-        self, blocks: BlockDensity, errors: ErrorRequest | None
-    ) -> "FreeEnergySurface":
+    def _with_errors(self, blocks: "BlockDensity", errors: "ErrorRequest") -> "FreeEnergySurface":
         """Return itself with the errors that its blocks tell; warn where these are too small."""
-        found = blocks.uncertainty(errors or ErrorRequest())
+        found = blocks.uncertainty(errors)
         if found.problem:
             warnings.warn(
                 f"the errors are lower bounds: {found.problem}",
@@ -401,7 +401,7 @@ class FreeEnergySurface(Surface):
             )
         return self.with_uncertainty(found)
 
-    def with_uncertainty(self, found: Uncertainty) -> "FreeEnergySurface":
+    def with_uncertainty(self, found: "Uncertainty") -> "FreeEnergySurface":
         """Return itself with the errors that blocks on its grid tell."""
         # Blocks reach a little farther than the density, where F is inf.
         known = np.isfinite(self.values)
@@ -520,6 +520,35 @@ def _histogram_surfaces(
         yield FreeEnergySurface(grid, values, kbt, slopes, **_told_by(density))
 
 
+# What only some surfaces need is imported when they do, for quick starts of the others.
+
+
+def _automatic(
+    values: np.ndarray,
+    log_weights: np.ndarray,
+    periods: np.ndarray,
+    names: Sequence[str],
+    sums: WeightSums | None = None,
+) -> np.ndarray:
+    from cyfes.bandwidth import automatic_bandwidth
+
+    return automatic_bandwidth(values, log_weights, periods, names, sums).widths
+
+
+def _error_request(error: bool, blocks: int | None, bootstrap: int) -> "ErrorRequest | None":
+    if not (error or blocks or bootstrap):
+        return None
+    from cyfes.uncertainty import ErrorRequest
+
+    return ErrorRequest(blocks, bootstrap)
+
+
+def _blocks_of(density: Density, bandwidth: np.ndarray, *counts: Any) -> "BlockDensity":
+    from cyfes.blockdensity import BlockDensity
+
+    return BlockDensity(density, bandwidth, *counts)
+
+
 def _weighted(
     paths: Samples | SampleStream | str | PathLike | Sequence[str | PathLike],
     kbt: float,
@@ -534,6 +563,8 @@ def _weighted(
         raise InputError("weights= and hills= need COLVAR files, and no stream")
     if weights is None:
         raise InputError("hills= needs weights=: 'tiwary', 'final' or 'static'")
+    from cyfes.hillweights import read_weighted
+
     return read_weighted(paths, kbt, weights, hills, selection, n_threads=n_threads)
 
 

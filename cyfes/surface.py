@@ -12,7 +12,6 @@ from cyfes.interpolation import at_fixed, linear
 from cyfes.landscape import local_minima, log_sum_exp
 from cyfes.provenance import Provenance
 from cyfes.surfacefile import SurfaceFiles
-from cyfes.uncertainty import Uncertainty
 from cyfes.units import UNIT_LABELS
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from cyfes.basins import Basins
     from cyfes.comparison import Difference
     from cyfes.pathway import Pathway
+    from cyfes.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Surface(SurfaceFiles):
     computed_on: str = ""
     explanation: tuple[tuple[str, str], ...] = ()
     error: np.ndarray | None = None
-    uncertainty: Uncertainty | None = None
+    uncertainty: "Uncertainty | None" = None
     provenance: Provenance | None = None
 
     def __post_init__(self) -> None:
@@ -127,7 +127,7 @@ class Surface(SurfaceFiles):
             free = self.values - kbt * np.log(blocks.mean(rows) / blocks.mean())
         return np.where(np.isnan(free), np.inf, free)
 
-    def _blocks(self, what: str) -> Uncertainty:
+    def _blocks(self, what: str) -> "Uncertainty":
         if self.uncertainty is None:
             raise InputError(f"{what} needs a surface made with error=True")
         return self.uncertainty

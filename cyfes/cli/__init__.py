@@ -1,6 +1,7 @@
 """The command line: a small parser; each command in a module of its own.
 
-Only the command that runs is imported, after its options were read, so that ``--help`` is quick.
+Only the options of the command that runs are declared, and only then is it imported: a program
+that is called from loops must start quickly.
 """
 
 import argparse
@@ -9,19 +10,12 @@ import shlex
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from types import ModuleType
 
 from cyfes import __version__
-from cyfes.cli import (
-    console,
-    course_options,
-    landscape_options,
-    options,
-    surface_options,
-    weights_options,
-)
+from cyfes.cli import console
 from cyfes.cli.words import Command, Parser
 from cyfes.errors import CyfesError, CyfesWarning, extension_error
 
@@ -41,6 +35,18 @@ COMMANDS = {
     "info": "how a file was made; or version, instruction set, threads and libraries",
 }
 
+#: The modules that declare the options of commands, where it is not ``cyfes.cli.options``.
+DECLARED_IN = {
+    "weights": "weights_options",
+    "converge": "course_options",
+    "minima": "landscape_options",
+    "path": "landscape_options",
+    "project": "surface_options",
+    "slice": "surface_options",
+    "assign": "surface_options",
+    "diff": "surface_options",
+}
+
 DESCRIPTION = "Free energy surfaces from enhanced-sampling data (PLUMED HILLS and COLVAR files)."
 #: Those of cyfes.compat, which would load NumPy for a line of help.
 OLD_FLAGS = (
@@ -53,8 +59,8 @@ EPILOG = (
 )
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of all commands."""
+def build_parser(chosen: Collection[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser of all commands, with the options of the ``chosen`` ones."""
     parser = Parser("cyfes", description=DESCRIPTION, epilog=EPILOG)
     parser.add_argument("--version", action="version", version=f"cyfes {__version__}")
     commands = parser.add_subparsers(
@@ -67,15 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
             description=text[0].upper() + text[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        modules = (
-            options,
-            course_options,
-            surface_options,
-            landscape_options,
-            weights_options,
-        )
-        module = next(m for m in modules if hasattr(m, f"add_{name}"))
-        getattr(module, f"add_{name}")(command)
+        if name in chosen:
+            declared_in = import_module(f"cyfes.cli.{DECLARED_IN.get(name, 'options')}")
+            getattr(declared_in, f"add_{name}")(command)
     return parser
 
 
@@ -123,10 +123,10 @@ def _ended(how: str, number: int) -> int:
 
 
 def _run(arguments: list[str]) -> None:
-    parsed = build_parser().parse_args(arguments)
+    parsed = build_parser(arguments).parse_args(arguments)
     parsed.command_line = shlex.join(["cyfes", *arguments])
     outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto", "saddles")}
-    console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
+    console.report.begin(on_stderr=bool(outputs & set(console.STDOUT)))
     _imported(f"cyfes.cli.{parsed.command}").run(parsed)
 
 

@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from cyfes.backend import choose
-from cyfes.bandwidth import automatic_bandwidth
 from cyfes.cli.console import ProgressBar, notes, report
-from cyfes.crossvalidation import free_energy_bandwidth
 from cyfes.errors import InputError, shortened
 from cyfes.grid import GridRequest
 from cyfes.reweight import Samples, SampleStream
@@ -240,10 +238,7 @@ def sampled_bandwidth(
     if given in (None, ["auto"], ["auto-f"]):
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
-        rule = free_energy_bandwidth if given == ["auto-f"] else automatic_bandwidth
-        return rule(
-            samples.values, samples.log_weights, samples.periods, samples.names, samples.sums
-        )
+        return _found_bandwidth(samples, for_free_energy=given == ["auto-f"])
     widths = positives(given, "--sigma") or []
     if len(widths) != len(samples.names):
         raise InputError(
@@ -251,6 +246,14 @@ def sampled_bandwidth(
             f"({','.join(samples.names)})"
         )
     return np.array(widths, float), "given"
+
+
+def _found_bandwidth(samples: Samples, for_free_energy: bool) -> tuple[np.ndarray, str]:
+    from cyfes.bandwidth import automatic_bandwidth
+    from cyfes.crossvalidation import free_energy_bandwidth
+
+    rule = free_energy_bandwidth if for_free_energy else automatic_bandwidth
+    return rule(samples.values, samples.log_weights, samples.periods, samples.names, samples.sums)
 
 
 def counts(dropped: Mapping[str, int]) -> str:

@@ -10,6 +10,9 @@ from typing import TextIO
 
 from cyfes.errors import CyfesWarning, OutputError, printable, shortened
 
+#: What an output file is called that is none.
+STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
+
 #: Longest text of a line, in characters.
 MAX_LINE = 480
 

@@ -2,10 +2,8 @@
 
 import argparse
 
+from cyfes.cli.console import STDOUT
 from cyfes.cli.words import Box, Files, List
-
-#: What an output file is called that is none.
-STDOUT = ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1")
 
 #: Ends of the names of pictures.
 PICTURES = (".png", ".pdf", ".svg")

@@ -23,7 +23,7 @@ from cyfes.cli.common import (
     thermal,
     where,
 )
-from cyfes.cli.options import STDOUT
+from cyfes.cli.console import STDOUT
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
 from cyfes.grid import Grid, GridRequest

@@ -4,7 +4,6 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 import numpy as np
 
@@ -200,6 +199,8 @@ def _rounded(bound: float, side: int, step: float, cut: float) -> str:
     text = f"{bound:.{DIGITS}g}"
     if not math.isfinite(bound) or abs(float(text) - bound) <= cut * step:
         return text
+    from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal  # seldom needed
+
     for digits in range(DIGITS, 18):
         context = Context(digits, ROUND_CEILING if side > 0 else ROUND_FLOOR)
         outwards = float(context.plus(Decimal(bound)))
