@@ -112,6 +112,19 @@ def test_both_recipes_test_the_same(platform):
     assert ["pip", *commands["requirements"]["run"]] == v0["requires"]
 
 
+def test_shipped_tests_have_what_they_read():
+    shipped = render(RECIPE / "meta.yaml", VARIANTS["None"], "linux-64")["test"]["source_files"]
+    files = {path for pattern in shipped for path in ROOT.glob(pattern)}
+    tests = ROOT / "tests"
+    helpers = {path.stem: path for path in tests.glob("*.py")}
+    for path in files & set(tests.glob("*.py")):
+        text = path.read_text()
+        imported = set(re.findall(r"^(?:from|import) (\w+)", text, re.MULTILINE)) & set(helpers)
+        assert {helpers[name] for name in imported} <= files, path
+        # Their data are not shipped, but for those of check_package.py.
+        assert not re.search(r'(\(__file__\)\.parent|TESTS) / "data"', text), path
+
+
 def test_both_recipes_are_about_the_same():
     v0, v1 = (yaml.safe_load(_about(path)) for path in (RECIPE / "meta.yaml", RECIPE_V1))
     names = {"homepage": "home", "documentation": "doc_url", "repository": "dev_url"}
