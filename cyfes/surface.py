@@ -140,6 +140,25 @@ class Surface(SurfaceFiles):
         lowest = self.minimum
         return replace(self, values=self.values - (lowest if np.isfinite(lowest) else 0.0))
 
+    def relative_to(self, reference: Sequence[float] | None = None) -> Self:
+        """Return F(s) - F(reference), with the errors of these differences if F has errors.
+
+        Of the grid point nearest to the ``reference``, one number per CV; None: the lowest point.
+        Raises InputError as ``error_of_difference``, and for a surface whose errors were read.
+        """
+        if reference is None:
+            lowest = np.where(np.isfinite(self.values), self.values, np.inf).argmin()
+            at = tuple(int(i) for i in np.unravel_index(lowest, self.grid.shape))
+        else:
+            at = self.grid.index_of(reference)
+        point = [float(axis[i]) for axis, i in zip(self.grid.axes, at)]
+        if not np.isfinite(self.values[at]):
+            raise InputError(f"F is not finite at the reference {tuple(point)}")
+        error = None if self.error is None else self.error_of_difference(point)
+        told = ", ".join(f"{name}={x:g}" for name, x in zip(self.grid.names, point))
+        made = self._then("reference", told)
+        return replace(self, values=self.values - self.values[at], error=error, provenance=made)
+
     def scaled(self, factor: float, units: str) -> Self:
         """Return the surface with all its energies times ``factor``, in another unit."""
         slopes = self.derivatives

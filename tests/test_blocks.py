@@ -1,6 +1,7 @@
 """Sums over blocks: laws of joining, errors against plain NumPy, and what they need."""
 
 import math
+from dataclasses import replace
 from itertools import chain, pairwise
 
 import numpy as np
@@ -302,6 +303,24 @@ def test_the_error_of_a_difference_is_that_of_the_replicas():
     seen[at] = False
     raised = surface.error[seen] / (2.0 * surface.uncertainty.blocks.relative_error()[seen])
     np.testing.assert_allclose(found[seen], raised * replicas.std(axis=0)[seen], rtol=0.12)
+
+
+def test_a_surface_relative_to_a_point():
+    surface = FreeEnergySurface.from_colvar(
+        samples(400), kbt=2.0, bandwidth=H, grid=GRID, blocks=10
+    )
+    found = surface.relative_to((0.1, -0.2))
+    at = GRID.index_of((0.1, -0.2))
+    np.testing.assert_array_equal(found.values, surface.values - surface.values[at])
+    np.testing.assert_array_equal(found.error, surface.error_of_difference((0.1, -0.2)))
+    lowest = surface.relative_to()
+    assert lowest.minimum == 0.0
+    np.testing.assert_array_equal(lowest.values, surface.shifted().values)
+    assert lowest.error[lowest.values == 0.0] == pytest.approx([0.0], abs=1e-12)
+    with pytest.raises(InputError, match="made with error=True"):
+        replace(surface, uncertainty=None).relative_to()
+    with pytest.raises(InputError, match="not finite at the reference"):
+        replace(surface, values=np.full(GRID.shape, np.inf)).relative_to()
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,39 @@ def test_an_error_column_comes_with_the_option(tmp_path, capsys):
     assert run(capsys, "plot", fes, "-o", tmp_path / "fes.png")[0] == 0
 
 
+@pytest.mark.parametrize(("reference", "point"), [("0.5", (0.5,)), ("minimum", None)])
+def test_errors_of_differences_are_written(tmp_path, capsys, reference, point):
+    path = write_colvar(tmp_path / "COLVAR", n=3000)
+    fes = tmp_path / "fes.dat"
+    options = [path, "--cv", "phi", "--kt", 2.5, "--error", "--reference", reference]
+    code, _, err = run(capsys, "reweight", *options, "--outfile", fes)
+    assert (code, err) == (0, "")
+    assert "reference" in fes.read_text()
+    read = FreeEnergySurface.read(fes)
+    python = FreeEnergySurface.from_colvar(path, kbt=2.5, cv=["phi"], error=True)
+    expected = python.relative_to(point)
+    np.testing.assert_allclose(read.values, expected.values, atol=1e-8)
+    np.testing.assert_allclose(read.error, expected.error, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--reference", "0,0"], "a position has 1 numbers"),
+        (["--reference", "x"], "--reference"),
+        (["--reference", "minimum", "--mintozero"], "give one of them"),
+    ],
+)
+def test_a_reference_that_cannot_be_is_refused(tmp_path, capsys, more, words):
+    path = write_colvar(tmp_path / "COLVAR", n=3000)
+    options = [path, "--cv", "phi", "--kt", 2.5, *more, "--outfile", tmp_path / "fes.dat"]
+    code, _, err = run(capsys, "reweight", *options)
+    assert code == 2
+    assert words in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
 # Known answers
 
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import archive
@@ -22,6 +23,8 @@ from commands import WheelError, run
 
 CHECKS = ("install", "linker", "surface", "maps", "info", "beside", "tests")
 MODULES = {"scikit-learn": "sklearn"}
+#: Environments that are made and tested at a time: most of it is pip and a single thread.
+AT_ONCE = 2
 #: From the source distribution: the tests and what they compile; not the package, not the build.
 SUITE = ("tests", "kernels", "pyproject.toml")
 
@@ -65,17 +68,19 @@ def verify(wheel: Path, sdist: Path, arguments: Namespace) -> None:
     problems = [*sizes.problems(wheel), *archive.record_problems(wheel)]
     problems += licensing.problems(wheel)
     problems += [*abi3_problems(wheel), *artifact_problems(wheel, sdist)]
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder:
+    made = environments.makers(wheel.resolve(), sdist.resolve(), with_cuda, arguments.beside)
+    makers = {name: make for name, make in made if name in chosen}
+    rows = [Row(name, checks.SUBSET) for name in makers]
+    if rows and not arguments.quick:  # all tests once; in the others those that meet the libraries
+        rows[0].files = ("tests",)
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(AT_ONCE) as pool:
         suite = unpack_suite(sdist, Path(folder))
-        makers = environments.makers(wheel.resolve(), sdist.resolve(), with_cuda, arguments.beside)
-        for name, make in makers:
-            if name in chosen:
-                # All tests once; in the others those that meet the libraries.
-                part = arguments.quick or rows
-                row = Row(name, checks.SUBSET if part else ("tests",))
-                examine(row, make, Path(folder, name), suite, with_cuda, arguments.beside)
-                rows.append(row)
+
+        def examined(row: Row) -> None:
+            place = Path(folder, row.name)
+            examine(row, makers[row.name], place, suite, with_cuda, arguments.beside)
+
+        list(pool.map(examined, rows))
     print(report(rows))
     print(blind_spots(chosen), flush=True)
     problems += [problem for row in rows for problem in row.problems]

@@ -109,6 +109,12 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         help="also the standard error of F, from blocks of successive frames: a column of the "
         "output, a band or a panel of --plot",
     )
+    errors.add_argument(
+        "--reference",
+        metavar="S,S,...|minimum",
+        help="F and its error are those of F(s) - F(this point), one value per CV, or the lowest "
+        "point; what both points share cancels in the error (default: of F itself)",
+    )
     add_blocks(errors)
     output = _add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
