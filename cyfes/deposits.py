@@ -9,8 +9,9 @@ import numpy as np
 
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.hills import Hills
+from cyfes.restarts import parts_of
 from cyfes.reweight import Samples
-from cyfes.walkers import time_order
+from cyfes.walkers import run_order
 
 #: By which share of the time between hills times may differ that are printed with few digits.
 ROUNDING = 1e-3
@@ -86,29 +87,24 @@ def _of_walkers(
     hills: Hills, times: np.ndarray, own: Sequence[slice], files: Sequence[slice]
 ) -> Deposits:
     """Each file of frames beside its file of hills."""
-    clocks = np.zeros(0) if hills.clocks is None else hills.clocks
-    order = time_order(hills.ends, clocks, hills.times)
+    order, merged = run_order(hills.ends, hills.times, hills.clocks, hills.centers)
     order = np.arange(len(hills)) if order is None else order
     rank = np.empty(len(hills) + 1, int)
     rank[order] = np.arange(len(hills))
     n_before = np.empty(len(times), int)
-    notes = []
+    notes = [f"HILLS: {merged}"] if merged else []
     for hill_rows, frame_rows in zip(own, files):
         counts, remark = _counts(hills.times[hill_rows], times[frame_rows])
         last = rank[hill_rows.stop - 1] + 1
         n_before[frame_rows] = np.append(rank[hill_rows], last)[counts]
         notes += [remark] if remark else []
-    n = len(own)
-    if not len(clocks) or np.isnan(clocks).any():
-        if _overlap(hills.times, own):
-            warnings.warn(
-                f"the times of {n} HILLS files overlap and no column clock tells what they are: "
-                "they are taken for walkers side by side; join the parts of one run to one file",
-                CyfesWarning,
-                stacklevel=4,
-            )
-    else:
-        notes.append(f"{n} HILLS files are merged by their clocks, as those of walkers")
+    if (hills.clocks is None or np.isnan(hills.clocks).any()) and _overlap(hills.times, own):
+        warnings.warn(
+            f"the times of {len(own)} HILLS files overlap and no column clock tells what they are: "
+            "they are taken for walkers side by side; join the parts of one run to one file",
+            CyfesWarning,
+            stacklevel=4,
+        )
     return Deposits(hills[order], n_before, tuple(dict.fromkeys(notes)))
 
 
@@ -116,7 +112,7 @@ def _of_one_run(hills: Hills, times: np.ndarray, files: Sequence[slice]) -> Depo
     """All hills as one file; frames of one file or more, walkers or parts of the run."""
     merged = hills
     if len(hills.ends) > 1:
-        order = time_order(hills.ends, hills.times)
+        order, _ = run_order(hills.ends, hills.times)
         merged = hills if order is None else hills[order]
         warnings.warn(
             f"{len(hills.ends)} HILLS and {len(files)} COLVAR files do not tell which walker a "
@@ -124,8 +120,8 @@ def _of_one_run(hills: Hills, times: np.ndarray, files: Sequence[slice]) -> Depo
             CyfesWarning,
             stacklevel=4,
         )
-    n_parts = len(_parts(merged.times))
-    apart = n_parts == 1 or all(len(_parts(times[rows])) == n_parts for rows in files)
+    n_parts = len(parts_of(merged.times))
+    apart = n_parts == 1 or all(len(parts_of(times[rows])) == n_parts for rows in files)
     notes, n_before = [], np.empty(len(times), int)
     for rows in files if apart else [slice(0, len(times))]:
         n_before[rows], remark = _counts(merged.times, times[rows])
@@ -138,19 +134,13 @@ def _overlap(times: np.ndarray, files: Sequence[slice]) -> bool:
     return any(times[b].min() < times[a].max() for a, b in pairwise(files))
 
 
-def _parts(times: np.ndarray) -> list[slice]:
-    """The rows between which time goes back."""
-    cuts = np.flatnonzero(np.diff(times) < 0) + 1
-    return [slice(a, b) for a, b in pairwise((0, *cuts.tolist(), len(times)))]
-
-
 def _counts(deposited: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, str]:
     """(how many hills were there before each frame, int64[n]; a remark, or "")."""
     before = frames - _slack(deposited)
-    parts = _parts(deposited)
+    parts = parts_of(deposited)
     if len(parts) == 1:
         return np.searchsorted(deposited, before), ""
-    mine = _parts(frames)
+    mine = parts_of(frames)
     if len(mine) != len(parts):
         raise InputError(
             f"time goes back {len(parts) - 1} times in the hills and {len(mine) - 1} times in the "

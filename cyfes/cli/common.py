@@ -38,6 +38,7 @@ __all__ = [
     "grid_request",
     "in_units",
     "integer",
+    "note_order",
     "notes",
     "number",
     "number_of_blocks",
@@ -251,6 +252,11 @@ def sampled_bandwidth(
             f"({','.join(samples.names)})"
         )
     return np.array(widths, float), "given"
+
+
+def note_order(remark: str) -> None:
+    """Note in which order several files were taken, if that is not the one they were given in."""
+    notes([f"{remark}; --order files takes them one after another"] if remark else [])
 
 
 def counts(dropped: Mapping[str, int]) -> str:

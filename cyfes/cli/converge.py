@@ -14,6 +14,7 @@ from cyfes.cli.common import (
     grid_request,
     in_units,
     integer,
+    note_order,
     notes,
     number_of_blocks,
     positive,
@@ -128,7 +129,7 @@ def _of_hills(
     }
     if arguments.order == "time":
         hills, remark = hills_in_order(hills)
-        notes([remark] if remark else [])
+        note_order(remark)
     report(read)
     return convergence_of_hills(
         hills,
@@ -159,7 +160,7 @@ def _of_frames(
     notes(samples.notes)
     if arguments.order == "time":
         samples, remark = samples_in_order(samples)
-        notes([remark] if remark else [])
+        note_order(remark)
     bandwidth, rule = sampled_bandwidth(arguments, samples)
     report(
         {

@@ -1,0 +1,83 @@
+"""Restarts: the parts of a run, between which time goes back, and rows that a later part has again.
+
+A run that goes on from an older checkpoint writes the time since then again. METAD reads all hills
+of its file at a restart, whatever their time (PLUMED 2.10, METAD with RESTART and no GRID_RFILE):
+the old ones stay part of the bias, and dropping them would differ from it and from sum_hills.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from cyfes.errors import InputError
+
+#: What can be done with rows that a restart has again: the first is the default.
+ON_OVERLAP = ("keep", "drop", "raise")
+
+#: Why rows are dropped.
+OVERLAP = "in the overlap of a restart"
+
+
+def check_on_overlap(on_overlap: str) -> None:
+    """Raise InputError unless it is one of ON_OVERLAP."""
+    if on_overlap not in ON_OVERLAP:
+        raise InputError(f"on_overlap is one of {', '.join(ON_OVERLAP)}; got {on_overlap!r}")
+
+
+def parts_of(times: np.ndarray) -> list[slice]:
+    """Return the rows between which time goes back; one slice where it does not."""
+    cuts = np.flatnonzero(np.diff(times) < 0) + 1
+    return [slice(a, b) for a, b in pairwise((0, *cuts.tolist(), len(times)))]
+
+
+def superseded(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return which rows of the parts of a run, by their times, a later part has again, bool[n] each.
+
+    A part that begins at time t goes on from a checkpoint there: rows of the parts before, from t
+    on, are superseded. One that begins no later than the first of them has a clock that begins
+    anew, and supersedes nothing.
+    """
+    found = [np.zeros(len(times), bool) for times in parts]
+    base = 0
+    for k in range(1, len(parts)):
+        if not parts[k][0] > parts[base][0]:
+            base = k
+            continue
+        for mask, times in zip(found[base:k], parts[base:k]):
+            mask |= times >= parts[k][0]
+    return found
+
+
+def are_parts(files: Sequence[np.ndarray]) -> bool:
+    """Return whether files, by their times, are parts of one run: each begins after the one before.
+
+    Walkers begin together.
+    """
+    return len(files) > 1 and all(len(a) and len(b) and b[0] > a[0] for a, b in pairwise(files))
+
+
+def overlap_of(files: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return which rows of each file, by their times, are superseded, bool[n] each.
+
+    Within each file; where the files are parts of one run, also by the files behind it.
+    """
+    parts = [[times[rows] for rows in parts_of(times)] for times in files]
+    if not are_parts(files):
+        return [np.concatenate(superseded(of_file)) for of_file in parts]
+    every = superseded([part for of_file in parts for part in of_file])
+    ends = np.cumsum([len(of_file) for of_file in parts]).tolist()
+    return [np.concatenate(every[a:b]) for a, b in pairwise((0, *ends))]
+
+
+def told(path: str, times: np.ndarray, dropped: np.ndarray) -> str:
+    """Return one sentence about the rows of a file that were dropped, by their times, or ""."""
+    n = int(dropped.sum())
+    if not n:
+        return ""
+    low, high = times[dropped].min(), times[dropped].max()
+    rows = "1 row is" if n == 1 else f"{n} rows are"
+    return (
+        f"{path}: {rows} dropped, of times {low:g} to {high:g}, which a restart has again "
+        "(--on-overlap drop)"
+    )
