@@ -5,15 +5,19 @@ of its file at a restart, whatever their time (PLUMED 2.10, METAD with RESTART a
 the old ones stay part of the bias, and dropping them would differ from it and from sum_hills.
 """
 
+import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 
-from cyfes.errors import InputError
+from cyfes.errors import CyfesWarning, InputError
 
 #: What can be done with rows that a restart has again: the first is the default.
 ON_OVERLAP = ("keep", "drop", "raise")
+
+#: The remedies of an error.
+CHOICES = "--on-overlap keep takes all rows, drop leaves out those that the restart has again"
 
 #: Why rows are dropped.
 OVERLAP = "in the overlap of a restart"
@@ -32,7 +36,7 @@ def parts_of(times: np.ndarray) -> list[slice]:
 
 
 def superseded(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return which rows of the parts of a run, by their times, a later part has again, bool[n] each.
+    """Return which rows of the parts of a run, by their times, a later one has again, bool[n] each.
 
     A part that begins at time t goes on from a checkpoint there: rows of the parts before, from t
     on, are superseded. One that begins no later than the first of them has a clock that begins
@@ -44,8 +48,8 @@ def superseded(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
         if not parts[k][0] > parts[base][0]:
             base = k
             continue
-        for mask, times in zip(found[base:k], parts[base:k]):
-            mask |= times >= parts[k][0]
+        for i in range(base, k):
+            found[i] |= parts[i] >= parts[k][0]
     return found
 
 
@@ -70,14 +74,36 @@ def overlap_of(files: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.concatenate(every[a:b]) for a, b in pairwise((0, *ends))]
 
 
-def told(path: str, times: np.ndarray, dropped: np.ndarray) -> str:
-    """Return one sentence about the rows of a file that were dropped, by their times, or ""."""
-    n = int(dropped.sum())
+def overlap_note(
+    path: str, times: np.ndarray, again: np.ndarray, on_overlap: str, why: str = ""
+) -> str:
+    """Return one sentence about the rows of a file that are there ``again``, or "".
+
+    ``times`` float64[n] and ``again`` bool[n] are of all its rows; ``why``: they are kept.
+    """
+    n = int(again.sum())
     if not n:
         return ""
-    low, high = times[dropped].min(), times[dropped].max()
-    rows = "1 row is" if n == 1 else f"{n} rows are"
-    return (
-        f"{path}: {rows} dropped, of times {low:g} to {high:g}, which a restart has again "
-        "(--on-overlap drop)"
-    )
+    low, high = times[again].min(), times[again].max()
+    rows = f"{n} row{'s' * (n > 1)} of times {low:g} to {high:g}"
+    if on_overlap == "drop":
+        return f"{path}: {rows} dropped, which a restart has again (--on-overlap drop)"
+    return f"{path}: a restart has {rows} again; kept{why} (--on-overlap drop leaves them out)"
+
+
+def check_much(path: str, again: np.ndarray) -> None:
+    """Warn if a restart has most of a file again, by a mask of its rows that are dropped."""
+    if 2 * again.sum() > len(again):
+        warnings.warn(
+            f"{path}: {again.sum()} of {len(again)} rows are dropped, as a later part begins soon "
+            "after the first: if its clock began anew, --on-overlap keep is right",
+            CyfesWarning,
+            stacklevel=4,
+        )
+
+
+def refuse_overlap(paths: Sequence[str], overlap: Sequence[np.ndarray]) -> None:
+    """Raise InputError for the first file of which the files behind it have rows again."""
+    for path, again in zip(paths, overlap):
+        if again.any():
+            raise InputError(f"{path}: the next file has {again.sum()} rows again; {CHOICES}")

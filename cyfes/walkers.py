@@ -96,10 +96,9 @@ def _time_keys(times: np.ndarray, files: Sequence[slice], quiet: bool) -> list[n
     """What rows are sorted by without clocks: the part of the run, then time within it."""
     parts = [parts_of(times[rows]) for rows in files]
     if len({len(of_file) for of_file in parts}) == 1:
-        number = np.concatenate(
-            [np.full(rows.stop - rows.start, k) for of_file in parts for k, rows in enumerate(of_file)]
-        )
-        return [number, times]
+        sizes = [[rows.stop - rows.start for rows in of_file] for of_file in parts]
+        numbers = [np.repeat(np.arange(len(of_file)), of_file) for of_file in sizes]
+        return [np.concatenate(numbers), times]
     if not quiet:
         _warn(
             f"time goes back {_counts(parts)} times in the {len(files)} files, so that their order "
@@ -118,8 +117,7 @@ def _rising(clock: np.ndarray, files: Sequence[slice]) -> np.ndarray:
 
 
 def _ranks(values: np.ndarray, files: Sequence[slice]) -> np.ndarray:
-    """A number for the rows of each file that does not depend on the order of the files, int64[n].
-    """
+    """A number for each row, the same in a file whatever the order of the files, int64[n]."""
     heads = [values[rows][:HEAD].tobytes() for rows in files]
     place = {k: rank for rank, k in enumerate(sorted(range(len(heads)), key=heads.__getitem__))}
     sizes = [rows.stop - rows.start for rows in files]

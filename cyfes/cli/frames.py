@@ -39,7 +39,8 @@ _OF_FRAMES = {
     **dict.fromkeys(("cv", "period", "bias", "logweights", "sigma", "start", "stop", "blocks")),
     **dict.fromkeys(("min", "max", "bin", "spacing", "weights", "hills", "biasfactor", "heights")),
     **dict.fromkeys(("rbias", "no_bias"), False),
-    **{"on_bad": "raise", "skip": "0", "every": "1", "tol": "1e-11", "tail": "30"},
+    **{"on_bad": "raise", "on_overlap": "keep", "skip": "0", "every": "1"},
+    **{"tol": "1e-11", "tail": "30"},
 }
 
 
@@ -136,7 +137,12 @@ def hills_of(arguments: argparse.Namespace) -> Hills | None:
     if arguments.hills is None:
         return None
     threads = integer(arguments.threads, "--threads")
-    hills = read_hills(files(arguments.hills), on_bad=arguments.on_bad, n_threads=threads)
+    hills = read_hills(
+        files(arguments.hills),
+        on_bad=arguments.on_bad,
+        on_overlap=arguments.on_overlap,
+        n_threads=threads,
+    )
     notes([*hills.notes, *([f"hills dropped: {counts(hills.dropped)}"] if hills.dropped else [])])
     biasfactor = number(arguments.biasfactor, "--biasfactor")
     if biasfactor is not None:

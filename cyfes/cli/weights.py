@@ -32,6 +32,7 @@ from cyfes.weightsfile import WeightsTable
 def run(arguments: argparse.Namespace) -> None:
     """Write the weights of frames as the options say."""
     path = arguments.outfile or "weights.dat"
+    arguments.files = files((), arguments.files)
     check_output(path, inputs(arguments))
     made = Provenance.of(arguments.command_line, inputs(arguments))
     kbt = thermal(arguments)
@@ -71,7 +72,7 @@ def _read(arguments: argparse.Namespace, regions: TwoRegions | None, kbt: float)
     request = grid_request(arguments)
     given = (request.lower, request.upper, request.bins, request.spacing)
     return read_hill_bias(
-        files((), arguments.files),
+        arguments.files,
         hills,
         kbt,
         selection(arguments, names),
