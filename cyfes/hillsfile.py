@@ -1,10 +1,8 @@
 """HILLS files: what a row means, and what must not change between rows and files."""
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 from os import PathLike
 from typing import Literal
 
@@ -12,7 +10,7 @@ import numpy as np
 
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import MAX_DIMS
-from cyfes.hillparts import clocks_of, without_overlap
+from cyfes.hillparts import joined, without_overlap
 from cyfes.hills import KERNELS, Hills
 from cyfes.restarts import check_on_overlap
 from cyfes.rowfilter import TimeWatch
@@ -109,22 +107,7 @@ def _joined(names: Sequence[str], parts: list[Hills], on_overlap: str) -> Hills:
         bounds = tuple(map(more_exact, bounds, part.bounds))
     _check_copies(names, parts)
     parts = without_overlap(names, parts, on_overlap)
-    covariances = [part.covariances for part in parts if part.covariances is not None]
-    hills = replace(
-        parts[0],
-        bounds=bounds,
-        centers=np.concatenate([part.centers for part in parts]),
-        heights=np.concatenate([part.heights for part in parts]),
-        biasfactors=np.concatenate([part.biasfactors for part in parts]),
-        sigmas=np.concatenate([part.sigmas for part in parts]),
-        gaussian=np.concatenate([part.gaussian for part in parts]),
-        times=np.concatenate([part.times for part in parts]),
-        clocks=np.concatenate([clocks_of(part) for part in parts]),
-        ends=tuple(accumulate(len(part) for part in parts)),
-        covariances=np.concatenate(covariances) if covariances else None,
-        dropped=dict(sum((Counter(part.dropped) for part in parts), Counter())),
-        notes=tuple(note for part in parts for note in part.notes),
-    )
+    hills = replace(joined(parts), bounds=bounds)
     _warn_of_copies(hills)
     return replace(hills, notes=(*hills.notes, *_spikes(hills)))
 

@@ -101,8 +101,8 @@ def _matching(name: str) -> list[str]:
         raise InputError(f"no file matches {quoted(name)}{backups}")
     if len(wanted) < len(found):
         warnings.warn(
-            f"{quoted(name)}: {len(found) - len(wanted)} backups bck.* are left out; name those that "
-            "are part of the run",
+            f"{quoted(name)}: {len(found) - len(wanted)} backups bck.* are left out; name those "
+            "that are part of the run",
             CyfesWarning,
             stacklevel=2,
         )

@@ -199,8 +199,8 @@ def add_on_bad(group: argparse._ArgumentGroup) -> None:
         "--on-overlap",
         choices=("keep", "drop", "raise"),
         default="keep",
-        help="rows that a restart from an older checkpoint has again: keep all (default; METAD "
-        "reads all hills at a restart), drop the older ones, or stop (raise)",
+        help="rows that a restart from an older checkpoint has again: keep (default), as METAD "
+        "reads all hills at a restart, drop the older ones, or stop (raise)",
     )
 
 
