@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +11,8 @@ from cyfes.errors import CyfesWarning, InputError
 from cyfes.hills import Hills
 from cyfes.restarts import parts_of
 from cyfes.reweight import Samples
+from cyfes.selection import Selection
+from cyfes.tables import same_bounds
 from cyfes.walkers import run_order
 
 #: By which share of the time between hills times may differ that are printed with few digits.
@@ -158,6 +160,25 @@ def _slack(deposited: np.ndarray) -> float:
     gaps = np.diff(deposited)
     gaps = np.sort(gaps[gaps > 0])
     return ROUNDING * float(gaps[len(gaps) // 2]) if len(gaps) else 0.0
+
+
+def with_periods(samples: Samples, hills: Hills, selection: Selection) -> Samples:
+    """Return the frames with periods that only the hills tell.
+
+    Raises InputError if both tell different ones.
+    """
+    bounds = list(samples.bounds)
+    for i, name in enumerate(samples.names):
+        its = hills.bounds[hills.names.index(name)] if name in hills.names else None
+        if its is None or name in selection.period:
+            continue
+        mine = bounds[i] = bounds[i] or its
+        if not same_bounds(mine, its):
+            raise InputError(
+                f"the period of {name} is {mine[0]} to {mine[1]} in the frames, and {its[0]} to "
+                f"{its[1]} in the hills; mend the header that is wrong"
+            )
+    return replace(samples, bounds=tuple(bounds))
 
 
 def _check_met(found: Deposits, samples: Samples, times: np.ndarray) -> None:

@@ -34,7 +34,7 @@ from cyfes.grid import (
 from cyfes.hills import REACH, Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
-from cyfes.hillweights import read_weighted
+from cyfes.hillweights import AnyHills, read_weighted
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
@@ -118,7 +118,7 @@ class FreeEnergySurface(Surface):
         derivatives: bool = True,
         units: str = "kj/mol",
         weights: str | None = None,
-        hills: Hills | str | PathLike | Sequence[str | PathLike] | None = None,
+        hills: AnyHills | None = None,
         stream: bool = False,
         n_threads: int = 0,
         backend: str = "auto",
@@ -524,7 +524,7 @@ def _weighted(
     paths: Samples | SampleStream | str | PathLike | Sequence[str | PathLike],
     kbt: float,
     weights: str | None,
-    hills: Hills | str | PathLike | Sequence[str | PathLike] | None,
+    hills: AnyHills | None,
     selection: Selection,
     stream: bool,
     n_threads: int,
@@ -539,7 +539,8 @@ def _weighted(
 
 def _with_hills(paths: Any, hills: Any) -> Any:
     """The files of frames and of hills, where there are both."""
-    if hills is None or isinstance(hills, Hills) or isinstance(paths, Samples | SampleStream):
+    of_files = not isinstance(hills, Hills | None) and not any(isinstance(h, Hills) for h in hills)
+    if not of_files or isinstance(paths, Samples | SampleStream):
         return paths
     return [*input_paths(paths), *input_paths(hills)]
 

@@ -10,6 +10,9 @@ from cyfes.restarts import check_on_overlap
 from cyfes.tables import Bounds, Header, expect_kind
 from cyfes.units import parse_number
 
+#: What the biases of PBMETAD are called by most.
+PARALLEL = ("pb.", "pbmetad.")
+
 #: Columns that OPES prints and METAD does not: their bias has no c(t) to be taken off.
 _OPES_COLUMNS = (".zed", ".neff", ".nker")
 
@@ -265,6 +268,11 @@ def _biases_of(path: str, header: Header, only_rbias: bool) -> tuple[list[str], 
             )
         found.append(name)
     note = "".join(
+        f"{name} of PBMETAD grows while it runs, so that late frames weigh more: --weights final "
+        "with --hills, the hills of all CVs, takes the bias of the end"
+        for name in found[:1]
+        if name.startswith(PARALLEL)
+    ) or "".join(
         f"{name.removesuffix('.bias')}.rbias is used, not {name}, which grows with c(t) "
         f"(--bias {name} uses it)"
         for name in replaced[:1]

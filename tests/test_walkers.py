@@ -14,8 +14,10 @@ from plumed_files import report_of, run
 
 from cyfes.cli.common import files
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
+from cyfes.fes import FreeEnergySurface
 from cyfes.hillparts import were_in_bias
 from cyfes.hillsfile import read_hill_sets, read_hills
+from cyfes.hillweights import read_weighted
 from cyfes.restarts import overlap_of, parts_of, superseded
 from cyfes.reweight import SampleStream, read_samples
 from cyfes.selection import Selection
@@ -195,7 +197,7 @@ def test_shipped_walkers_are_merged_by_their_clocks(tmp_path):
 def test_dropping_the_overlap_leaves_the_run_that_went_on(steps, cut, back):
     times = np.cumsum(np.array(steps) + 1e-3)
     cut = min(max(cut, 1), len(times))
-    start = max(cut - back, 1)
+    start = max(cut - 2 - back, 1) if cut > 2 else cut
     joined = np.concatenate([times[:cut], times[start:]]) if start < len(times) else times
     again = overlap_of([joined])[0]
     assert joined[~again].tolist() == times.tolist()
@@ -418,6 +420,77 @@ def test_one_bias_is_of_one_set_of_cvs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileFormatError, match=r"CVs psi differ from phi in HILLS.phi; .*PBMETAD"):
         read_hills(pbmetad(tmp_path))
+
+
+def parallel(folder, n=40, shift=0.0):
+    """A PBMETAD run of phi and psi by its formulas: HILLS of each CV, COLVAR with pb.bias."""
+    rng = np.random.default_rng(5)
+    places = rng.normal(0, 1, (n, 2))
+    centers, heights, lines = ([], []), ([], []), []
+    for k, point in enumerate(places):
+        v = [
+            bias_at(x, c, h) * (GAMMA - 1) / GAMMA
+            for x, c, h in zip(point, centers, heights, strict=True)
+        ]
+        total = -KBT * math.log(sum(math.exp(-each / KBT) for each in v)) + shift
+        lines.append(f"{k + 1} {point[0]:.12f} {point[1]:.12f} {total:.12f}\n")
+        shares = [math.exp(-each / KBT) for each in v]
+        for i in (0, 1):
+            centers[i].append(point[i])
+            heights[i].append(0.8 * shares[i] / sum(shares) * math.exp(-v[i] / (GAMMA - 1) / KBT))
+    for name, c, h in zip(("phi", "psi"), centers, heights, strict=True):
+        write_run(folder / f"HILLS.{name}", np.arange(1, n + 1), c, h, name=name)
+    periods = PERIOD + PERIOD.replace("phi", "psi")
+    (folder / "COLVAR").write_text(f"#! FIELDS time phi psi pb.bias\n{periods}{''.join(lines)}")
+    final = [
+        [bias_at(x, c, h) * (GAMMA - 1) / GAMMA for x in places[:, i]]
+        for i, (c, h) in enumerate(zip(centers, heights, strict=True))
+    ]
+    return -np.log(np.exp(-np.array(final) / KBT).sum(axis=0))
+
+
+def test_final_weights_of_pbmetad(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    want = parallel(tmp_path)
+    found = read_weighted("COLVAR", KBT, "final", ["HILLS.phi", "HILLS.psi"])
+    np.testing.assert_allclose(found.log_weights, want, atol=1e-9)
+    sets = [hills for _, hills in read_hill_sets(["HILLS.psi", "HILLS.phi"])]
+    other = read_weighted("COLVAR", KBT, "final", sets)
+    np.testing.assert_allclose(other.log_weights, want, atol=1e-9)
+    code, out, _ = run(
+        capsys, "reweight", "COLVAR", "--cv", "phi", "--kt", KBT, "--weights", "final", "--hills",
+        "HILLS.*", "--sigma", 0.3,
+    )  # fmt: skip
+    assert code == 0
+    assert report_of(out)["weights"] == "final"
+    surface = FreeEnergySurface.from_colvar(
+        "COLVAR", kbt=KBT, cv=["phi"], weights="final", hills=sets, bandwidth=[0.3], bins=[30]
+    )
+    assert np.isfinite(surface.values).all()
+
+
+@pytest.mark.parametrize(
+    ("words", "match"),
+    [
+        (["reweight", "COLVAR", "--weights", "tiwary"], "has 'final' weights only, got 'tiwary'"),
+        (["weights", "COLVAR"], "which has no c(t)"),
+    ],
+)
+def test_what_pbmetad_does_not_have(tmp_path, capsys, monkeypatch, words, match):
+    monkeypatch.chdir(tmp_path)
+    parallel(tmp_path)
+    code, _, err = run(capsys, *words, "--kt", KBT, "--hills", "HILLS.*")
+    assert code == 2
+    assert match in err
+
+
+def test_a_bias_of_pbmetad_that_is_not_that_of_the_hills(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parallel(tmp_path, shift=0.5)
+    with pytest.warns(CyfesWarning, match=r"differ by 0.5 kBT \(RMS\): .* hills of all CVs"):
+        read_weighted("COLVAR", KBT, "final", ["HILLS.phi", "HILLS.psi"])
+    notes = read_samples("COLVAR", KBT, Selection(cv=["phi"])).notes
+    assert "pb.bias of PBMETAD grows while it runs" in notes[0]
 
 
 # Patterns

@@ -67,13 +67,19 @@ def _read(arguments: argparse.Namespace, regions: TwoRegions | None, kbt: float)
     """The bias of the hills at the frames, whose CVs are all that is named."""
     hills = hills_of(arguments)
     assert hills is not None  # --hills is required
-    wanted = split(arguments.cv) or list(hills.names)
+    if len(hills) > 1:
+        raise InputError(
+            f"the hills are of {', '.join(each.names[0] for each in hills)}, one bias each, as "
+            "those of PBMETAD, which has no c(t): 'cyfes reweight --weights final --hills ...'"
+        )
+    (own,) = hills
+    wanted = split(arguments.cv) or list(own.names)
     names = list(dict.fromkeys([*wanted, *(regions.names if regions else ())]))
     request = grid_request(arguments)
     given = (request.lower, request.upper, request.bins, request.spacing)
     return read_hill_bias(
         arguments.files,
-        hills,
+        own,
         kbt,
         selection(arguments, names),
         grid=None if all(part is None for part in given) else request,
