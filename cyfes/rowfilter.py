@@ -34,6 +34,7 @@ class TimeWatch:
         self.first: float | None = None
         self.going_back = ""
         self._last = -math.inf
+        self._anew = False
 
     def look(self, rows: Rows, time: np.ndarray) -> None:
         """Look at the times of the next rows, float64[len(rows)]."""
@@ -49,6 +50,7 @@ class TimeWatch:
         if self.going_back or not earlier.any():
             return
         at = int(np.argmax(earlier))
+        self._anew = bool(time[at] <= self.first)
         self.going_back = (
             f"time goes back from {time[at - 1] if at else before:g} to {time[at]:g} at line "
             f"{rows.line_of(at)}"
@@ -56,9 +58,10 @@ class TimeWatch:
 
     def note(self, on_overlap: str) -> str:
         """One sentence about what is done where time goes back, or ""."""
-        if not self.going_back or on_overlap == "drop":
+        if not self.going_back or (on_overlap == "drop" and not self._anew):
             return self.going_back
-        return f"{self.going_back}; all rows are kept"
+        why = ", as a clock that began anew" if on_overlap == "drop" else ""
+        return f"{self.going_back}; all rows are kept{why}"
 
     def refuse(self, path: str, on_overlap: str) -> None:
         """Raise FileFormatError if time goes back and that is to be an error."""
