@@ -21,20 +21,24 @@ from cyfes.tables import Rows, TableReader
 
 REPEATED = "repeated at a restart"
 
+#: Where all rows are kept that a restart has again.
+REMEDY = " (--on-overlap drop leaves out those that a restart has again)"
+
 
 class TimeWatch:
     """The time column of a file: whether it moves, and where it first goes back.
 
-    ``moves``: whether two rows differ in time. ``first``: time of the first row, None before it.
-    ``going_back``: where, or "".
+    ``moves``: whether two rows differ in time. ``first``: time of the first row, None before it;
+    ``last``: that of the last. ``going_back``: where, or "". ``anew``: whether it goes back to the
+    first time, as a clock that begins anew.
     """
 
     def __init__(self) -> None:
         self.moves = False
         self.first: float | None = None
         self.going_back = ""
-        self._last = -math.inf
-        self._anew = False
+        self.last = -math.inf
+        self.anew = False
 
     def look(self, rows: Rows, time: np.ndarray) -> None:
         """Look at the times of the next rows, float64[len(rows)]."""
@@ -43,14 +47,14 @@ class TimeWatch:
         if self.first is None:
             self.first = float(time[0])
         self.moves = self.moves or bool(np.any(time != self.first))
-        before, self._last = self._last, float(time[-1])
+        before, self.last = self.last, float(time[-1])
         earlier = np.empty(len(time), bool)
         np.less(time[1:], time[:-1], out=earlier[1:])
         earlier[0] = time[0] < before
         if self.going_back or not earlier.any():
             return
         at = int(np.argmax(earlier))
-        self._anew = bool(time[at] <= self.first)
+        self.anew = bool(time[at] <= self.first)
         self.going_back = (
             f"time goes back from {time[at - 1] if at else before:g} to {time[at]:g} at line "
             f"{rows.line_of(at)}"
@@ -58,7 +62,7 @@ class TimeWatch:
 
     def note(self, on_overlap: str) -> str:
         """One sentence about what is done where time goes back, or ""."""
-        if not self.going_back or (on_overlap == "drop" and not self._anew):
+        if not self.going_back or (on_overlap == "drop" and not self.anew):
             return self.going_back
         why = ", as a clock that began anew" if on_overlap == "drop" else ""
         return f"{self.going_back}; all rows are kept{why}"
@@ -91,7 +95,7 @@ class RowFilter:
     ) -> None:
         self.dropped: dict[str, int] = {}
         self._superseded = superseded
-        self._path = path
+        self.path = path
         self._names = ["time", *names] if timed else []
         self._selection = selection
         self._n = 0
@@ -103,8 +107,16 @@ class RowFilter:
     @property
     def notes(self) -> list[str]:
         """What a user may want to know, one sentence each."""
+        kept = self._selection.on_overlap == "keep"
         note = self._time.note(self._selection.on_overlap)
+        if note and kept and not self._time.anew:
+            note += REMEDY
         notes = [note] if note else []
+        if kept and self._before and self._goes_on_earlier():
+            notes.append(
+                f"begins at time {self._time.first:g}, before {self._before.path} has ended; all "
+                f"rows are kept{REMEDY}"
+            )
         if self._n > 1 and self._names and not self._time.moves:
             notes.append(f"time is {self._time.first:g} in all rows; no restart is looked for")
         elif self._n_equal:
@@ -113,6 +125,13 @@ class RowFilter:
                 "restart; all are kept"
             )
         return notes
+
+    def _goes_on_earlier(self) -> bool:
+        """Whether the file begins while the one before it runs."""
+        before = self._before._time if self._before else TimeWatch()
+        if self._time.first is None or before.first is None:
+            return False
+        return before.first < self._time.first < before.last
 
     def keep(self, rows: Rows, columns: Mapping[str, np.ndarray]) -> np.ndarray | None:
         """Return the mask of the rows to use, None for all."""
@@ -141,7 +160,7 @@ class RowFilter:
             if self._at_restart(rows, columns):
                 yield np.arange(len(rows)) == 0, REPEATED
             self._time.look(rows, time)
-            self._time.refuse(self._path, self._selection.on_overlap)
+            self._time.refuse(self.path, self._selection.on_overlap)
             if self._superseded is not None:
                 yield self._superseded[rows.numbers()], OVERLAP
             if start is not None:

@@ -291,6 +291,19 @@ def test_walkers_do_not_go_on_with_each_other(tmp_path):
     assert len(read_hills(paths, on_overlap="drop")) == 40
 
 
+def test_metad_reads_hills_behind_its_time_at_a_restart(tmp_path):
+    """The run of gen-restart began at time 0 again, with 1000 hills up to time 300 in HILLS."""
+    paths = []
+    for name in ("HILLS", "COLVAR"):
+        paths.append(tmp_path / name)
+        paths[-1].write_bytes(gzip.decompress((DATA / "gen-restart" / f"{name}.gz").read_bytes()))
+    hills = read_hills(paths[0])
+    rows = np.loadtxt(paths[1].read_text().splitlines(), comments="#!")
+    first = rows[np.flatnonzero(np.diff(rows[:, 0]) < 0) + 1]
+    all_before = -0.9 * hills[:1000].free_energy(first[:, 1:3])
+    np.testing.assert_allclose(all_before, first[:, 3], atol=2e-3)
+
+
 def test_a_restart_with_a_clock_that_began_anew_is_kept(tmp_path):
     text = gzip.decompress((DATA / "gen-restart" / "HILLS.gz").read_bytes())
     (tmp_path / "HILLS").write_bytes(text)
@@ -330,6 +343,8 @@ def test_frames_of_an_overlap_are_dropped_if_asked_for(tmp_path, in_files):
     paths, times, values = frames_of(tmp_path, in_files)
     kept = read_samples(paths, KBT, timed=True)
     assert len(kept) == 60
+    told = "begins at time 20, before" if in_files else "time goes back from 29 to 20 at line 37"
+    assert any(told in note and "--on-overlap drop" in note for note in kept.notes)
     found = read_samples(paths, KBT, Selection(on_overlap="drop"), timed=True)
     assert found.times.tolist() == times
     np.testing.assert_allclose(found.values[:, 0], values, atol=1e-9)
@@ -355,6 +370,21 @@ def test_frames_that_were_dropped_are_not_counted_in_a_trajectory(tmp_path):
     numbers = [n for part in SampleStream(paths, KBT, Selection(on_overlap="drop")).parts()
                for n in part.numbers().tolist()]  # fmt: skip
     assert numbers == list(range(50))
+
+
+def test_assigned_frames_of_a_restart_are_in_step_with_a_trajectory(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frames_of(tmp_path)
+    surface = FreeEnergySurface.from_colvar("C", kbt=KBT, bandwidth=[0.5], bins=[40])
+    surface.write("fes.dat")
+    words = ["assign", "C", "--fes", "fes.dat", "--kt", KBT]
+    code, _, err = run(capsys, *words)
+    assert code == 0
+    assert "rows and frames may be out of step (time goes back)" in err
+    code, _, err = run(capsys, *words, "--on-overlap", "drop")
+    assert code == 0
+    assert "out of step" not in err
+    assert np.loadtxt("assign.dat", comments="#")[:, 2].tolist() == list(range(50))
 
 
 def test_what_an_overlap_needs_of_a_file(tmp_path):

@@ -238,6 +238,8 @@ def _histogram(
     computing: dict[str, Any],
 ) -> tuple[Samples, Iterator[FreeEnergySurface]]:
     """The samples of --histo, and their surfaces, which are summed when they are asked for."""
+    if arguments.on_overlap != "keep":
+        raise InputError("--on-overlap is for hills, and --histo counts all rows: leave it out")
     threads, paths = computing["n_threads"], files(arguments.histo)
     made = Provenance.of(arguments.command_line, paths)
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
