@@ -25,6 +25,10 @@ OTHER_UNIT = 100
 #: may be.
 LEAST_MET, NEAR = 10, 0.5
 
+#: Frames nearer than this to the hill of their time, in sigma, are of the same walker, if so many
+#: are, as a share, and twice as many as for any other walker.
+SAME_PLACE, LEAST_SHARE = 0.05, 0.3
+
 
 @dataclass(frozen=True, eq=False)
 class Deposits:
@@ -42,9 +46,10 @@ class Deposits:
 def deposits_of(hills: Hills, samples: Samples) -> Deposits:
     """Return which hills the frames had, which must know their times.
 
-    As many files of hills as of frames are those of walkers, in the same order: hills count by
-    their clocks, else by time. Where time goes back in both, the run was restarted and kept its
-    hills. Raises InputError where times are missing or cannot be brought together.
+    Hills of several files are those of walkers, which count by their clocks, else by time. Which
+    one is beside a file of frames is told by the frames at the time of a hill, else, where there
+    are as many files of both, by their order. Where time goes back in both, the run was restarted
+    and kept its hills. Raises InputError where times are missing or cannot be brought together.
     """
     times = samples.times
     if times is None or np.isnan(times).any() or np.isnan(hills.times).any():
@@ -57,8 +62,11 @@ def deposits_of(hills: Hills, samples: Samples) -> Deposits:
     _check_unit(hills.times, times)
     files = list(samples.files())
     own = [slice(a, b) for a, b in pairwise((0, *(hills.ends or (len(hills),))))]
-    if len(own) > 1 and len(own) == len(files):
-        found = _of_walkers(hills, times, own, files)
+    beside = _beside(hills, samples, own, files) if len(own) > 1 else None
+    if beside is None and len(own) > 1 and len(own) == len(files):
+        beside = own
+    if beside is not None:
+        found = _of_walkers(hills, times, beside, files)
     else:
         found = _of_one_run(hills, times, files)
     _check_met(found, samples, times)
@@ -85,21 +93,51 @@ def _check_unit(deposited: np.ndarray, frames: np.ndarray) -> None:
         )
 
 
+def _beside(
+    hills: Hills, samples: Samples, own: Sequence[slice], files: Sequence[slice]
+) -> list[slice] | None:
+    """The hills, out of the files ``own``, beside each file of frames, as their places tell.
+
+    None where they do not tell: few frames are at the time of a hill, or places are alike.
+    """
+    chosen = []
+    for rows in files:
+        shares = [_share_met(hills, of_file, samples, rows) for of_file in own]
+        *_, second, first = np.argsort(shares, kind="stable").tolist()
+        if not shares[first] > max(LEAST_SHARE, 2 * shares[second]):
+            return None
+        chosen.append(first)
+    return [own[k] for k in chosen] if len(set(chosen)) == len(chosen) else None
+
+
+def _share_met(hills: Hills, of_file: slice, samples: Samples, rows: slice) -> float:
+    """The share of the frames at the time of a hill of a file that are at its center."""
+    order = of_file.start + np.argsort(hills.times[of_file], kind="stable")
+    times, slack = np.asarray(samples.times)[rows], _slack(hills.times[of_file])
+    index = order[np.searchsorted(hills.times[order], times - slack).clip(max=len(order) - 1)]
+    met = np.abs(hills.times[index] - times) <= slack
+    if met.sum() < LEAST_MET:
+        return 0.0
+    places = samples.columns_of(hills.names)[rows][met]
+    return float(np.mean(_apart(hills, index[met], places) < SAME_PLACE))
+
+
 def _of_walkers(
-    hills: Hills, times: np.ndarray, own: Sequence[slice], files: Sequence[slice]
+    hills: Hills, times: np.ndarray, beside: Sequence[slice], files: Sequence[slice]
 ) -> Deposits:
-    """Each file of frames beside its file of hills."""
+    """Each file of frames with the file of hills beside it."""
     order, merged = run_order(hills.ends, hills.times, hills.clocks, hills.centers)
     order = np.arange(len(hills)) if order is None else order
     rank = np.empty(len(hills) + 1, int)
     rank[order] = np.arange(len(hills))
     n_before = np.empty(len(times), int)
     notes = [f"HILLS: {merged}"] if merged else []
-    for hill_rows, frame_rows in zip(own, files):
+    for hill_rows, frame_rows in zip(beside, files):
         counts, remark = _counts(hills.times[hill_rows], times[frame_rows])
         last = rank[hill_rows.stop - 1] + 1
         n_before[frame_rows] = np.append(rank[hill_rows], last)[counts]
         notes += [remark] if remark else []
+    own = [slice(a, b) for a, b in pairwise((0, *hills.ends))]
     if (hills.clocks is None or np.isnan(hills.clocks).any()) and _overlap(hills.times, own):
         warnings.warn(
             f"the times of {len(own)} HILLS files overlap and no column clock tells what they are: "
@@ -181,6 +219,15 @@ def with_periods(samples: Samples, hills: Hills, selection: Selection) -> Sample
     return replace(samples, bounds=tuple(bounds))
 
 
+def _apart(hills: Hills, which: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """How far ``places`` float64[n, d] are from the centers of hills along any CV, in sigma."""
+    apart = places - hills.centers[which]
+    for i, period in enumerate(hills.periods):
+        if period:
+            apart[:, i] -= period * np.rint(apart[:, i] / period)
+    return np.asarray((np.abs(apart) / hills.sigmas[which]).max(axis=1))
+
+
 def _check_met(found: Deposits, samples: Samples, times: np.ndarray) -> None:
     """Warn if frames at the time of a hill are not where it is: other hills than theirs."""
     hills = found.hills
@@ -191,11 +238,7 @@ def _check_met(found: Deposits, samples: Samples, times: np.ndarray) -> None:
     met = (np.abs(hills.times[index] - times) <= _slack(hills.times)) & alone[index]
     if met.sum() < LEAST_MET:
         return
-    apart = np.abs(samples.columns_of(hills.names)[met] - hills.centers[index[met]])
-    for i, period in enumerate(hills.periods):
-        if period:
-            apart[:, i] = np.abs(apart[:, i] - period * np.rint(apart[:, i] / period))
-    off = int(np.any(apart > NEAR * hills.sigmas[index[met]], axis=1).sum())
+    off = int((_apart(hills, index[met], samples.columns_of(hills.names)[met]) > NEAR).sum())
     if 2 * off > met.sum():
         warnings.warn(
             f"{off} of {met.sum()} frames at the time of a hill are not where it is: are these the "

@@ -17,7 +17,7 @@ from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.hillparts import were_in_bias
 from cyfes.hillsfile import read_hill_sets, read_hills
-from cyfes.hillweights import read_weighted
+from cyfes.hillweights import read_hill_bias, read_weighted
 from cyfes.restarts import overlap_of, parts_of, superseded
 from cyfes.reweight import SampleStream, read_samples
 from cyfes.selection import Selection
@@ -188,6 +188,34 @@ def test_shipped_walkers_are_merged_by_their_clocks(tmp_path):
     for clock in np.unique(rows[:, -1]):
         same = hills.clocks == clock
         np.testing.assert_array_equal(hills.times[same], np.sort(rows[rows[:, -1] == clock, 0]))
+
+
+def shipped_walkers():
+    """Paths of (COLVAR.0, COLVAR.1), (HILLS.0, HILLS.1) of gen-walkers."""
+    source = DATA / "gen-walkers"
+    return [[str(source / f"{name}.{k}.gz") for k in (0, 1)] for name in ("COLVAR", "HILLS")]
+
+
+@pytest.mark.filterwarnings("ignore:the bias V\\(s, t\\) of the hills and m.bias differ")
+def test_frames_find_the_hills_of_their_walker():
+    colvars, hills = shipped_walkers()
+    want = read_hill_bias(colvars, hills, KBT)
+    ends = want.samples.ends
+    other = read_hill_bias(colvars, hills[::-1], KBT)
+    np.testing.assert_allclose(other.running, want.running, atol=1e-9)
+    np.testing.assert_allclose(other.offset, want.offset, atol=1e-9)
+    alone = read_hill_bias(colvars[1], hills, KBT)
+    np.testing.assert_allclose(alone.running, want.running[ends[0] :], atol=1e-9)
+    # Each pair of frame and hill by its clock: a walker has all that was there before its own.
+    order = hills_in_order(want.hills)[0]
+    for k, frame in ((0, 700), (1, 1200)):
+        rows = slice(ends[k - 1] if k else 0, ends[k])
+        time, place = want.samples.times[rows][frame], want.samples.values[rows][frame]
+        own = want.hills[slice(1500 * k, 1500 * (k + 1))]
+        next_one = own.centers[np.searchsorted(own.times, time - 1e-4)]
+        n = int(np.flatnonzero((order.centers == next_one).all(axis=1))[0])
+        bias = -0.9 * order[:n].free_energy(place[None])[0]
+        assert want.running[rows][frame] == pytest.approx(bias, abs=1e-9)
 
 
 # What a restart has again
@@ -372,6 +400,7 @@ def test_frames_that_were_dropped_are_not_counted_in_a_trajectory(tmp_path):
     assert numbers == list(range(50))
 
 
+@pytest.mark.filterwarnings("default:rows and frames may:cyfes.errors.CyfesWarning")
 def test_assigned_frames_of_a_restart_are_in_step_with_a_trajectory(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frames_of(tmp_path)

@@ -310,7 +310,8 @@ def add_hills(group: argparse._ArgumentGroup, *, required: bool = False) -> None
         action=Files,
         metavar="FILE,...",
         required=required,
-        help="HILLS files of the run; of walkers in the order of the COLVAR files",
+        help="HILLS files of the run; of walkers all of them, in the order of the COLVAR files; of "
+        "PBMETAD those of all CVs, for final weights",
     )
     group.add_argument(
         "--biasfactor",
