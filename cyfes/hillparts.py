@@ -10,7 +10,14 @@ import numpy as np
 
 from cyfes.errors import CyfesWarning
 from cyfes.hills import Hills, HillSum
-from cyfes.restarts import OVERLAP, check_much, overlap_note, overlap_of, refuse_overlap
+from cyfes.restarts import (
+    OVERLAP,
+    check_much,
+    overlap_note,
+    overlap_of,
+    refuse_overlap,
+    walkers_note,
+)
 
 #: Hills before and behind a restart whose heights are looked at, and the fewest that tell.
 LOOKED_AT, LEAST = 300, 10
@@ -32,6 +39,8 @@ def without_overlap(names: Sequence[str], parts: list[Hills], on_overlap: str) -
     clocked = any(not np.isnan(_clocks(part)).any() for part in parts)
     # Walkers, which have clocks, do not go on with each other.
     overlap = [overlap_of([t])[0] for t in times] if clocked else overlap_of(times)
+    if on_overlap == "drop" and (note := walkers_note(times)):
+        parts = [replace(parts[0], notes=(*parts[0].notes, note)), *parts[1:]]
     if not any(again.any() for again in overlap):
         return parts
     if on_overlap == "raise":

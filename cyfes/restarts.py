@@ -7,7 +7,7 @@ the old ones stay part of the bias, and dropping them would differ from it and f
 
 import warnings
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 
@@ -89,6 +89,19 @@ def overlap_note(
     if on_overlap == "drop":
         return f"{path}: {rows} dropped, which a restart has again (--on-overlap drop)"
     return f"{path}: a restart has {rows} again; kept{why} (--on-overlap drop leaves them out)"
+
+
+def walkers_note(files: Sequence[np.ndarray]) -> str:
+    """Return one sentence if files overlap, by their times, and are not parts of one run, or ""."""
+    known = [times for times in files if len(times)]
+    spans = [(float(times[0]), float(times.max())) for times in known]
+    inside = any(one[0] < other[0] <= one[1] for one, other in permutations(spans, 2))
+    if are_parts(known) or not inside:
+        return ""
+    return (
+        f"{len(files)} files overlap in time and do not begin one after another: they are taken "
+        "for walkers, and what a file has of another is not dropped; join the parts of each walker"
+    )
 
 
 def check_much(path: str, again: np.ndarray) -> None:

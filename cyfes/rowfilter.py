@@ -15,6 +15,7 @@ from cyfes.restarts import (
     overlap_note,
     overlap_of,
     refuse_overlap,
+    walkers_note,
 )
 from cyfes.selection import Selection
 from cyfes.tables import Rows, TableReader
@@ -211,16 +212,17 @@ def superseded_rows(
     times = [_times(path, opened) for path in paths]
     overlap = [np.zeros(len(of_file), bool) for of_file in times]
     known = [~np.isnan(of_file) for of_file in times]
-    found = overlap_of([of_file[good] for of_file, good in zip(times, known)])
-    for again, good, of_good in zip(overlap, known, found):
+    good_times = [of_file[good] for of_file, good in zip(times, known)]
+    for again, good, of_good in zip(overlap, known, overlap_of(good_times)):
         again[good] = of_good
     if on_overlap == "raise":
         refuse_overlap(paths, overlap if are_parts(times) else [])
         return [None] * len(paths), []
     for path, again in zip(paths, overlap):
         check_much(path, again)
-    told = (overlap_note(path, t, again, "drop") for path, t, again in zip(paths, times, overlap))
-    return [again if again.any() else None for again in overlap], [note for note in told if note]
+    told = [overlap_note(path, t, again, "drop") for path, t, again in zip(paths, times, overlap)]
+    notes = [note for note in (*told, walkers_note(good_times)) if note]
+    return [again if again.any() else None for again in overlap], notes
 
 
 def _times(path: str, opened: Callable[[str], TableReader]) -> np.ndarray:

@@ -429,6 +429,23 @@ def test_frames_of_walkers_are_not_dropped(tmp_path):
     assert len(read_samples(paths, KBT, Selection(on_overlap="drop"))) == 20
 
 
+def test_parts_of_several_walkers_are_not_told_apart(tmp_path):
+    rng = np.random.default_rng(3)
+    paths = [
+        write_frames(tmp_path / f"C{k}", range(start, start + 10), rng.uniform(-3, 3, 10))
+        for k, start in enumerate((0, 0, 5, 5))
+    ]
+    found = read_samples(paths, KBT, Selection(on_overlap="drop"))
+    assert len(found) == 40
+    assert any(
+        "4 files overlap in time and do not begin one after another" in n for n in found.notes
+    )
+    hills = [write_run(tmp_path / f"H{k}", *metad(10, seed=k, start=start))
+             for k, start in enumerate((0, 0, 5, 5))]  # fmt: skip
+    notes = read_hills(hills, on_overlap="drop").notes
+    assert any("taken for walkers" in note for note in notes)
+
+
 # PBMETAD
 
 
