@@ -58,6 +58,9 @@ __all__ = [
 
 AnySurface = TypeVar("AnySurface", bound=Surface)
 
+#: What makes a name a pattern.
+PATTERN = re.compile(r"[*?]|\[.+\]")
+
 #: The largest number of threads or devices that the kernels can be asked for.
 MAX_INT = 2**31 - 1
 
@@ -92,7 +95,7 @@ def _parts(entry: str, goes_on: bool) -> list[str]:
 
 
 def _matching(name: str) -> list[str]:
-    if os.path.lexists(name) or not glob.has_magic(name):
+    if os.path.lexists(name) or not PATTERN.search(name):
         return [name]
     found = glob.glob(name)
     wanted = [path for path in found if not _is_backup(path) or _is_backup(name)]
