@@ -9,7 +9,7 @@ import numpy as np
 
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.hills import Hills
-from cyfes.restarts import parts_of
+from cyfes.restarts import parts_of, parts_order
 from cyfes.reweight import Samples
 from cyfes.selection import Selection
 from cyfes.tables import same_bounds
@@ -137,14 +137,8 @@ def _of_walkers(
         last = rank[hill_rows.stop - 1] + 1
         n_before[frame_rows] = np.append(rank[hill_rows], last)[counts]
         notes += [remark] if remark else []
-    own = [slice(a, b) for a, b in pairwise((0, *hills.ends))]
-    if (hills.clocks is None or np.isnan(hills.clocks).any()) and _overlap(hills.times, own):
-        warnings.warn(
-            f"the times of {len(own)} HILLS files overlap and no column clock tells what they are: "
-            "they are taken for walkers side by side; join the parts of one run to one file",
-            CyfesWarning,
-            stacklevel=4,
-        )
+    if hills.clocks is None or np.isnan(hills.clocks).any():
+        _warn_of_overlap([hills.times[a:b] for a, b in pairwise((0, *hills.ends))])
     return Deposits(hills[order], n_before, tuple(dict.fromkeys(notes)))
 
 
@@ -169,9 +163,15 @@ def _of_one_run(hills: Hills, times: np.ndarray, files: Sequence[slice]) -> Depo
     return Deposits(merged, n_before, tuple(dict.fromkeys(notes)))
 
 
-def _overlap(times: np.ndarray, files: Sequence[slice]) -> bool:
-    """Whether a file begins before the one before it has ended."""
-    return any(times[b].min() < times[a].max() for a, b in pairwise(files))
+def _warn_of_overlap(files: Sequence[np.ndarray]) -> None:
+    """Warn of files of hills, by their times, that overlap but not as parts of one run do."""
+    if parts_order(files) is None and any(b.min() < a.max() for a, b in pairwise(files)):
+        warnings.warn(
+            f"the times of {len(files)} HILLS files overlap and no column clock tells what they "
+            "are: they are taken for walkers side by side; join the parts of one run to one file",
+            CyfesWarning,
+            stacklevel=5,
+        )
 
 
 def _counts(deposited: np.ndarray, frames: np.ndarray) -> tuple[np.ndarray, str]:

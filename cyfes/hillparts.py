@@ -15,6 +15,7 @@ from cyfes.restarts import (
     check_much,
     overlap_note,
     overlap_of,
+    parts_order,
     refuse_overlap,
     walkers_note,
 )
@@ -45,7 +46,8 @@ def without_overlap(names: Sequence[str], parts: list[Hills], on_overlap: str) -
         return parts
     if on_overlap == "raise":
         refuse_overlap(names, overlap)
-    in_bias = None if clocked else were_in_bias(joined(parts), np.concatenate(overlap))
+    order = [0] if len(parts) == 1 else parts_order(times)
+    in_bias = None if clocked or order is None else _were_in_bias(parts, overlap, order)
     if in_bias is not None and in_bias == (on_overlap == "drop"):
         _warn_of_heights(in_bias)
     why = ", as METAD reads all hills at a restart"
@@ -54,6 +56,13 @@ def without_overlap(names: Sequence[str], parts: list[Hills], on_overlap: str) -
         _kept(path, part, again, on_overlap, why)
         for path, part, again in zip(names, parts, overlap)
     ]
+
+
+def _were_in_bias(
+    parts: list[Hills], overlap: list[np.ndarray], order: Sequence[int]
+) -> bool | None:
+    again = np.concatenate([overlap[k] for k in order])
+    return were_in_bias(joined([parts[k] for k in order]), again)
 
 
 def were_in_bias(hills: Hills, again: np.ndarray) -> bool | None:

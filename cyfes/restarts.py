@@ -53,12 +53,21 @@ def superseded(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
     return found
 
 
-def are_parts(files: Sequence[np.ndarray]) -> bool:
-    """Return whether files, by their times, are parts of one run: each begins after the one before.
+def parts_order(files: Sequence[np.ndarray]) -> list[int] | None:
+    """Return the order of files that are parts of one run, by their times; None if they are not.
 
-    Walkers begin together.
+    Each begins in the second half of the one before, or behind it, and ends later. Walkers begin
+    together.
     """
-    return len(files) > 1 and all(len(a) and len(b) and b[0] > a[0] for a, b in pairwise(files))
+    if len(files) < 2 or not all(map(len, files)):
+        return None
+    order = sorted(range(len(files)), key=lambda k: float(files[k][0]))
+    ends = [float(times.max()) for times in files]
+    for one, other in pairwise(order):
+        begin = float(files[other][0])
+        if not (begin > (files[one][0] + ends[one]) / 2 and ends[other] > ends[one]):
+            return None
+    return order
 
 
 def overlap_of(files: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -67,11 +76,12 @@ def overlap_of(files: Sequence[np.ndarray]) -> list[np.ndarray]:
     Within each file; where the files are parts of one run, also by the files behind it.
     """
     parts = [[times[rows] for rows in parts_of(times)] for times in files]
-    if not are_parts(files):
+    order = parts_order(files)
+    if order is None:
         return [np.concatenate(superseded(of_file)) for of_file in parts]
-    every = superseded([part for of_file in parts for part in of_file])
-    ends = np.cumsum([len(of_file) for of_file in parts]).tolist()
-    return [np.concatenate(every[a:b]) for a, b in pairwise((0, *ends))]
+    every = iter(superseded([part for k in order for part in parts[k]]))
+    found = {k: np.concatenate([next(every) for _ in parts[k]]) for k in order}
+    return [found[k] for k in range(len(files))]
 
 
 def overlap_note(
@@ -96,11 +106,11 @@ def walkers_note(files: Sequence[np.ndarray]) -> str:
     known = [times for times in files if len(times)]
     spans = [(float(times[0]), float(times.max())) for times in known]
     inside = any(one[0] < other[0] <= one[1] for one, other in permutations(spans, 2))
-    if are_parts(known) or not inside:
+    if parts_order(known) or not inside:
         return ""
     return (
-        f"{len(files)} files overlap in time and do not begin one after another: they are taken "
-        "for walkers, and what a file has of another is not dropped; join the parts of each walker"
+        f"{len(files)} files overlap in time by more than restarts do: they are taken for walkers, "
+        "and what a file has of another is not dropped; join the parts of each walker"
     )
 
 

@@ -10,10 +10,10 @@ from cyfes.errors import FileFormatError, InputError
 from cyfes.restarts import (
     CHOICES,
     OVERLAP,
-    are_parts,
     check_much,
     overlap_note,
     overlap_of,
+    parts_order,
     refuse_overlap,
     walkers_note,
 )
@@ -216,7 +216,7 @@ def superseded_rows(
     for again, good, of_good in zip(overlap, known, overlap_of(good_times)):
         again[good] = of_good
     if on_overlap == "raise":
-        refuse_overlap(paths, overlap if are_parts(times) else [])
+        refuse_overlap(paths, overlap if parts_order(good_times) else [])
         return [None] * len(paths), []
     for path, again in zip(paths, overlap):
         check_much(path, again)

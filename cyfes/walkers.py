@@ -12,10 +12,18 @@ import numpy as np
 
 from cyfes.errors import CyfesWarning
 from cyfes.hills import Hills
-from cyfes.restarts import parts_of
+from cyfes.restarts import parts_of, parts_order
 from cyfes.reweight import Samples
 
 MERGED = "{n} files are merged in the order of {what}, as those of walkers"
+
+PARTS = (
+    "{n} files are taken one after another, as parts of one run: each begins near the end of the "
+    "one before"
+)
+
+#: What can be chosen instead.
+ADVICE = "; --order files takes them one after another, as they are named"
 
 UNTIMED = "{n} files tell no time: they are taken one after another"
 
@@ -33,7 +41,8 @@ def run_order(
     """Return (the rows of several files in the order of the run, int64[n]; a remark, or "").
 
     ``ends``: number of rows up to the end of each file; ``times`` and ``clocks`` float64[n], nan
-    where a file tells none. By the clocks where all files have them, else by time. Rows of one
+    where a file tells none. By the clocks where all files have them, else by time; without clocks
+    files that are parts of one run (see restarts) come one after another. Rows of one
     file keep their order; those of several that have the same clock and time are ordered by the
     ``values`` float64[n, d] that their files begin with, so that the result does not depend on the
     order of the files. None where the rows are in order already. Warns where the clocks cannot be
@@ -45,6 +54,11 @@ def run_order(
     trusted = None if clocks is None else _trusted(clocks, times, files)
     if trusted is None and not _is_known(times):
         return None, UNTIMED.format(n=len(files))
+    parts = None if trusted is not None else parts_order([times[rows] for rows in files])
+    if parts is not None:
+        order = np.concatenate([np.arange(files[k].start, files[k].stop) for k in parts])
+        remark = "" if _disjoint(times, files) else PARTS.format(n=len(files))
+        return (None if parts == sorted(parts) else order), remark
     keys = [] if trusted is None else [_rising(trusted, files)]
     if _is_known(times):
         keys += _time_keys(times, files, quiet=trusted is not None)
@@ -131,7 +145,7 @@ def _warn(text: str) -> None:
 def hills_in_order(hills: Hills) -> tuple[Hills, str]:
     """Return the hills of several files in the order of the run, and a remark, or ""."""
     order, remark = run_order(hills.ends, hills.times, hills.clocks, hills.centers)
-    return hills if order is None else hills[order], remark
+    return (hills, remark) if order is None else (hills[order], remark + ADVICE)
 
 
 def samples_in_order(samples: Samples) -> tuple[Samples, str]:
@@ -148,4 +162,4 @@ def samples_in_order(samples: Samples) -> tuple[Samples, str]:
         beside={name: column[order] for name, column in samples.beside.items()},
         ends=(),
     )
-    return merged, remark
+    return merged, remark + ADVICE

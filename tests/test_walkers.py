@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from plumed_files import report_of, run
 
@@ -18,7 +18,7 @@ from cyfes.fes import FreeEnergySurface
 from cyfes.hillparts import were_in_bias
 from cyfes.hillsfile import read_hill_sets, read_hills
 from cyfes.hillweights import read_hill_bias, read_weighted
-from cyfes.restarts import overlap_of, parts_of, superseded
+from cyfes.restarts import overlap_of, parts_of, parts_order, superseded
 from cyfes.reweight import SampleStream, read_samples
 from cyfes.selection import Selection
 from cyfes.walkers import hills_in_order, run_order, samples_in_order
@@ -82,6 +82,7 @@ def test_walkers_merge_to_the_run_they_are_of(owners, order, clocked):
     chosen = [np.flatnonzero(owners == k) for k in order]
     rows, ends = np.concatenate(chosen), np.cumsum([len(c) for c in chosen]).tolist()
     clocks = 1700000000 + times[rows] // 3 if clocked else None
+    assume(clocked or parts_order([times[some] for some in chosen]) is None)
     found, _ = run_order(ends, times[rows], clocks)
     found = np.arange(len(rows)) if found is None else found
     assert rows[found].tolist() == list(range(len(owners)))
@@ -342,12 +343,19 @@ def test_a_restart_with_a_clock_that_began_anew_is_kept(tmp_path):
 
 
 def test_a_part_that_begins_soon_after_the_first_is_warned_of(tmp_path):
-    paths = [
-        write_run(tmp_path / "a", *metad(20)),
-        write_run(tmp_path / "b", *metad(9, 1, start=2)),
-    ]
-    with pytest.warns(CyfesWarning, match="18 of 20 rows are dropped, .* its clock began anew"):
-        read_hills(paths, on_overlap="drop")
+    whole = [[*a, *b] for a, b in zip(metad(20), metad(9, 1, start=2))]
+    with pytest.warns(CyfesWarning, match="18 of 29 rows are dropped, .* its clock began anew"):
+        read_hills(write_run(tmp_path / "a", *whole), on_overlap="drop")
+
+
+def test_parts_of_a_run_come_one_after_another(tmp_path):
+    paths, _ = restarted(tmp_path, read_back=True, in_files=True)
+    for some in (paths, paths[::-1]):
+        hills, remark = hills_in_order(read_hills(some))
+        assert hills.times.tolist() == [*range(1, 51), *range(41, 81)]
+        assert "as parts of one run" in remark
+    with pytest.warns(CyfesWarning, match="keep is right"):
+        assert len(read_hills(paths[::-1], on_overlap="drop")) == 80
 
 
 # Frames
@@ -437,9 +445,7 @@ def test_parts_of_several_walkers_are_not_told_apart(tmp_path):
     ]
     found = read_samples(paths, KBT, Selection(on_overlap="drop"))
     assert len(found) == 40
-    assert any(
-        "4 files overlap in time and do not begin one after another" in n for n in found.notes
-    )
+    assert any("4 files overlap in time by more than restarts do" in n for n in found.notes)
     hills = [write_run(tmp_path / f"H{k}", *metad(10, seed=k, start=start))
              for k, start in enumerate((0, 0, 5, 5))]  # fmt: skip
     notes = read_hills(hills, on_overlap="drop").notes

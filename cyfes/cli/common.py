@@ -40,7 +40,6 @@ __all__ = [
     "grid_request",
     "in_units",
     "integer",
-    "note_order",
     "notes",
     "number",
     "number_of_blocks",
@@ -296,12 +295,6 @@ def sampled_bandwidth(
             f"({','.join(samples.names)})"
         )
     return np.array(widths, float), "given"
-
-
-def note_order(remark: str) -> None:
-    """Note in which order several files were taken, if that is not the one they were given in."""
-    if remark:
-        notes([f"{remark}; --order files takes them one after another, as parts of one run"])
 
 
 def counts(dropped: Mapping[str, int]) -> str:

@@ -14,7 +14,6 @@ from cyfes.cli.common import (
     grid_request,
     in_units,
     integer,
-    note_order,
     notes,
     number_of_blocks,
     positive,
@@ -134,7 +133,7 @@ def _of_hills(
     }
     if arguments.order != "files":
         hills, remark = hills_in_order(hills)
-        note_order(remark)
+        notes([remark] if remark else [])
     report(read)
     return convergence_of_hills(
         hills,
@@ -165,7 +164,7 @@ def _of_frames(
     notes(samples.notes)
     if arguments.order != "files":
         samples, remark = samples_in_order(samples)
-        note_order(remark)
+        notes([remark] if remark else [])
     bandwidth, rule = sampled_bandwidth(arguments, samples)
     report(
         {

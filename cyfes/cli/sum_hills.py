@@ -17,7 +17,6 @@ from cyfes.cli.common import (
     grid_request,
     in_units,
     integer,
-    note_order,
     notes,
     positives,
     report,
@@ -206,7 +205,7 @@ def _ordered(arguments: argparse.Namespace, hills: Hills) -> Hills:
         notes(["the blocks follow the files one after another, not the time of the run"])
         return hills
     hills, remark = hills_in_order(hills)
-    note_order(remark)
+    notes([remark] if remark else [])
     return hills
 
 
