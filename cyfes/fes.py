@@ -539,7 +539,8 @@ def _weighted(
 
 def _with_hills(paths: Any, hills: Any) -> Any:
     """The files of frames and of hills, where there are both."""
-    of_files = not isinstance(hills, Hills | None) and not any(isinstance(h, Hills) for h in hills)
+    some = [hills] if isinstance(hills, Hills | str | PathLike | None) else hills
+    of_files = not any(isinstance(each, Hills | None) for each in some)
     if not of_files or isinstance(paths, Samples | SampleStream):
         return paths
     return [*input_paths(paths), *input_paths(hills)]

@@ -532,6 +532,7 @@ def parallel(folder, n=40, shift=0.0):
     return -np.log(np.exp(-np.array(final) / KBT).sum(axis=0))
 
 
+@pytest.mark.filterwarnings("ignore:the bias V")
 def test_final_weights_of_pbmetad(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     want = parallel(tmp_path)
@@ -546,10 +547,11 @@ def test_final_weights_of_pbmetad(tmp_path, capsys, monkeypatch):
     )  # fmt: skip
     assert code == 0
     assert report_of(out)["weights"] == "final"
-    surface = FreeEnergySurface.from_colvar(
-        "COLVAR", kbt=KBT, cv=["phi"], weights="final", hills=sets, bandwidth=[0.3], bins=[30]
-    )
+    options = {"cv": ["phi"], "weights": "final", "bandwidth": [0.3], "bins": [30]}
+    surface = FreeEnergySurface.from_colvar("COLVAR", kbt=KBT, hills=sets, **options)
     assert np.isfinite(surface.values).all()
+    one = FreeEnergySurface.from_colvar("COLVAR", kbt=KBT, hills=Path("HILLS.phi"), **options)
+    assert one.provenance is not None
 
 
 @pytest.mark.parametrize(
