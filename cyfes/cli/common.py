@@ -97,7 +97,8 @@ def _matching(name: str) -> list[str]:
     if os.path.lexists(name) or not PATTERN.search(name):
         return [name]
     found = glob.glob(name)
-    wanted = [path for path in found if not _is_backup(path) or _is_backup(name)]
+    asked = os.path.basename(name).startswith("bck.")
+    wanted = [path for path in found if asked or not _is_backup(path)]
     if not wanted:
         backups = f", only backups: {', '.join(sorted(found))}" if found else ""
         raise InputError(f"no file matches {quoted(name)}{backups}")
@@ -113,7 +114,7 @@ def _matching(name: str) -> list[str]:
 
 def _is_backup(path: str) -> bool:
     """Whether a name is one that PLUMED, or cyfes, gives to a file before it writes another."""
-    return os.path.basename(path).startswith("bck.")
+    return re.match(r"bck\.\d+\.", os.path.basename(path)) is not None
 
 
 def _natural(path: str) -> tuple[list[tuple[str, int]], str]:
