@@ -42,6 +42,7 @@ from cyfes.weights import WeightSums
 
 if TYPE_CHECKING:
     from cyfes.blockdensity import BlockDensity
+    from cyfes.hillweights import AnyHills
     from cyfes.uncertainty import ErrorRequest, Uncertainty
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
@@ -118,7 +119,7 @@ class FreeEnergySurface(Surface):
         derivatives: bool = True,
         units: str = "kj/mol",
         weights: str | None = None,
-        hills: Hills | str | PathLike | Sequence[str | PathLike] | None = None,
+        hills: "AnyHills | None" = None,
         stream: bool = False,
         n_threads: int = 0,
         backend: str = "auto",
@@ -553,7 +554,7 @@ def _weighted(
     paths: Samples | SampleStream | str | PathLike | Sequence[str | PathLike],
     kbt: float,
     weights: str | None,
-    hills: Hills | str | PathLike | Sequence[str | PathLike] | None,
+    hills: "AnyHills | None",
     selection: Selection,
     stream: bool,
     n_threads: int,
@@ -570,7 +571,9 @@ def _weighted(
 
 def _with_hills(paths: Any, hills: Any) -> Any:
     """The files of frames and of hills, where there are both."""
-    if hills is None or isinstance(hills, Hills) or isinstance(paths, Samples | SampleStream):
+    some = [hills] if isinstance(hills, Hills | str | PathLike | None) else hills
+    of_files = not any(isinstance(each, Hills | None) for each in some)
+    if not of_files or isinstance(paths, Samples | SampleStream):
         return paths
     return [*input_paths(paths), *input_paths(hills)]
 

@@ -1,10 +1,8 @@
 """HILLS files: what a row means, and what must not change between rows and files."""
 
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import accumulate
 from os import PathLike
 from typing import Literal
 
@@ -12,7 +10,9 @@ import numpy as np
 
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import MAX_DIMS
+from cyfes.hillparts import joined, without_overlap
 from cyfes.hills import KERNELS, Hills
+from cyfes.restarts import check_on_overlap
 from cyfes.rowfilter import TimeWatch
 from cyfes.tables import (
     Bounds,
@@ -31,6 +31,12 @@ from cyfes.units import parse_number
 #: Columns that are no CVs, unless they have a sigma.
 _NO_CVS = ("time", "height", "biasf")
 
+#: Files of different CVs are those of a PBMETAD run, perhaps.
+PBMETAD = (
+    "; a bias is of one set of CVs. Of PBMETAD, with a HILLS file per CV, 'cyfes sum_hills' writes "
+    "one surface per CV"
+)
+
 #: A hill this many times as high as the median is pointed out: a walker may have blown up.
 SPIKE = 1e4
 
@@ -39,6 +45,7 @@ def read_hills(
     paths: str | PathLike | Sequence[str | PathLike],
     *,
     on_bad: Literal["raise", "skip"] = "raise",
+    on_overlap: Literal["keep", "drop", "raise"] = "keep",
     plumed_compat: bool = False,
     n_threads: int = 0,
 ) -> Hills:
@@ -46,33 +53,61 @@ def read_hills(
 
     Restarts (repeated headers), walkers (a trailing clock column), compressed files and CRLF are
     understood. ``on_bad="skip"`` leaves bad rows out and counts them in ``Hills.dropped``;
-    ``plumed_compat`` also a complete last line without newline, as PLUMED does.
+    ``plumed_compat`` also a complete last line without newline, as PLUMED does. Hills that a
+    restart from an older checkpoint has again are kept, as METAD reads them and sum_hills sums
+    them; ``on_overlap`` "drop" leaves the older ones out, "raise" is an error.
     Raises FileMissingError or FileFormatError naming file, line and column; InputError for a file
     given twice, or copies of one file.
     """
     names = input_paths(paths)
-    parts = [_read_file(path, on_bad, plumed_compat, n_threads) for path in names]
+    parts = _read_parts(names, on_bad, on_overlap, plumed_compat, n_threads)
+    return _joined(names, parts, on_overlap)
+
+
+def read_hill_sets(
+    paths: str | PathLike | Sequence[str | PathLike],
+    *,
+    on_bad: Literal["raise", "skip"] = "raise",
+    on_overlap: Literal["keep", "drop", "raise"] = "keep",
+    plumed_compat: bool = False,
+    n_threads: int = 0,
+) -> list[tuple[list[str], Hills]]:
+    """Return (files, their hills) of each CV of a PBMETAD run, which has a HILLS file per CV.
+
+    Of any other run that is one entry. Files are of PBMETAD if each has one CV and there are
+    several of them. The rest as ``read_hills``.
+    """
+    names = input_paths(paths)
+    parts = _read_parts(names, on_bad, on_overlap, plumed_compat, n_threads)
+    sets: dict[tuple[str, ...], list[int]] = {}
+    for i, part in enumerate(parts):
+        sets.setdefault(part.names, []).append(i)
+    if any(len(cvs) > 1 for cvs in sets):
+        sets = {(): list(range(len(parts)))}
+    chosen = [([names[i] for i in some], [parts[i] for i in some]) for some in sets.values()]
+    return [(of_set, _joined(of_set, hills, on_overlap)) for of_set, hills in chosen]
+
+
+def _read_parts(
+    names: Sequence[str],
+    on_bad: Literal["raise", "skip"],
+    on_overlap: Literal["keep", "drop", "raise"],
+    plumed_compat: bool,
+    n_threads: int,
+) -> list[Hills]:
+    check_on_overlap(on_overlap)
+    return [_read_file(path, on_bad, on_overlap, plumed_compat, n_threads) for path in names]
+
+
+def _joined(names: Sequence[str], parts: list[Hills], on_overlap: str) -> Hills:
+    """The hills of files that must be of one kind."""
     bounds = parts[0].bounds
     for path, part in zip(names[1:], parts[1:]):
         _check_same(names[0], parts[0], path, part)
         bounds = tuple(map(more_exact, bounds, part.bounds))
     _check_copies(names, parts)
-    covariances = [part.covariances for part in parts if part.covariances is not None]
-    hills = replace(
-        parts[0],
-        bounds=bounds,
-        centers=np.concatenate([part.centers for part in parts]),
-        heights=np.concatenate([part.heights for part in parts]),
-        biasfactors=np.concatenate([part.biasfactors for part in parts]),
-        sigmas=np.concatenate([part.sigmas for part in parts]),
-        gaussian=np.concatenate([part.gaussian for part in parts]),
-        times=np.concatenate([part.times for part in parts]),
-        clocks=np.concatenate([part.clocks for part in parts]),
-        ends=tuple(accumulate(len(part) for part in parts)),
-        covariances=np.concatenate(covariances) if covariances else None,
-        dropped=dict(sum((Counter(part.dropped) for part in parts), Counter())),
-        notes=tuple(note for part in parts for note in part.notes),
-    )
+    parts = without_overlap(names, parts, on_overlap)
+    hills = replace(joined(parts), bounds=bounds)
     _warn_of_copies(hills)
     return replace(hills, notes=(*hills.notes, *_spikes(hills)))
 
@@ -248,7 +283,11 @@ class _HillsReader:
 
 
 def _read_file(
-    path: str, on_bad: Literal["raise", "skip"], plumed_compat: bool, n_threads: int
+    path: str,
+    on_bad: Literal["raise", "skip"],
+    on_overlap: str,
+    plumed_compat: bool,
+    n_threads: int,
 ) -> Hills:
     reader = TableReader(
         path,
@@ -261,7 +300,9 @@ def _read_file(
     table = table_of(reader, file.wanted, file.check)
     columns, names = table.columns, file.first.names
     covariances, sigmas = _widths(table, file.first.sigma_names, len(names))
-    notes = [*table.notes, *([file.times.going_back] if file.times.going_back else [])]
+    file.times.refuse(path, on_overlap)
+    back = file.times.note(on_overlap)
+    notes = [*table.notes, *([back] if back else [])]
     return Hills(
         names=names,
         bounds=file.bounds,
@@ -305,6 +346,7 @@ def _check_same(first_path: str, first: Hills, path: str, other: Hills) -> None:
         if mine != its:
             raise FileFormatError(
                 f"{path}: {words} {_text(its)} differ from {_text(mine)} in {first_path}"
+                f"{PBMETAD if what == 'names' else ''}"
             )
     if not all(map(same_bounds, first.bounds, other.bounds)):
         raise FileFormatError(

@@ -8,15 +8,15 @@ from os import PathLike
 
 import numpy as np
 
-from cyfes.deposits import Deposits, deposits_of
+from cyfes.deposits import Deposits, deposits_of, with_periods
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.grid import Grid, GridRequest, warn_if_coarse
 from cyfes.hills import POINTS_PER_REACH, Hills, hills_grid
-from cyfes.hillsfile import read_hills
+from cyfes.hillsfile import read_hill_sets, read_hills
+from cyfes.parallelbias import SAME, read_parallel_bias
 from cyfes.reweight import Samples, read_samples
 from cyfes.runningbias import bias_at, bias_of, offsets, told_kbt
 from cyfes.selection import Selection
-from cyfes.tables import same_bounds
 from cyfes.weights import WeightSums
 
 #: Weights that are made of hills.
@@ -29,9 +29,6 @@ KINDS = (*OF_COLUMNS, *OF_HILLS)
 #: Points of an automatic grid for c(t), at most.
 MOST_POINTS = 1 << 17
 
-#: In kBT: the bias of hills and that of a file are the same if they differ by less, as RMS.
-SAME = 0.1
-
 #: Less than this share of the extent of a hill along a CV is a hill that was cut off.
 WHOLE = 0.99
 
@@ -43,6 +40,10 @@ RISE, RISE_ERRORS = 0.1, 5.0
 
 #: Cells along each CV that tell places apart, and how many must be visited in both halves of a run.
 CELLS, LEAST_CELLS = 50, 5
+
+
+#: Hills, their files, or the hills of each CV of a PBMETAD run.
+AnyHills = Hills | str | PathLike | Sequence[str | PathLike] | Sequence[Hills]
 
 
 @dataclass(frozen=True, eq=False)
@@ -268,7 +269,7 @@ def read_hill_bias(
     chosen = selection or Selection()
     chosen = replace(chosen, hills=hills.names, cv=chosen.cv or hills.names)
     samples = read_samples(paths, kbt, chosen, n_threads, timed=True)
-    samples = _with_periods(samples, hills, chosen)
+    samples = with_periods(samples, hills, chosen)
     found = HillBias(samples, hills, kbt, grid, n_threads)
     found.check_kbt()
     found.check_columns()
@@ -279,7 +280,7 @@ def read_weighted(
     paths: str | PathLike | Sequence[str | PathLike],
     kbt: float,
     weights: str,
-    hills: Hills | str | PathLike | Sequence[str | PathLike] | None = None,
+    hills: AnyHills | None = None,
     selection: Selection | None = None,
     *,
     grid: Grid | GridRequest | None = None,
@@ -288,12 +289,18 @@ def read_weighted(
     """Return the frames of COLVAR files with weights of a kind, one of KINDS.
 
     "bias" and "rbias" are columns (see Selection); "tiwary" and "final" are made of ``hills`` (see
-    HillBias); "static" is the bias of either, which must not move. The rest as in
-    ``read_hill_bias``. Raises InputError, FileFormatError or FileMissingError.
+    HillBias), of PBMETAD, with hills of several CVs, "final" (see ParallelBias); "static" is the
+    bias of either, which must not move. The rest as in ``read_hill_bias``.
+    Raises InputError, FileFormatError or FileMissingError.
     """
     check_kind(weights, hills is not None)
     if hills is not None:
-        found = read_hill_bias(paths, hills, kbt, selection, grid=grid, n_threads=n_threads)
+        biases = _biases_of(hills, n_threads)
+        if len(biases) > 1:
+            _check_parallel(weights, biases)
+            parallel = read_parallel_bias(paths, biases, kbt, selection, n_threads=n_threads)
+            return parallel.weighted()
+        found = read_hill_bias(paths, biases[0], kbt, selection, grid=grid, n_threads=n_threads)
         return found.weighted(weights)
     chosen = selection or Selection()
     if weights == "static":
@@ -303,6 +310,23 @@ def read_weighted(
         return samples
     columns = replace(chosen, weights="rbias" if weights == "rbias" else "bias")
     return read_samples(paths, kbt, columns, n_threads, timed=True)
+
+
+def _biases_of(hills: AnyHills, n_threads: int) -> list[Hills]:
+    """The hills of a run, of PBMETAD those of each CV."""
+    if isinstance(hills, Hills):
+        return [hills]
+    if not isinstance(hills, str | PathLike) and all(isinstance(each, Hills) for each in hills):
+        return [each for each in hills if isinstance(each, Hills)]
+    return [each for _, each in read_hill_sets(hills, n_threads=n_threads)]  # type: ignore[arg-type]
+
+
+def _check_parallel(weights: str, biases: Sequence[Hills]) -> None:
+    if weights != "final":
+        raise InputError(
+            f"the hills are of {', '.join(hills.names[0] for hills in biases)}, one bias each, as "
+            f"those of PBMETAD: it has 'final' weights only, got {weights!r}"
+        )
 
 
 def check_kind(weights: str, has_hills: bool) -> None:
@@ -316,22 +340,6 @@ def check_kind(weights: str, has_hills: bool) -> None:
         )
     if not has_hills and weights in ("tiwary", "final"):
         raise InputError(f"{weights!r} weights are made of hills: give the HILLS files (--hills)")
-
-
-def _with_periods(samples: Samples, hills: Hills, selection: Selection) -> Samples:
-    """The frames with periods that only the hills tell; InputError if both tell different ones."""
-    bounds = list(samples.bounds)
-    for i, name in enumerate(samples.names):
-        its = hills.bounds[hills.names.index(name)] if name in hills.names else None
-        if its is None or name in selection.period:
-            continue
-        mine = bounds[i] = bounds[i] or its
-        if not same_bounds(mine, its):
-            raise InputError(
-                f"the period of {name} is {mine[0]} to {mine[1]} in the frames, and {its[0]} to "
-                f"{its[1]} in the hills; mend the header that is wrong"
-            )
-    return replace(samples, bounds=tuple(bounds))
 
 
 def check_static(samples: Samples, kbt: float) -> None:

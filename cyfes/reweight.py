@@ -12,7 +12,7 @@ import numpy as np
 from cyfes import windows
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import Grid
-from cyfes.rowfilter import REPEATED, RowFilter
+from cyfes.rowfilter import REPEATED, RowFilter, superseded_rows
 from cyfes.selection import Selection
 from cyfes.tables import (
     Bounds,
@@ -102,13 +102,17 @@ class FramePart:
     _rows: Rows
     _keep: np.ndarray | None
     _n_repeated: int
+    _superseded: np.ndarray | None
 
     def numbers(self) -> np.ndarray:
         """Return which frames of the run these are, int64[n], from 0 in each file.
 
-        Rows that were left out count, but not those that a restart wrote again.
+        Rows that were left out count, but not those that a restart wrote again, nor those dropped
+        because it did: a trajectory that goes on from a checkpoint lacks them.
         """
         numbers = self._rows.numbers() - self._n_repeated
+        if self._superseded is not None:
+            numbers -= np.searchsorted(np.flatnonzero(self._superseded), self._rows.numbers())
         return numbers if self._keep is None else numbers[self._keep]
 
 
@@ -186,12 +190,14 @@ class SampleStream:
         """Read the files; yield successive frames with all there is to know of them."""
         self._clear()
         filtered = None
-        for path in self._paths:
+        overlap, notes = superseded_rows(self._paths, self._selection.on_overlap, self._open)
+        self.notes += notes
+        for path, superseded in zip(self._paths, overlap):
             reader, self._first = self._first or self._open(path), None
             timed = "time" in reader.header.fields
             selection = replace(self._selection, skip=self._rows_to_skip(path))
-            filtered = RowFilter(path, self.names, timed, selection, filtered)
-            yield from self._read(reader, filtered)
+            filtered = RowFilter(path, self.names, timed, selection, filtered, superseded)
+            yield from self._read(reader, filtered, superseded)
         if not self.n_used:
             raise InputError(
                 f"no row is left of {self.n_read} read: look at --start, --stop, --skip"
@@ -247,7 +253,9 @@ class SampleStream:
                 )
         self.bounds = tuple(map(more_exact, self.bounds, bounds))
 
-    def _read(self, reader: TableReader, filtered: RowFilter) -> Iterator["FramePart"]:
+    def _read(
+        self, reader: TableReader, filtered: RowFilter, superseded: np.ndarray | None
+    ) -> Iterator["FramePart"]:
         path, selection = reader.path, self._selection
         timed = "time" in reader.header.fields
         if not timed and (selection.start is not None or selection.stop is not None):
@@ -272,7 +280,8 @@ class SampleStream:
                 self._lowest = np.minimum(self._lowest, [column.min() for column in values])
                 self._highest = np.maximum(self._highest, [column.max() for column in values])
                 repeated = filtered.dropped.get(REPEATED, 0)
-                yield FramePart(columns, log_weights, len(self.ends), rows, keep, repeated)
+                number = len(self.ends)
+                yield FramePart(columns, log_weights, number, rows, keep, repeated, superseded)
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
         self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]

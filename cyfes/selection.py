@@ -6,8 +6,12 @@ from typing import Literal
 
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS
+from cyfes.restarts import check_on_overlap
 from cyfes.tables import Bounds, Header, expect_kind
 from cyfes.units import parse_number
+
+#: What the biases of PBMETAD are called by most.
+PARALLEL = ("pb.", "pbmetad.")
 
 #: Columns that OPES prints and METAD does not: their bias has no c(t) to be taken off.
 _OPES_COLUMNS = (".zed", ".neff", ".nker")
@@ -26,7 +30,8 @@ class Selection:
     "bias" takes the bias of a METAD run as it is, V(s, t); "rbias" V(s, t) - c(t), of the column
     ``*.rbias`` or of ``*.bias`` and ``*.rct``. ``hills``: the CVs of hills whose bias is computed
     in place of the one in the files, columns that are read beside ``cv``; ``bias`` is then that of
-    others, such as walls.
+    others, such as walls. ``on_overlap``: what is done with frames that a restart from an older
+    checkpoint has again (see restarts).
     """
 
     cv: Sequence[str] | None = None
@@ -39,6 +44,7 @@ class Selection:
     skip: int | float = 0
     every: int = 1
     on_bad: Literal["raise", "skip"] = "raise"
+    on_overlap: Literal["keep", "drop", "raise"] = "keep"
     period: Mapping[str, Bounds] = field(default_factory=dict)
     weights: Literal["bias", "rbias"] | None = None
     hills: Sequence[str] = ()
@@ -56,6 +62,7 @@ class Selection:
             raise InputError(
                 "weights from hills need no --rbias or --logweights; --bias adds other biases"
             )
+        check_on_overlap(self.on_overlap)
         if self.skip < 0 or self.every < 1:
             raise InputError(
                 f"--skip must be at least 0 and --every at least 1, got {self.skip}, {self.every}"
@@ -261,6 +268,11 @@ def _biases_of(path: str, header: Header, only_rbias: bool) -> tuple[list[str], 
             )
         found.append(name)
     note = "".join(
+        f"{name} of PBMETAD grows while it runs, so that late frames weigh more: --weights final "
+        "with --hills, the hills of all CVs, takes the bias of the end"
+        for name in found[:1]
+        if name.startswith(PARALLEL)
+    ) or "".join(
         f"{name.removesuffix('.bias')}.rbias is used, not {name}, which grows with c(t) "
         f"(--bias {name} uses it)"
         for name in replaced[:1]

@@ -321,7 +321,10 @@ def test_a_restart_repeats_its_first_frame_and_a_crash_goes_back(folder, capsys)
     code, out, err = run(capsys, *REWEIGHT)
     assert code == 0
     assert report_of(out)["samples used"] == "55"
-    note = "COLVAR: time goes back from 19 to 15 at line 27; all rows are kept\n"
+    note = (
+        "COLVAR: time goes back from 19 to 15 at line 27; all rows are kept (--on-overlap drop "
+        "leaves out those that a restart has again)\n"
+    )
     assert err == f"cyfes: note: {note}"
 
 

@@ -263,15 +263,22 @@ def test_walkers_share_their_hills_by_their_clocks():
 
 
 def test_files_that_overlap_without_clocks_are_warned_of():
-    hills = make_hills(4, times=np.array([1.0, 2, 1.5, 2.5]), ends=(2, 4))
-    samples = make_samples(hills, [1, 2, 1.5, 2.5], ends=(2, 4))
+    hills = make_hills(4, times=np.array([1.0, 2, 1.2, 2.5]), ends=(2, 4))
+    samples = make_samples(hills, [1, 2, 1.2, 2.5], ends=(2, 4))
     with pytest.warns(CyfesWarning, match="taken for walkers side by side"):
         found = deposits_of(hills, samples)
     assert found.n_before.tolist() == [0, 2, 1, 3]
 
 
+def test_files_of_one_run_have_all_hills_before_them():
+    hills = make_hills(5, times=np.array([1.0, 2, 3, 2.5, 3.5]), ends=(3, 5))
+    found = deposits_of(hills, make_samples(hills, [1, 2, 3, 2.5, 3.5], ends=(3, 5)))
+    assert found.n_before.tolist() == [0, 1, 2, 3, 4]
+    assert "as parts of one run" in found.notes[0]
+
+
 def test_hills_of_more_files_than_frames_are_warned_of():
-    hills = make_hills(4, times=np.array([1.0, 2, 1.5, 2.5]), ends=(2, 4))
+    hills = make_hills(4, times=np.array([1.0, 2, 1.2, 2.5]), ends=(2, 4))
     with pytest.warns(CyfesWarning, match="2 HILLS and 1 COLVAR files"):
         found = deposits_of(hills, make_samples(hills, [1, 2, 3]))
     assert found.n_before.tolist() == [0, 2, 4]

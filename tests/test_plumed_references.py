@@ -23,10 +23,12 @@ SHARED_CASES = (
 ).split()
 REGTESTS = "rt44 rt44b rt48 rt49 rt50 rt51 rt52 rt-fix-420a rt-sum-hills-overflow".split()
 #: Cases that touch a listed fault of PLUMED: multivariate windows, hills wider than half a
-#: period, the doubled bias of biasf = -1, the window of Gaussian hills, the gradient of --histo.
+#: period, the doubled bias of biasf = -1, the window of Gaussian hills, the gradient of --histo,
+#: blocks of walkers file after file.
 #: One file ends without newline, which makes PLUMED drop its last hill.
 COMPAT = re.compile(
     r"multivar|adaptive|1d-np-nowt-px|nowt.*--negbias|HILLS_t|--histo|1d-per-wt-acealanme"
+    r"|gen-walkers.*--stride"
 )
 
 #: Hills 217 and 1037 of this file are isotropic but for the last bit. Their largest eigenvector,

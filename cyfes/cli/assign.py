@@ -12,6 +12,7 @@ from cyfes.cli.surfaces import basins_of
 from cyfes.errors import CyfesWarning
 from cyfes.grid import Grid
 from cyfes.provenance import Provenance
+from cyfes.restarts import OVERLAP
 from cyfes.reweight import SampleStream
 from cyfes.rowfilter import REPEATED
 from cyfes.surface import Surface
@@ -75,12 +76,12 @@ def _shares(found: Assignment, lines: Sequence[tuple[str, str]]) -> list[tuple[s
 def _warn_of_numbers(samples: SampleStream) -> None:
     """Warn where the rows of a file and the frames of its trajectory may be out of step."""
     bad = [reason for reason in samples.dropped if "skip" not in reason and "--st" not in reason]
-    bad = [reason for reason in bad if reason != REPEATED]
-    if bad or any("time goes back" in note for note in samples.notes):
+    bad = [reason for reason in bad if reason not in (REPEATED, OVERLAP)]
+    if bad or any("time goes back" in note and "kept" in note for note in samples.notes):
         why = ", ".join(bad) or "time goes back"
         warnings.warn(
             f"rows and frames may be out of step ({why}): compare the times in the table with "
-            "those of the trajectory",
+            "those of the trajectory; --on-overlap drop leaves rows out that a restart has again",
             CyfesWarning,
             stacklevel=2,
         )

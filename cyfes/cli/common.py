@@ -3,6 +3,8 @@
 import argparse
 import glob
 import os
+import re
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, TypeVar
@@ -11,7 +13,7 @@ import numpy as np
 
 from cyfes.backend import choose
 from cyfes.cli.console import ProgressBar, notes, report
-from cyfes.errors import InputError, shortened
+from cyfes.errors import CyfesWarning, InputError, quoted, shortened
 from cyfes.grid import GridRequest
 from cyfes.reweight import Samples, SampleStream
 from cyfes.selection import Selection
@@ -53,6 +55,9 @@ __all__ = [
 
 AnySurface = TypeVar("AnySurface", bound=Surface)
 
+#: What makes a name a pattern.
+PATTERN = re.compile(r"[*?]|\[.+\]")
+
 #: The largest number of threads or devices that the kernels can be asked for.
 MAX_INT = 2**31 - 1
 
@@ -68,13 +73,17 @@ def files(entries: Sequence[str] | None, words: Sequence[str] = ()) -> list[str]
     """Return the files of a list option and of words that belong to none.
 
     A name with a comma or a ``*`` in it is that of a file if there is one. Else commas, which
-    separate entries but not words, and patterns are what they look like.
+    separate entries but not words, and patterns are what they look like. A pattern stands for its
+    files in natural order, HILLS.2 before HILLS.10, without backups such as bck.0.HILLS, unless it
+    asks for these. Raises InputError for a pattern that no file matches.
     """
     names: list[str] = []
     for entry, following in zip_longest(entries or (), (entries or ())[1:]):
         # In "a, b" a shell sees two words, the first with a comma at its end.
         names += [entry] if os.path.lexists(entry) else _parts(entry, bool(following))
-    return [path for name in [*names, *words] for path in _matching(name)]
+    paths = [path for name in [*names, *words] for path in _matching(name)]
+    _warn_of_backups(paths)
+    return paths
 
 
 def _parts(entry: str, goes_on: bool) -> list[str]:
@@ -83,9 +92,44 @@ def _parts(entry: str, goes_on: bool) -> list[str]:
 
 
 def _matching(name: str) -> list[str]:
-    if os.path.lexists(name) or not glob.has_magic(name):
+    if os.path.lexists(name) or not PATTERN.search(name):
         return [name]
-    return sorted(glob.glob(name)) or [name]
+    found = glob.glob(name)
+    asked = os.path.basename(name).startswith("bck.")
+    wanted = [path for path in found if asked or not _is_backup(path)]
+    if not wanted:
+        backups = f", only backups: {', '.join(sorted(found))}" if found else ""
+        raise InputError(f"no file matches {quoted(name)}{backups}")
+    if len(wanted) < len(found):
+        warnings.warn(
+            f"{quoted(name)}: {len(found) - len(wanted)} backups bck.* are left out; name those "
+            "that are part of the run",
+            CyfesWarning,
+            stacklevel=2,
+        )
+    return sorted(wanted, key=_natural)
+
+
+def _is_backup(path: str) -> bool:
+    """Whether a name is one that PLUMED, or cyfes, gives to a file before it writes another."""
+    return re.match(r"bck\.\d+\.", os.path.basename(path)) is not None
+
+
+def _natural(path: str) -> tuple[list[tuple[str, int]], str]:
+    """What sorts names as people do: numbers in them by value."""
+    parts = re.findall(r"(\D*)(\d*)", path)
+    return [(text, int(digits or 0)) for text, digits in parts], path
+
+
+def _warn_of_backups(paths: Sequence[str]) -> None:
+    backups = [path for path in paths if _is_backup(path)]
+    if backups and len(paths) > 1:
+        warnings.warn(
+            f"{', '.join(backups)}: PLUMED makes such a backup when a run begins anew, without "
+            "RESTART; what is in it was not part of the later bias",
+            CyfesWarning,
+            stacklevel=3,
+        )
 
 
 def number(text: str | None, option: str) -> float | None:
@@ -136,6 +180,7 @@ def selection(arguments: argparse.Namespace, cv: list[str] | None) -> Selection:
         skip=share_or_count(arguments.skip, "--skip"),
         every=integer(arguments.every, "--every", 1),
         on_bad=arguments.on_bad,
+        on_overlap=arguments.on_overlap,
         period=_periods(split(arguments.period), cv),
     )
 

@@ -120,13 +120,18 @@ def _of_hills(
             option = f"--{name.replace('_', '-')}"
             raise InputError(f"{option} is of frames, and {arguments.files[0]} holds hills")
     threads = computing["n_threads"]
-    hills = read_hills(arguments.files, on_bad=arguments.on_bad, n_threads=threads)
+    hills = read_hills(
+        arguments.files,
+        on_bad=arguments.on_bad,
+        on_overlap=arguments.on_overlap,
+        n_threads=threads,
+    )
     notes(hills.notes)
     read = {
         "hills read": f"{len(hills)} from {','.join(arguments.files)}",
         "rows dropped": counts(hills.dropped),
     }
-    if arguments.order == "time":
+    if arguments.order != "files":
         hills, remark = hills_in_order(hills)
         notes([remark] if remark else [])
     report(read)
@@ -157,7 +162,7 @@ def _of_frames(
     cv = split(arguments.cv) or (list(regions.names) if regions else None)
     samples = kept_frames(arguments, kbt, cv, computing["n_threads"])
     notes(samples.notes)
-    if arguments.order == "time":
+    if arguments.order != "files":
         samples, remark = samples_in_order(samples)
         notes([remark] if remark else [])
     bandwidth, rule = sampled_bandwidth(arguments, samples)

@@ -7,6 +7,7 @@ from cyfes.cli.options import (
     add_energy_of,
     add_grid,
     add_on_bad,
+    add_order,
     add_period,
     add_regions,
     add_rows,
@@ -30,13 +31,7 @@ def add_converge(parser: argparse.ArgumentParser) -> None:
     files.add_argument(
         "files", nargs="+", metavar="FILE", help="HILLS files, or COLVAR files, plain or gzip"
     )
-    files.add_argument(
-        "--order",
-        choices=("time", "files"),
-        default="time",
-        help="several files: merged by their clocks, else by time, as those of walkers (time, "
-        "default), or one after another (files)",
-    )
+    add_order(files, ", default")
     files.add_argument(
         "--cv",
         action=List,

@@ -41,6 +41,7 @@ BASIN = "basin:"
 OF_FRAMES = {
     "period": None,
     "on_bad": "raise",
+    "on_overlap": "keep",
     "bias": None,
     "rbias": False,
     "no_bias": False,

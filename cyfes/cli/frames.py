@@ -28,7 +28,7 @@ from cyfes.cli.surfaces import is_surface, needed, surface_of
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.hills import Hills
-from cyfes.hillsfile import read_hills
+from cyfes.hillsfile import read_hill_sets
 from cyfes.hillweights import OF_COLUMNS, read_weighted
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
@@ -39,7 +39,8 @@ _OF_FRAMES = {
     **dict.fromkeys(("cv", "period", "bias", "logweights", "sigma", "start", "stop", "blocks")),
     **dict.fromkeys(("min", "max", "bin", "spacing", "weights", "hills", "biasfactor", "heights")),
     **dict.fromkeys(("rbias", "no_bias"), False),
-    **{"on_bad": "raise", "skip": "0", "every": "1", "tol": "1e-11", "tail": "30"},
+    **{"on_bad": "raise", "on_overlap": "keep", "skip": "0", "every": "1"},
+    **{"tol": "1e-11", "tail": "30"},
 }
 
 
@@ -131,12 +132,22 @@ def kept_frames(
     )
 
 
-def hills_of(arguments: argparse.Namespace) -> Hills | None:
-    """Return the hills of --hills, None if there are none."""
+def hills_of(arguments: argparse.Namespace) -> list[Hills] | None:
+    """Return the hills of --hills, of PBMETAD those of each CV; None if there are none."""
     if arguments.hills is None:
         return None
     threads = integer(arguments.threads, "--threads")
-    hills = read_hills(files(arguments.hills), on_bad=arguments.on_bad, n_threads=threads)
+    found = read_hill_sets(
+        files(arguments.hills),
+        on_bad=arguments.on_bad,
+        on_overlap=arguments.on_overlap,
+        n_threads=threads,
+    )
+    return [_told(arguments, hills) for _, hills in found]
+
+
+def _told(arguments: argparse.Namespace, hills: Hills) -> Hills:
+    """Hills with what the options tell of them."""
     notes([*hills.notes, *([f"hills dropped: {counts(hills.dropped)}"] if hills.dropped else [])])
     biasfactor = number(arguments.biasfactor, "--biasfactor")
     if biasfactor is not None:

@@ -30,8 +30,9 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         "--hills",
         action=Files,
         metavar="FILE,...",
-        help="HILLS files, read one after another; names may be separated by blanks too, and a "
-        "name with a comma in it is taken as it is if there is such a file",
+        help="HILLS files, or patterns such as 'walker*/HILLS.*'; names may be separated by blanks "
+        "too, and a name with a comma in it is taken as it is if there is such a file. Of PBMETAD, "
+        "with a file per CV, one surface per CV is written",
     )
     files.add_argument(
         "--histo",
@@ -46,6 +47,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
     sums.add_argument(
         "--stride", metavar="N", help="also write the surface after every N hills (default 0: no)"
     )
+    add_order(sums, ", default but with --plumed-compat", "with --stride, ")
     sums.add_argument(
         "--nohistory", action="store_true", help="with --stride: each block of hills for itself"
     )
@@ -190,12 +192,29 @@ def add_info(parser: argparse.ArgumentParser) -> None:
 
 
 def add_on_bad(group: argparse._ArgumentGroup) -> None:
-    """Add --on-bad."""
+    """Add --on-bad and --on-overlap."""
     group.add_argument(
         "--on-bad",
         choices=("raise", "skip"),
         default="raise",
         help="bad rows: stop at the first (raise, default) or count and leave out (skip)",
+    )
+    group.add_argument(
+        "--on-overlap",
+        choices=("keep", "drop", "raise"),
+        default="keep",
+        help="rows that a restart from an older checkpoint has again: keep (default), as METAD "
+        "reads all hills at a restart, drop the older ones, or stop (raise)",
+    )
+
+
+def add_order(group: argparse._ArgumentGroup, default: str, when: str = "") -> None:
+    """Add --order."""
+    group.add_argument(
+        "--order",
+        choices=("time", "files"),
+        help=f"{when}several files: merged by their clocks, else by time, as those of walkers "
+        f"(time{default}), or one after another (files)",
     )
 
 
@@ -295,7 +314,8 @@ def add_hills(group: argparse._ArgumentGroup, *, required: bool = False) -> None
         action=Files,
         metavar="FILE,...",
         required=required,
-        help="HILLS files of the run; of walkers in the order of the COLVAR files",
+        help="HILLS files of the run; of walkers all of them, in the order of the COLVAR files; of "
+        "PBMETAD those of all CVs, for final weights",
     )
     group.add_argument(
         "--biasfactor",

@@ -1,8 +1,9 @@
 """``cyfes sum_hills``: the free energy surface of metadynamics hills."""
 
 import argparse
+import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,12 +30,13 @@ from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
 from cyfes.grid import Grid, GridRequest
 from cyfes.gridfile import atomic_write, check_output
 from cyfes.hills import Hills, hills_grid
-from cyfes.hillsfile import read_hills
+from cyfes.hillsfile import read_hill_sets
 from cyfes.hillsum import hill_blocks_of
 from cyfes.histogram import read_unweighted
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples
 from cyfes.tables import same_bounds
+from cyfes.walkers import hills_in_order
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -54,23 +56,22 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError("--stride writes several files, and needs a prefix of their names")
     request = grid_request(arguments)
     grid: Grid | GridRequest = request
-    hills, made = None, Provenance.of(arguments.command_line, arguments.hills)
-    if arguments.hills:
-        hills, grid = _read(arguments, request, computing["n_threads"])
+    biases = _read(arguments, request, computing["n_threads"]) if arguments.hills else []
+    if biases:
+        grid = biases[0].grid
     # All that can be refused is, before a file is written.
     histogram = (
         None
         if arguments.histo is None
         else _histogram(arguments, grid, kbt or 1.0, stride, computing)
     )
-    if hills is not None and isinstance(grid, Grid):
-        _sum(arguments, hills, grid, kbt, stride, made, computing)
+    for bias in biases:
+        _sum(arguments, bias, kbt, stride, computing)
     if histogram is not None:
         samples, surfaces = histogram
         report({"samples read": f"{len(samples)} from {','.join(files(arguments.histo))}"})
-        _write(
-            arguments, surfaces, arguments.outhisto, "histo", stride, computing["n_threads"], kbt
-        )
+        outfile = _outfile(arguments.outhisto, "histo", stride)
+        _write(arguments, surfaces, outfile, stride, computing["n_threads"], kbt)
 
 
 def _check_units(arguments: argparse.Namespace) -> None:
@@ -84,14 +85,63 @@ def _check_units(arguments: argparse.Namespace) -> None:
         )
 
 
-def _read(arguments: argparse.Namespace, request: GridRequest, threads: int) -> tuple[Hills, Grid]:
-    """The hills and the grid they are summed on; what is refused of options for them is here."""
-    hills = read_hills(
+@dataclass(frozen=True, eq=False)
+class _Bias:
+    """Hills of the same CVs, their files, and the grid they are summed on.
+
+    ``cv``: the one they are of where a run has a bias for each, else empty.
+    """
+
+    paths: list[str]
+    hills: Hills
+    grid: Grid
+    cv: str = ""
+
+    def path(self, named: str, stride: int) -> str:
+        """Return the name of an output, with the CV in it: fes.phi.dat, or the prefix fes_phi_."""
+        if not self.cv:
+            return named
+        root, ending = os.path.splitext(named)
+        return f"{named}{self.cv}_" if stride else f"{root}.{self.cv}{ending}"
+
+
+def _read(arguments: argparse.Namespace, request: GridRequest, threads: int) -> list[_Bias]:
+    """The hills and the grids they are summed on; what is refused of options for them is here."""
+    found = read_hill_sets(
         arguments.hills,
         on_bad=arguments.on_bad,
+        on_overlap=arguments.on_overlap,
         plumed_compat=arguments.plumed_compat,
         n_threads=threads,
     )
+    if len(found) == 1:
+        hills, grid = _on_grid(arguments, found[0][1], request)
+        return [_Bias(arguments.hills, hills, grid)]
+    _check_parallel(arguments, found)
+    requests = request.split([hills.names for _, hills in found])
+    return [
+        _Bias(paths, *_on_grid(arguments, hills, own), cv=hills.names[0])
+        for (paths, hills), own in zip(found, requests)
+    ]
+
+
+def _check_parallel(arguments: argparse.Namespace, found: list[tuple[list[str], Hills]]) -> None:
+    """Say what files of different CVs are taken for; refuse options that are for one surface."""
+    cvs = ", ".join(name for _, hills in found for name in hills.names)
+    for option in ("idw", "histo"):
+        if getattr(arguments, option) is not None:
+            raise InputError(
+                f"--{option} is for one bias, and these files are of different CVs ({cvs}), as "
+                "those of PBMETAD: give the files of one CV"
+            )
+    if arguments.outfile in STDOUT:
+        raise InputError(f"{len(found)} surfaces ({cvs}) are written, which need a name: --outfile")
+    notes([f"the files are of different CVs, as those of PBMETAD: one surface each of {cvs}"])
+
+
+def _on_grid(
+    arguments: argparse.Namespace, hills: Hills, request: GridRequest
+) -> tuple[Hills, Grid]:
     notes(hills.notes)
     if arguments.heights == "unscaled":
         hills = hills.unscaled()
@@ -108,18 +158,18 @@ def _read(arguments: argparse.Namespace, request: GridRequest, threads: int) -> 
 
 def _sum(
     arguments: argparse.Namespace,
-    hills: Hills,
-    grid: Grid,
+    bias: _Bias,
     kbt: float | None,
     stride: int,
-    made: Provenance,
     computing: dict[str, Any],
 ) -> None:
     threads, projection = computing["n_threads"], split(arguments.idw)
-    if stride and len(arguments.hills) > 1:
-        notes(["the blocks follow the files one after another, not the time of the run"])
+    hills, grid = bias.hills, bias.grid
+    if stride and len(bias.paths) > 1:
+        hills = _ordered(arguments, hills)
+    made = Provenance.of(arguments.command_line, bias.paths)
     lines = [
-        ("hills read", f"{len(hills)} from {','.join(arguments.hills)}"),
+        ("hills read", f"{len(hills)} from {','.join(bias.paths)}"),
         ("rows dropped", counts(hills.dropped)),
         ("CVs", str(grid)),
     ]
@@ -142,10 +192,26 @@ def _sum(
         replace(b if projection is None else b.marginal(projection, kbt), provenance=made)
         for b in blocks
     )
-    _write(arguments, surfaces, arguments.outfile, default, stride, threads, kbt)
+    outfile = bias.path(_outfile(arguments.outfile, default, stride), stride)
+    _write(arguments, surfaces, outfile, stride, threads, kbt)
     if stride:
-        path = f"{arguments.outfile or default + '_'}blocks.dat"
-        _write_blocks(hills, stride, arguments, made, path)
+        _write_blocks(hills, stride, arguments, made, f"{outfile}blocks.dat")
+
+
+def _ordered(arguments: argparse.Namespace, hills: Hills) -> Hills:
+    """The hills of several files in the order of the run, or, as in PLUMED, file after file."""
+    order = arguments.order or ("files" if arguments.plumed_compat else "time")
+    if order == "files":
+        notes(["the blocks follow the files one after another, not the time of the run"])
+        return hills
+    hills, remark = hills_in_order(hills)
+    notes([remark] if remark else [])
+    return hills
+
+
+def _outfile(given: str | None, default: str, stride: int) -> str:
+    """The name of the output, with a stride the prefix of several."""
+    return given or (f"{default}_" if stride else f"{default}.dat")
 
 
 def _write_blocks(
@@ -171,6 +237,8 @@ def _histogram(
     computing: dict[str, Any],
 ) -> tuple[Samples, Iterator[FreeEnergySurface]]:
     """The samples of --histo, and their surfaces, which are summed when they are asked for."""
+    if arguments.on_overlap != "keep":
+        raise InputError("--on-overlap is for hills, and --histo counts all rows: leave it out")
     threads, paths = computing["n_threads"], files(arguments.histo)
     made = Provenance.of(arguments.command_line, paths)
     # Beside --hills the CVs are those of the hills: in a COLVAR every column might be one.
@@ -200,8 +268,7 @@ def _histogram(
 def _write(
     arguments: argparse.Namespace,
     surfaces: Iterator[FreeEnergySurface],
-    outfile: str | None,
-    default: str,
+    outfile: str,
     stride: int,
     threads: int,
     kbt: float | None,
@@ -210,7 +277,7 @@ def _write(
     for k, summed in enumerate(surfaces):
         told = kbt if summed.kbt is None else summed.kbt
         surface = in_units(replace(summed, units=arguments.units, kbt=told), arguments, kbt)
-        path = f"{outfile or default + '_'}{k}.dat" if stride else outfile or f"{default}.dat"
+        path = f"{outfile}{k}.dat" if stride else outfile
         shown = surface.shifted() if arguments.mintozero else surface
         shown.write(path, fmt=arguments.fmt, n_threads=threads, provenance=arguments.provenance)
         report({"written": path})

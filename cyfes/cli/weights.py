@@ -32,6 +32,7 @@ from cyfes.weightsfile import WeightsTable
 def run(arguments: argparse.Namespace) -> None:
     """Write the weights of frames as the options say."""
     path = arguments.outfile or "weights.dat"
+    arguments.files = files((), arguments.files)
     check_output(path, inputs(arguments))
     made = Provenance.of(arguments.command_line, inputs(arguments))
     kbt = thermal(arguments)
@@ -66,13 +67,19 @@ def _read(arguments: argparse.Namespace, regions: TwoRegions | None, kbt: float)
     """The bias of the hills at the frames, whose CVs are all that is named."""
     hills = hills_of(arguments)
     assert hills is not None  # --hills is required
-    wanted = split(arguments.cv) or list(hills.names)
+    if len(hills) > 1:
+        raise InputError(
+            f"the hills are of {', '.join(each.names[0] for each in hills)}, one bias each, as "
+            "those of PBMETAD, which has no c(t): 'cyfes reweight --weights final --hills ...'"
+        )
+    (own,) = hills
+    wanted = split(arguments.cv) or list(own.names)
     names = list(dict.fromkeys([*wanted, *(regions.names if regions else ())]))
     request = grid_request(arguments)
     given = (request.lower, request.upper, request.bins, request.spacing)
     return read_hill_bias(
-        files((), arguments.files),
-        hills,
+        arguments.files,
+        own,
         kbt,
         selection(arguments, names),
         grid=None if all(part is None for part in given) else request,

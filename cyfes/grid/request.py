@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 from cyfes.errors import InputError
 
@@ -45,6 +46,23 @@ class GridRequest:
         for name, step in zip(names, () if self.spacing is None else self.spacing):
             if not 0 < step < math.inf:
                 raise InputError(f"--spacing must be positive for {name}, got {step}")
+
+    def split(self, names: Sequence[Sequence[str]]) -> list["GridRequest"]:
+        """Return what is asked of several grids, of the CVs ``names`` each, one entry per CV.
+
+        Raises InputError unless the entries fit the CVs of all.
+        """
+        self.check([name for of_grid in names for name in of_grid])
+        ends = [0, *accumulate(map(len, names))]
+        return [self._of(slice(a, b)) for a, b in pairwise(ends)]
+
+    def _of(self, cvs: slice) -> "GridRequest":
+        return GridRequest(
+            lower=None if self.lower is None else self.lower[cvs],
+            upper=None if self.upper is None else self.upper[cvs],
+            bins=None if self.bins is None else self.bins[cvs],
+            spacing=None if self.spacing is None else self.spacing[cvs],
+        )
 
     def bounds_of(self, index: int, name: str) -> tuple[str, str] | None:
         """The wanted bounds of one CV as text, or None."""
