@@ -18,6 +18,7 @@ from cyfes.cli import (
     console,
     course_options,
     landscape_options,
+    opes_options,
     options,
     surface_options,
     weights_options,
@@ -27,6 +28,7 @@ from cyfes.errors import CyfesError, CyfesWarning, extension_error
 
 COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
+    "opes": "free energy surface from the STATE or KERNELS file of an OPES run",
     "reweight": "free energy surface from biased frames in COLVAR files",
     "weights": "weights of the frames of a METAD run, from its HILLS, and dG by each estimator",
     "deltag": "free energy difference of two regions, straight from biased frames",
@@ -72,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
             course_options,
             surface_options,
             landscape_options,
+            opes_options,
             weights_options,
         )
         module = next(m for m in modules if hasattr(m, f"add_{name}"))

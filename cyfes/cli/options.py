@@ -71,7 +71,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="reproduce PLUMED's known faults (see docs) instead of being right",
     )
-    output = _add_output(
+    output = add_output(
         parser,
         "fes.dat; with --stride the prefix fes_; with --negbias negativebias.dat or negativebias_",
     )
@@ -112,7 +112,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "output, a band or a panel of --plot",
     )
     add_blocks(errors)
-    output = _add_output(parser, "fes.dat")
+    output = add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     add_running(parser)
 
@@ -381,7 +381,8 @@ def add_grid(parser: argparse.ArgumentParser, title: str = "grid") -> None:
         group.add_argument(name, action=List, metavar=metavar, help=text)
 
 
-def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
+def add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
+    """Add the options of a surface that is written as plumed sum_hills writes it."""
     group = parser.add_argument_group("output")
     group.add_argument(
         "--outfile",

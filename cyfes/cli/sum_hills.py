@@ -10,11 +10,8 @@ import numpy as np
 from cyfes.cli.common import (
     ProgressBar,
     counts,
-    describe_minima,
-    energy_unit,
     files,
     grid_request,
-    in_units,
     integer,
     notes,
     positives,
@@ -24,10 +21,11 @@ from cyfes.cli.common import (
     where,
 )
 from cyfes.cli.options import STDOUT
+from cyfes.cli.series import write_index, write_series
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
 from cyfes.grid import Grid, GridRequest
-from cyfes.gridfile import atomic_write, check_output
+from cyfes.gridfile import check_output
 from cyfes.hills import Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_blocks_of
@@ -68,9 +66,8 @@ def run(arguments: argparse.Namespace) -> None:
     if histogram is not None:
         samples, surfaces = histogram
         report({"samples read": f"{len(samples)} from {','.join(files(arguments.histo))}"})
-        _write(
-            arguments, surfaces, arguments.outhisto, "histo", stride, computing["n_threads"], kbt
-        )
+        threads = computing["n_threads"]
+        write_series(arguments, surfaces, arguments.outhisto, "histo", stride > 0, threads, kbt)
 
 
 def _check_units(arguments: argparse.Namespace) -> None:
@@ -142,7 +139,7 @@ def _sum(
         replace(b if projection is None else b.marginal(projection, kbt), provenance=made)
         for b in blocks
     )
-    _write(arguments, surfaces, arguments.outfile, default, stride, threads, kbt)
+    write_series(arguments, surfaces, arguments.outfile, default, stride > 0, threads, kbt)
     if stride:
         path = f"{arguments.outfile or default + '_'}blocks.dat"
         _write_blocks(hills, stride, arguments, made, path)
@@ -156,11 +153,8 @@ def _write_blocks(
     for k, block in enumerate(hill_blocks_of(len(hills), stride)):
         first = block.start + 1 if arguments.nohistory else 1
         time = hills.times[block.stop - 1]
-        rows.append(f" {k} {first} {block.stop} {time:.10g}")
-    with atomic_write(path) as file:
-        head = f"#! FIELDS block first last time\n{made.text()}"
-        file.write((head + "\n".join(rows) + "\n").encode())
-    report({"hills and times": path})
+        rows.append(f"{k} {first} {block.stop} {time:.10g}")
+    write_index(path, "block first last time", rows, made, "hills and times")
 
 
 def _histogram(
@@ -195,31 +189,6 @@ def _histogram(
     )
     made = made.then(("samples read", f"{len(samples)} from {','.join(paths)}"))
     return samples, (replace(surface, provenance=made) for surface in surfaces)
-
-
-def _write(
-    arguments: argparse.Namespace,
-    surfaces: Iterator[FreeEnergySurface],
-    outfile: str | None,
-    default: str,
-    stride: int,
-    threads: int,
-    kbt: float | None,
-) -> None:
-    """Write one file, or with a stride one per block: prefix + k + .dat."""
-    for k, summed in enumerate(surfaces):
-        told = kbt if summed.kbt is None else summed.kbt
-        surface = in_units(replace(summed, units=arguments.units, kbt=told), arguments, kbt)
-        path = f"{outfile or default + '_'}{k}.dat" if stride else outfile or f"{default}.dat"
-        shown = surface.shifted() if arguments.mintozero else surface
-        shown.write(path, fmt=arguments.fmt, n_threads=threads, provenance=arguments.provenance)
-        report({"written": path})
-    if surface.computed_on:
-        report({"computed on": surface.computed_on})
-    report(energy_unit(surface, arguments))
-    if arguments.explain:
-        report(surface.explanation)
-    report(describe_minima(surface))
 
 
 def _note_full_periods(hills: Hills, request: GridRequest) -> None:

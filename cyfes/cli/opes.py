@@ -1,0 +1,168 @@
+"""``cyfes opes``: the free energy surface of an OPES run, from its STATE or KERNELS file."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from cyfes.agreement import agreement
+from cyfes.cli.common import (
+    ProgressBar,
+    counts,
+    files,
+    grid_request,
+    integer,
+    notes,
+    report,
+    share_or_count,
+    split,
+    thermal,
+    where,
+)
+from cyfes.cli.options import STDOUT
+from cyfes.cli.series import write_index, write_series
+from cyfes.cli.surfaces import check_picture
+from cyfes.errors import InputError
+from cyfes.fes import FreeEnergySurface, opes_surfaces
+from cyfes.grid import Grid
+from cyfes.gridfile import check_output
+from cyfes.opes import OpesRun, OpesState, opes_grid
+from cyfes.opesfile import read_opes
+from cyfes.provenance import Provenance
+from cyfes.reweight import Samples, read_samples
+from cyfes.selection import Selection
+from cyfes.units import UNIT_LABELS
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Make surfaces of the states of an OPES run as the options say."""
+    computing = where(arguments)
+    check_picture(arguments)
+    paths = [arguments.file, *files(arguments.colvar)]
+    check_output(arguments.outfile or "fes.dat", paths)
+    kbt = _thermal(arguments)
+    every = 1 if arguments.all else integer(arguments.stride or "0", "--stride")
+    if every and arguments.outfile in STDOUT:
+        raise InputError(
+            "--all and --stride write several files, and need a prefix of their names"
+        )
+    found = read_opes(arguments.file, every=every, on_bad=arguments.on_bad, **_threads(computing))
+    if arguments.all and found.compressed:
+        raise InputError(f"{arguments.file} is a KERNELS file: say --stride N, not --all")
+    notes(found.notes)
+    grid = opes_grid(found.states, grid_request(arguments))
+    frames = _frames(arguments, found.states[-1], kbt, computing)
+    lines = _lines(found, arguments.file, grid, kbt, arguments.units)
+    report(lines)
+    made = Provenance.of(arguments.command_line, paths).then(*lines)
+    surfaces = [*opes_surfaces(found.states, grid, kbt, **computing)]
+    last = write_series(
+        arguments,
+        (replace(surface, provenance=made) for surface in surfaces),
+        arguments.outfile,
+        "fes",
+        every > 0,
+        computing["n_threads"],
+        kbt,
+    )
+    if every:
+        _write_index(arguments, found.states, made)
+    if arguments.plot:
+        from cyfes.plot import save_plot
+
+        save_plot(last, arguments.plot)
+        report({"written": arguments.plot})
+    if frames is not None:
+        _compare(arguments, surfaces[-1], frames, kbt, computing)
+
+
+def _thermal(arguments: argparse.Namespace) -> float:
+    kbt = thermal(arguments)
+    if kbt is None:
+        raise InputError(
+            f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin: OPES files tell "
+            "probabilities and no temperature"
+        )
+    for option in ("bias", "skip"):
+        if getattr(arguments, option) is not None and arguments.colvar is None:
+            raise InputError(f"--{option} is for the frames of --colvar: give both")
+    return kbt
+
+
+def _threads(computing: dict[str, Any]) -> dict[str, int]:
+    return {"n_threads": computing["n_threads"]}
+
+
+def _frames(
+    arguments: argparse.Namespace, state: OpesState, kbt: float, computing: dict[str, Any]
+) -> Samples | None:
+    """The frames of --colvar, read before a file is written."""
+    if arguments.colvar is None:
+        return None
+    chosen = Selection(
+        cv=list(state.names),
+        bias=split(arguments.bias),
+        skip=share_or_count(arguments.skip or "0", "--skip"),
+        on_bad=arguments.on_bad,
+    )
+    return read_samples(files(arguments.colvar), kbt, chosen, computing["n_threads"], timed=True)
+
+
+def _lines(
+    found: OpesRun, path: str, grid: Grid, kbt: float, units: str
+) -> list[tuple[str, object]]:
+    state = found.states[-1]
+    read = (
+        f"{found.n_found} kernels from {path}; {len(state)} after those that are close were merged"
+        if found.compressed
+        else f"{found.n_found} states from {path}; the last has {len(state)} kernels"
+    )
+    mode = "OPES_METAD_EXPLORE" if state.explore else "OPES_METAD"
+    highest = -kbt * state.exponent * np.log(state.epsilon)
+    return [
+        ("read", read),
+        ("rows dropped", counts(found.dropped)),
+        ("time", f"{state.time:.10g}"),
+        ("bias", f"{mode}, biasfactor {state.biasfactor:.6g}"),
+        ("CVs", grid),
+        ("kBT", f"{kbt:.6g} {UNIT_LABELS[units]}"),
+        ("F without kernels", f"{highest:.6g} {UNIT_LABELS[units]}, from epsilon"),
+    ]
+
+
+def _write_index(
+    arguments: argparse.Namespace, states: Sequence[OpesState], made: Provenance
+) -> None:
+    rows = (f"{k} {state.time:.10g} {len(state)}" for k, state in enumerate(states))
+    path = f"{arguments.outfile or 'fes_'}states.dat"
+    write_index(path, "state time kernels", rows, made, "states and times")
+
+
+def _compare(
+    arguments: argparse.Namespace,
+    surface: FreeEnergySurface,
+    frames: Samples,
+    kbt: float,
+    computing: dict[str, Any],
+) -> None:
+    """Report whether the last state agrees with the frames."""
+    notes(frames.notes)
+    reweighted = FreeEnergySurface.from_colvar(
+        frames,
+        kbt=kbt,
+        grid=surface.grid,
+        derivatives=False,
+        units=arguments.units,
+        error=True,
+        progress=ProgressBar("samples"),
+        **computing,
+    )
+    judged = agreement(replace(surface, units=arguments.units), reweighted)
+    report(
+        {
+            "frames": f"{frames.n_used} from {','.join(files(arguments.colvar))}, by their bias",
+            "state and frames": judged.sentence(),
+        }
+    )
