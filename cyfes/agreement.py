@@ -43,12 +43,12 @@ class Agreement:
 def agreement(surface: Surface, frames: Surface) -> Agreement:
     """Return how a surface without errors agrees with that of ``frames``, which has errors.
 
-    Both up to a constant, on one grid. Raises InputError for surfaces without kBT or errors, and as
-    comparison.difference.
+    Both up to a constant, on one grid, in the unit of the first. Raises InputError for frames
+    without errors or a surface without kBT, and as comparison.difference.
     """
-    if frames.error is None or frames.kbt is None:
-        raise InputError("an agreement needs a surface of frames with error=True")
+    if frames.error is None or surface.kbt is None:
+        raise InputError("an agreement needs kBT, and a surface of frames with error=True")
     exact = replace(surface, error=np.zeros(surface.grid.shape))
-    found = difference(exact, frames, below=BELOW * frames.kbt)
+    found = difference(exact, frames, below=BELOW * surface.kbt)
     errors = np.asarray(found.surface.error)[found.compared]
     return Agreement(found, float(np.sqrt(np.mean(errors**2))))

@@ -38,7 +38,7 @@ from cyfes.hillweights import read_weighted
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
 from cyfes.opes import OpesState, opes_grid
 from cyfes.opesfile import read_opes
-from cyfes.opessum import opes_free_energy
+from cyfes.opessum import check_reach, opes_free_energy
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
@@ -528,11 +528,19 @@ def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergy
 def opes_surfaces(
     states: Sequence[OpesState], grid: Grid, kbt: float, **options: Any
 ) -> Iterator[FreeEnergySurface]:
-    """Yield the surface of each state (see opessum.opes_free_energy, whose options it takes)."""
-    for state in states:
-        warn_if_coarse(grid, state.sigmas, "kernels")
+    """Return the surface of each state (see opessum.opes_free_energy, whose options it takes).
+
+    Raises InputError for a kBT that is not positive, and a grid that no kernel reaches.
+    """
+    if not kbt > 0:
+        raise InputError(f"kbt must be positive, got {kbt}")
+    check_reach(states, grid)
+
+    def surface(state: OpesState) -> FreeEnergySurface:
         values, slopes, density = opes_free_energy(state, grid, kbt, **options)
-        yield FreeEnergySurface(grid, values, kbt, slopes, **_told_by(density))
+        return FreeEnergySurface(grid, values, kbt, slopes, **_told_by(density))
+
+    return map(surface, states)
 
 
 def histogram_blocks(

@@ -216,14 +216,10 @@ def _from_states(reader: TableReader, schema: _Schema, every: int, n_threads: in
         kept.append(last)
     if last.zed == 1:
         notes.append("Z is 1, as with NO_ZED: whether rows are missing cannot be told")
-    return OpesRun(
-        tuple(kept), n_found, False, dict(reader.dropped), (*reader.notes, *notes)
-    )
+    return OpesRun(tuple(kept), n_found, False, dict(reader.dropped), (*reader.notes, *notes))
 
 
-def _whole_states(
-    reader: TableReader, first: _Schema, n_threads: int
-) -> Iterator[OpesState]:
+def _whole_states(reader: TableReader, first: _Schema, n_threads: int) -> Iterator[OpesState]:
     """The states of a file; one of which rows are missing is refused, or left out and told."""
     for header, rows in _parts(reader, ["time", *first.columns]):
         schema = _Schema.of(reader.path, header)

@@ -6,8 +6,18 @@ import numpy as np
 
 from cyfes.density import Density
 from cyfes.errors import InputError
-from cyfes.grid import Grid, is_reached, spans
+from cyfes.grid import Grid, is_reached, spans, warn_if_coarse
 from cyfes.opes import STEP, OpesState
+
+
+def check_reach(states: Sequence[OpesState], grid: Grid) -> None:
+    """Raise InputError if no kernel of any state reaches a grid; warn where it is too coarse."""
+    centers = np.concatenate([state.centers for state in states])
+    sigmas = np.concatenate([state.sigmas for state in states])
+    if not is_reached(grid, centers, max(state.cutoff for state in states) * sigmas):
+        where = spans("kernels", grid, centers.min(axis=0), centers.max(axis=0))
+        raise InputError(f"no kernel lies within reach of the grid; {where}")
+    warn_if_coarse(grid, sigmas, "kernels")
 
 
 def opes_free_energy(
@@ -24,14 +34,7 @@ def opes_free_energy(
 
     A truncated kernel is a Gaussian within its reach minus a step of that reach; the step is a
     Gaussian STEP times as wide, which is 1 there to the last bit.
-    Raises InputError for a kBT that is not positive and a grid that no kernel reaches.
     """
-    if not kbt > 0:
-        raise InputError(f"kbt must be positive, got {kbt}")
-    if not is_reached(grid, state.centers, state.cutoff * state.sigmas):
-        extent = state.centers.min(axis=0), state.centers.max(axis=0)
-        where = spans("kernels", grid, *extent)
-        raise InputError(f"no kernel lies within reach of the grid; {where}")
 
     def summed(stretch: float, slopes: bool) -> Density:
         density = Density(

@@ -45,9 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     kbt = _thermal(arguments)
     every = 1 if arguments.all else integer(arguments.stride or "0", "--stride")
     if every and arguments.outfile in STDOUT:
-        raise InputError(
-            "--all and --stride write several files, and need a prefix of their names"
-        )
+        raise InputError("--all and --stride write several files, and need a prefix of their names")
     found = read_opes(arguments.file, every=every, on_bad=arguments.on_bad, **_threads(computing))
     if arguments.all and found.compressed:
         raise InputError(f"{arguments.file} is a KERNELS file: say --stride N, not --all")
@@ -57,7 +55,7 @@ def run(arguments: argparse.Namespace) -> None:
     lines = _lines(found, arguments.file, grid, kbt, arguments.units)
     report(lines)
     made = Provenance.of(arguments.command_line, paths).then(*lines)
-    surfaces = [*opes_surfaces(found.states, grid, kbt, **computing)]
+    surfaces = opes_surfaces(found.states, grid, kbt, **computing)
     last = write_series(
         arguments,
         (replace(surface, provenance=made) for surface in surfaces),
@@ -75,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
         save_plot(last, arguments.plot)
         report({"written": arguments.plot})
     if frames is not None:
-        _compare(arguments, surfaces[-1], frames, kbt, computing)
+        _compare(arguments, last, frames, kbt, computing)
 
 
 def _thermal(arguments: argparse.Namespace) -> float:
@@ -159,7 +157,7 @@ def _compare(
         progress=ProgressBar("samples"),
         **computing,
     )
-    judged = agreement(replace(surface, units=arguments.units), reweighted)
+    judged = agreement(surface, reweighted)
     report(
         {
             "frames": f"{frames.n_used} from {','.join(files(arguments.colvar))}, by their bias",

@@ -32,8 +32,10 @@ def kind_of(header: Header) -> str:
         return "KERNELS"
     if "kernel_cutoff" in header.constants:  # OPES of an early PLUMED
         return "KERNELS"
-    if header.fields[-1:] == ("DeltaF",) or header.fields[1:2] == ("rct",) and (
-        header.fields[-1].startswith("DeltaF_")
+    if (
+        header.fields[-1:] == ("DeltaF",)
+        or header.fields[1:2] == ("rct",)
+        and (header.fields[-1].startswith("DeltaF_"))
     ):
         return "DELTAFS"
     if any(name.startswith("nbins_") for name in header.constants):
