@@ -9,8 +9,8 @@ class CompressedKernels:
     A kernel that is added is merged with the nearest one if that is less than ``threshold`` of its
     own sigmas away, and the result again, until nothing is so near (0: no kernel is merged). What
     comes of two has the sum of their heights, and the mean and the variance of both together.
-    ``periods`` float64[d], 0 where a CV is not periodic. Source: Invernizzi and Parrinello, J. Phys.
-    Chem. Lett. 11, 2731, 2020.
+    ``periods`` float64[d], 0 where a CV is not periodic. Source: Invernizzi and Parrinello,
+    J. Phys. Chem. Lett. 11, 2731, 2020.
     """
 
     def __init__(self, periods: np.ndarray, threshold: float) -> None:
@@ -51,7 +51,8 @@ class CompressedKernels:
     def _from(self, center: np.ndarray) -> np.ndarray:
         """The way from a center to all others, to their nearest images."""
         way = self.centers - center
-        return way - self._wraps * self._periods * np.rint(way / self._periods)
+        turns = self._wraps * np.rint(way / self._periods)
+        return np.asarray(way - self._periods * turns)
 
     def _nearest(self, at: int) -> int | None:
         """The kernel that one is to be merged with, None if none is near."""

@@ -66,7 +66,7 @@ class OpesState:
                 n_threads=n_threads,
             )  # fmt: skip
         with np.errstate(invalid="ignore"):  # heights that overflow make nan, which no reader keeps
-            return np.maximum(sums[0] - self.value_at_cutoff * sums[1], 0.0)
+            return np.asarray(np.maximum(sums[0] - self.value_at_cutoff * sums[1], 0.0))
 
     def mean_at_centers(self, *, n_threads: int = 0) -> float:
         """Return what Z is by its definition: the mean of P at the centers of the kernels."""

@@ -1,4 +1,4 @@
-"""STATE and KERNELS files of OPES: what their rows and constants mean, and whether all are there."""
+"""STATE and KERNELS files of OPES: what they mean, and whether all of a state is there."""
 
 import math
 import warnings
@@ -141,8 +141,8 @@ def _names(where: str, header: Header) -> tuple[tuple[str, ...], bool]:
     ends = ("height", "logweight") if is_kernels else ("height",)
     if not names or fields != ("time", *names, *(f"sigma_{name}" for name in names), *ends):
         raise FileFormatError(
-            f"{where}: columns {' '.join(fields)}; expected time, the CVs, a sigma of each, height, "
-            "and logweight in a KERNELS file"
+            f"{where}: columns {' '.join(fields)}; expected time, the CVs, a sigma of each, "
+            "height, and logweight in a KERNELS file"
         )
     if n > MAX_DIMS:
         raise FileFormatError(

@@ -16,7 +16,7 @@ def add_opes(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes opes``."""
     parser.usage = "cyfes opes [OPTION ...] STATE | KERNELS"
     parser.epilog = (
-        "F(s) = -kBT ln(P(s) / Z + epsilon) of OPES_METAD, gamma times that of OPES_METAD_EXPLORE.\n"
+        "F(s) = -kBT ln(P(s) / Z + epsilon), in OPES_METAD_EXPLORE gamma times that.\n"
         "Of a KERNELS file the kernels are first merged as OPES merges them.\n"
         "Example: cyfes opes STATE --temp 300 --all, or --colvar COLVAR"
     )

@@ -12,8 +12,8 @@ _REMEDIES = {
     "'cyfes sum_hills --hills {path}'",
     "KERNELS": "this is an OPES file, whose kernels are not hills; use 'cyfes opes {path}', or "
     "'cyfes reweight' on the COLVAR file of that run",
-    "DELTAFS": "this is a file of OPES_EXPANDED, free energies of its expansion and no kernels; use "
-    "'cyfes reweight' on the COLVAR file of that run, with its column opes.bias",
+    "DELTAFS": "this is a file of OPES_EXPANDED, which holds no kernels; use 'cyfes reweight' on "
+    "the COLVAR file of that run, with its column opes.bias",
     "grid": "this is a surface on a grid, not a table of a run; see 'cyfes plot {path}'",
     "COLVAR": "this is a COLVAR file (no sigma and height columns); use 'cyfes reweight {path}'",
 }
@@ -32,11 +32,8 @@ def kind_of(header: Header) -> str:
         return "KERNELS"
     if "kernel_cutoff" in header.constants:  # OPES of an early PLUMED
         return "KERNELS"
-    if (
-        header.fields[-1:] == ("DeltaF",)
-        or header.fields[1:2] == ("rct",)
-        and (header.fields[-1].startswith("DeltaF_"))
-    ):
+    last = (header.fields or ("",))[-1]
+    if last == "DeltaF" or ("rct" in header.fields[:2] and last.startswith("DeltaF_")):
         return "DELTAFS"
     if any(name.startswith("nbins_") for name in header.constants):
         return "grid"

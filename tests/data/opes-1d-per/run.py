@@ -16,7 +16,7 @@ SIGMA = 0.25
 THRESHOLD = 1.0
 PACE = 10
 N_KERNELS = 1000
-PER_STATE = 50
+PER_STATE = {False: 10, True: 50}  # of OPES_METAD, and of its EXPLORE
 SET = "#! SET {:<12} {:>22}\n"
 
 
@@ -136,7 +136,7 @@ def run(explore, seed):
         row = opes.deposit(phi)
         energy = potential(phi) + opes.bias(phi)
         kernels += " ".join([f" {time}", *(f"{x:.16g}" for x in row)]) + "\n"
-        if time % PER_STATE == 0:
+        if time % PER_STATE[explore] == 0:
             state += state_text(opes, time, name)
     return state, kernels, colvar
 
