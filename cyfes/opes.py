@@ -70,7 +70,8 @@ class OpesState:
 
     def mean_at_centers(self, *, n_threads: int = 0) -> float:
         """Return what Z is by its definition: the mean of P at the centers of the kernels."""
-        return float(self.kernel_sum(self.centers, n_threads=n_threads).mean() / self.norm)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(self.kernel_sum(self.centers, n_threads=n_threads).mean() / self.norm)
 
     def free_energy(self, points: np.ndarray, kbt: float) -> np.ndarray:
         """Return F(s) = -kBT g ln(P(s) / Z + epsilon) at ``points`` float64[m, d], float64[m].

@@ -278,10 +278,11 @@ def _from_kernels(reader: TableReader, schema: _Schema, every: int, n_threads: i
     threshold = _positive_or_zero(schema.where, reader.header, "compression_threshold")
     kernels = CompressedKernels(np.array(periods_of(schema.bounds)), threshold)
     states = []
-    for n, row in enumerate(rows, 1):
-        kernels.add(row[1:-1])
-        if n == len(rows) or (every and n % every == 0):
-            states.append(_replayed(schema, kernels, rows[:n], n_threads))
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused
+        for n, row in enumerate(rows, 1):
+            kernels.add(row[1:-1])
+            if n == len(rows) or (every and n % every == 0):
+                states.append(_replayed(schema, kernels, rows[:n], n_threads))
     return OpesRun(tuple(states), len(rows), True, dict(reader.dropped), notes)
 
 
@@ -313,6 +314,8 @@ def _replayed(
     if not schema.explore:
         norm = schema.epsilon ** (1 - 1 / schema.biasfactor) + float(np.exp(rows[:, -1]).sum())
     table = np.column_stack([kernels.centers, kernels.sigmas, kernels.heights])
+    if not (math.isfinite(norm) and np.isfinite(table).all()):
+        raise FileFormatError(f"{schema.where}: the kernels have no finite sum of weights")
     state = replace(_state(schema, table, norm, 1.0), time=float(rows[-1, 0]))
     return replace(state, zed=state.mean_at_centers(n_threads=n_threads))
 
