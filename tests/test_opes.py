@@ -272,7 +272,10 @@ def test_a_state_agrees_with_its_frames_and_not_with_others():
 def test_an_agreement_does_not_depend_on_units():
     surface = FreeEnergySurface.from_opes(DATA / "STATE.gz", kbt=KBT)
     frames = reweighted(surface.grid)
-    one, other = agreement(surface, frames), agreement(surface.scaled(1 / 4.184, "kcal/mol"), frames)
+    one, other = (
+        agreement(surface, frames),
+        agreement(surface.scaled(1 / 4.184, "kcal/mol"), frames),
+    )
     assert other.found.rms * 4.184 == pytest.approx(one.found.rms, rel=1e-9)
     assert other.error * 4.184 == pytest.approx(one.error, rel=1e-9)
 
