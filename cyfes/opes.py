@@ -47,6 +47,11 @@ class OpesState:
         return len(self.heights)
 
     @property
+    def periods(self) -> np.ndarray:
+        """Period of each CV, 0 where it is not periodic, float64[d]."""
+        return np.array(periods_of(self.bounds))
+
+    @property
     def exponent(self) -> float:
         """The power of the state's distribution that the unbiased one is: gamma, or 1."""
         return self.biasfactor if self.explore else 1.0
@@ -61,7 +66,7 @@ class OpesState:
         sums = np.zeros((2, len(points)))
         for total, stretch in zip(sums, (1.0, STEP)):
             _kernels.evaluate(
-                points, np.array(periods_of(self.bounds)), self.centers, self.sigmas * stretch,
+                points, self.periods, self.centers, self.sigmas * stretch,
                 self.heights, total, cutoff=self.cutoff / stretch, images="nearest",
                 n_threads=n_threads,
             )  # fmt: skip
