@@ -252,10 +252,8 @@ def test_the_bits_do_not_depend_on_threads(backend_name):
 # --- agreement
 
 
-def reweighted(grid):
-    return FreeEnergySurface.from_colvar(
-        DATA / "COLVAR.gz", kbt=KBT, cv=["phi"], grid=grid, error=True
-    )
+def reweighted(grid, name="COLVAR.gz"):
+    return FreeEnergySurface.from_colvar(DATA / name, kbt=KBT, cv=["phi"], grid=grid, error=True)
 
 
 def test_a_state_agrees_with_its_frames_and_not_with_others():
@@ -267,6 +265,16 @@ def test_a_state_agrees_with_its_frames_and_not_with_others():
     wrong = agreement(surface.scaled(2.0, "kj/mol"), frames)
     assert not wrong.agrees
     assert "do NOT agree" in wrong.sentence()
+
+
+def test_of_an_exploring_run_the_frames_are_nearer_to_the_truth():
+    """The errors of its state are gamma times those of the distribution; the sentence shows it."""
+    surface = FreeEnergySurface.from_opes(DATA / "explore.STATE.gz", kbt=KBT)
+    frames = reweighted(surface.grid, "explore.COLVAR.gz")
+    truth = true_energy(surface.grid.axes[0])
+    low = truth < truth.min() + 10 * KBT
+    assert np.std((frames.values - truth)[low]) < np.std((surface.values - truth)[low])
+    assert not agreement(surface, frames).agrees
 
 
 def test_an_agreement_does_not_depend_on_units():
