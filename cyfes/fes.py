@@ -348,8 +348,6 @@ class FreeEnergySurface(Surface):
         derivatives: bool = True,
         units: str = "kj/mol",
         n_threads: int = 0,
-        backend: str = "auto",
-        devices: Sequence[int] = (0,),
     ) -> "FreeEnergySurface":
         """Return F(s) = -kBT g ln(P(s) / Z + epsilon) of a state of OPES_METAD or its EXPLORE.
 
@@ -367,8 +365,6 @@ class FreeEnergySurface(Surface):
             kbt,
             derivatives=derivatives,
             n_threads=n_threads,
-            backend=backend,
-            devices=devices,
         )
         return replace(next(surfaces), units=units, provenance=made)
 
@@ -538,7 +534,8 @@ def opes_surfaces(
 
     def surface(state: OpesState) -> FreeEnergySurface:
         values, slopes, density = opes_free_energy(state, grid, kbt, **options)
-        return FreeEnergySurface(grid, values, kbt, slopes, **_told_by(density))
+        told = tuple(density.explanation())
+        return FreeEnergySurface(grid, values, kbt, slopes, explanation=told)
 
     return map(surface, states)
 

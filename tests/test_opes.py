@@ -238,13 +238,9 @@ def test_a_coarse_grid_is_told():
         FreeEnergySurface.from_opes(state_of(), kbt=1, bins=[9, 9])
 
 
-@pytest.mark.parametrize("backend_name", ["cpu"])
-def test_the_bits_do_not_depend_on_threads(backend_name):
+def test_the_bits_do_not_depend_on_threads():
     surfaces = [
-        FreeEnergySurface.from_opes(
-            DATA / "STATE.gz", kbt=1, n_threads=n, backend=backend_name
-        ).values
-        for n in (1, 2)
+        FreeEnergySurface.from_opes(DATA / "STATE.gz", kbt=1, n_threads=n).values for n in (1, 2)
     ]
     np.testing.assert_array_equal(*surfaces)
 

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from cyfes.cli.common import (
     share_or_count,
     split,
     thermal,
-    where,
 )
 from cyfes.cli.options import STDOUT
 from cyfes.cli.series import write_index, write_series
@@ -38,7 +36,7 @@ from cyfes.units import UNIT_LABELS
 
 def run(arguments: argparse.Namespace) -> None:
     """Make surfaces of the states of an OPES run as the options say."""
-    computing = where(arguments)
+    threads = integer(arguments.threads, "--threads")
     check_picture(arguments)
     paths = [arguments.file, *files(arguments.colvar)]
     check_output(arguments.outfile or "fes.dat", paths)
@@ -46,23 +44,23 @@ def run(arguments: argparse.Namespace) -> None:
     every = 1 if arguments.all else integer(arguments.stride or "0", "--stride")
     if every and arguments.outfile in STDOUT:
         raise InputError("--all and --stride write several files, and need a prefix of their names")
-    found = read_opes(arguments.file, every=every, on_bad=arguments.on_bad, **_threads(computing))
+    found = read_opes(arguments.file, every=every, on_bad=arguments.on_bad, n_threads=threads)
     if arguments.all and found.compressed:
         raise InputError(f"{arguments.file} is a KERNELS file: say --stride N, not --all")
     notes(found.notes)
     grid = opes_grid(found.states, grid_request(arguments))
-    frames = _frames(arguments, found.states[-1], kbt, computing)
+    frames = _frames(arguments, found.states[-1], kbt, threads)
     lines = _lines(found, arguments.file, grid, kbt, arguments.units)
     report(lines)
     made = Provenance.of(arguments.command_line, paths).then(*lines)
-    surfaces = opes_surfaces(found.states, grid, kbt, **computing)
+    surfaces = opes_surfaces(found.states, grid, kbt, n_threads=threads)
     last = write_series(
         arguments,
         (replace(surface, provenance=made) for surface in surfaces),
         arguments.outfile,
         "fes",
         every > 0,
-        computing["n_threads"],
+        threads,
         kbt,
     )
     if every:
@@ -73,7 +71,7 @@ def run(arguments: argparse.Namespace) -> None:
         save_plot(last, arguments.plot)
         report({"written": arguments.plot})
     if frames is not None:
-        _compare(arguments, last, frames, kbt, computing)
+        _compare(arguments, last, frames, kbt, threads)
 
 
 def _thermal(arguments: argparse.Namespace) -> float:
@@ -89,12 +87,8 @@ def _thermal(arguments: argparse.Namespace) -> float:
     return kbt
 
 
-def _threads(computing: dict[str, Any]) -> dict[str, int]:
-    return {"n_threads": computing["n_threads"]}
-
-
 def _frames(
-    arguments: argparse.Namespace, state: OpesState, kbt: float, computing: dict[str, Any]
+    arguments: argparse.Namespace, state: OpesState, kbt: float, threads: int
 ) -> Samples | None:
     """The frames of --colvar, read before a file is written."""
     if arguments.colvar is None:
@@ -105,7 +99,7 @@ def _frames(
         skip=share_or_count(arguments.skip or "0", "--skip"),
         on_bad=arguments.on_bad,
     )
-    return read_samples(files(arguments.colvar), kbt, chosen, computing["n_threads"], timed=True)
+    return read_samples(files(arguments.colvar), kbt, chosen, threads, timed=True)
 
 
 def _lines(
@@ -143,7 +137,7 @@ def _compare(
     surface: FreeEnergySurface,
     frames: Samples,
     kbt: float,
-    computing: dict[str, Any],
+    threads: int,
 ) -> None:
     """Report whether the last state agrees with the frames."""
     notes(frames.notes)
@@ -155,7 +149,7 @@ def _compare(
         units=arguments.units,
         error=True,
         progress=ProgressBar("samples"),
-        **computing,
+        n_threads=threads,
     )
     judged = agreement(surface, reweighted)
     report(

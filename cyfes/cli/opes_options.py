@@ -59,4 +59,4 @@ def add_opes(parser: argparse.ArgumentParser) -> None:
     )
     output = add_output(parser, "fes.dat; with --all or --stride the prefix fes_")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
-    add_running(parser)
+    add_running(parser, on_gpu=False)

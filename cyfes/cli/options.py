@@ -438,7 +438,9 @@ def table_path(text: str) -> str:
     return output_path(text)
 
 
-def add_running(parser: argparse.ArgumentParser, *, explains: bool = True) -> None:
+def add_running(
+    parser: argparse.ArgumentParser, *, explains: bool = True, on_gpu: bool = True
+) -> None:
     """Add the options of where and how sums run."""
     group = parser.add_argument_group("running")
     group.add_argument("--threads", metavar="N", default="0", help="threads (default 0: all cores)")
@@ -448,6 +450,8 @@ def add_running(parser: argparse.ArgumentParser, *, explains: bool = True) -> No
             action="store_true",
             help="report how the sum was computed, why, and what it errs by",
         )
+    if not on_gpu:
+        return
     group.add_argument(
         "--backend",
         choices=("auto", "cpu", "cuda"),
