@@ -39,6 +39,7 @@ _ACTIONS = {
     for file in ("state", "kernels")
 }
 
+GOING_BACK = "; where a run went on from an earlier state some count twice: give its STATE file"
 LAST_WHOLE = "--on-bad skip takes the last whole state"
 
 
@@ -78,6 +79,7 @@ class _Schema:
     biasfactor: float
     epsilon: float
     cutoff: float
+    threshold: float
 
     @classmethod
     def of(cls, path: str, header: Header) -> "_Schema":
@@ -98,21 +100,27 @@ class _Schema:
                 + (", and finite in OPES_METAD_EXPLORE" if explore else "")
             )
         bounds = tuple(header.bounds_of(path, name) for name in names)
-        return cls(where, names, bounds, is_kernels, explore, *numbers)
+        threshold = _at_least_zero(where, header, "compression_threshold") if is_kernels else 0.0
+        return cls(where, names, bounds, is_kernels, explore, *numbers, threshold)
 
     @property
     def columns(self) -> list[str]:
         """The columns of a kernel: center, sigmas, height."""
         return [*self.names, *(f"sigma_{name}" for name in self.names), "height"]
 
-    def check_same(self, other: "_Schema", constants: bool) -> None:
-        """Raise FileFormatError unless a later header is of the same run; ``constants`` too."""
+    def check_same(self, other: "_Schema") -> None:
+        """Raise FileFormatError unless a later header is of the same run.
+
+        Its states may have other constants each, but not the kernels of one state.
+        """
         for what in ("names", "is_kernels", "explore"):
             if getattr(self, what) != getattr(other, what):
                 raise FileFormatError(f"{other.where}: not the columns and action of {self.where}")
         if not all(map(same_bounds, self.bounds, other.bounds)):
             raise FileFormatError(f"{other.where}: the periods differ from those of {self.where}")
-        for what in ("biasfactor", "epsilon", "cutoff") if constants else ():
+        if not self.is_kernels:
+            return
+        for what in ("biasfactor", "epsilon", "cutoff", "threshold"):
             mine, its = getattr(self, what), getattr(other, what)
             if not math.isclose(mine, its, rel_tol=1e-6):
                 raise FileFormatError(
@@ -161,6 +169,12 @@ def _positive(where: str, header: Header, name: str) -> float:
     if not value > 0 or (math.isinf(value) and name != "biasfactor"):
         raise FileFormatError(f"{where}: SET {name} {text}; expected a positive number")
     return value
+
+
+def _at_least_zero(where: str, header: Header, name: str) -> float:
+    """A constant that must not be negative."""
+    is_zero = header.constants.get(name, "") in ("0", "0.0")
+    return 0.0 if is_zero else _positive(where, header, name)
 
 
 def _check_rows(rows: Rows, columns: list[str]) -> None:
@@ -222,23 +236,27 @@ def _from_states(reader: TableReader, schema: _Schema, every: int, n_threads: in
 def _whole_states(reader: TableReader, first: _Schema, n_threads: int) -> Iterator[OpesState]:
     """The states of a file; one of which rows are missing is refused, or left out and told."""
     for header, rows in _parts(reader, ["time", *first.columns]):
-        schema = _Schema.of(reader.path, header)
-        first.check_same(schema, constants=False)
-        fault = "no kernel follows its header"
-        if len(rows):
-            norm = _positive(schema.where, header, "counter" if schema.explore else "sum_weights")
-            zed = _positive(schema.where, header, "zed")
-            state = replace(
-                _state(schema, rows[:, 1:], norm, zed), time=float(rows[0, 0]), line=header.line
-            )
-            fault = _fault(state, schema.where, n_threads)
+        where, fault = f"{reader.path}:{header.line}", "no kernel follows its header"
+        if len(rows):  # else the header may be cut off as well
+            state = _stored(reader.path, header, rows, first)
+            fault = _fault(state, where, n_threads)
             if not fault:
                 yield state
                 continue
-        text = f"{schema.where}: the state that begins here is not whole: {fault}"
+        text = f"{where}: the state that begins here is not whole: {fault}"
         if reader.on_bad == "raise":
             raise FileFormatError(f"{text}; {LAST_WHOLE}")
         warnings.warn(f"{text}; it is left out", CyfesWarning, stacklevel=2)
+
+
+def _stored(path: str, header: Header, rows: np.ndarray, first: _Schema) -> OpesState:
+    """The state of a header and its rows."""
+    schema = _Schema.of(path, header)
+    first.check_same(schema)
+    norm = _positive(schema.where, header, "counter" if schema.explore else "sum_weights")
+    zed = _positive(schema.where, header, "zed")
+    state = _state(schema, rows[:, 1:], norm, zed)
+    return replace(state, time=float(rows[0, 0]), line=header.line)
 
 
 def _parts(reader: TableReader, wanted: list[str]) -> Iterator[tuple[Header, np.ndarray]]:
@@ -275,8 +293,7 @@ def _fault(state: OpesState, where: str, n_threads: int) -> str:
 
 def _from_kernels(reader: TableReader, schema: _Schema, every: int, n_threads: int) -> OpesRun:
     rows, notes = _deposited(reader, schema)
-    threshold = _positive_or_zero(schema.where, reader.header, "compression_threshold")
-    kernels = CompressedKernels(np.array(periods_of(schema.bounds)), threshold)
+    kernels = CompressedKernels(np.array(periods_of(schema.bounds)), schema.threshold)
     states = []
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused
         for n, row in enumerate(rows, 1):
@@ -294,13 +311,14 @@ def _deposited(reader: TableReader, schema: _Schema) -> tuple[np.ndarray, tuple[
     def check(rows: Rows) -> None:
         if rows.header is not seen[-1]:
             seen.append(rows.header)
-            schema.check_same(_Schema.of(reader.path, rows.header), constants=True)
+            schema.check_same(_Schema.of(reader.path, rows.header))
         _check_rows(rows, wanted)
         times.look(rows, rows.columns[0])
 
     table = table_of(reader, wanted, check)
     rows = np.column_stack([table.columns[name] for name in wanted])
-    return rows, (*table.notes, *([times.going_back] if times.going_back else []))
+    notes = [f"{times.going_back}{GOING_BACK}"] if times.going_back else []
+    return rows, (*table.notes, *notes)
 
 
 def _replayed(
@@ -318,9 +336,3 @@ def _replayed(
         raise FileFormatError(f"{schema.where}: the kernels have no finite sum of weights")
     state = replace(_state(schema, table, norm, 1.0), time=float(rows[-1, 0]))
     return replace(state, zed=state.mean_at_centers(n_threads=n_threads))
-
-
-def _positive_or_zero(where: str, header: Header, name: str) -> float:
-    """A constant that must not be negative."""
-    is_zero = header.constants.get(name, "") in ("0", "0.0")
-    return 0.0 if is_zero else _positive(where, header, name)

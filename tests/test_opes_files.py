@@ -100,6 +100,7 @@ def test_blocks_of_any_size_make_the_same_states(block_bytes):
         (changed("epsilon", "inf"), "bad:1: SET epsilon inf; expected a positive number"),
         (changed("kernel_cutoff", "far"), "bad:1: kernel_cutoff: 'far' is not a number"),
         (without("kernel_cutoff"), "bad:1: no SET kernel_cutoff"),
+        (changed("kernel_cutoff", "-3"), "bad:1: SET kernel_cutoff -3; expected a positive"),
         (without("zed"), "bad:1: no SET zed"),
         (without("sum_weights"), "bad:1: no SET sum_weights"),
         (changed("biasfactor", "1"), "bad:1: SET biasfactor 1; expected more than 1"),
@@ -199,6 +200,17 @@ def test_a_header_without_kernels_at_the_end_is_refused(write):
         assert read_opes(path, on_bad="skip").states[-1].time == 990
 
 
+@pytest.mark.parametrize("end", ["#! FIELDS time p", "#! SET action OPES_M", "#! SET zed"])
+def test_a_header_that_is_cut_off_is_no_state(write, end):
+    head = "".join(line for line in LINES[:SECOND] if line.startswith("#"))
+    begun = head[: head.index(end[:12])]
+    path = write(f"{TWO}{begun}{end}", "bad")
+    with pytest.raises(FileFormatError, match="--on-bad skip"):
+        read_opes(path)
+    with pytest.warns(CyfesWarning, match="no kernel follows its header; it is left out"):
+        assert read_opes(path, on_bad="skip").states[-1].time == 1000
+
+
 def test_a_row_that_is_cut_off_takes_its_state_along(write):
     path = write(TWO[: TWO.rindex(" ") - 30], "bad")
     with pytest.raises(FileFormatError, match="--on-bad skip"):
@@ -254,8 +266,12 @@ def test_kernels_of_a_restart(write):
     np.testing.assert_array_equal(again.centers, whole.centers)
     overlap = read_opes(write(f"{head}\n{parts[0]}{head}\n{lines[400]}{parts[1]}"))
     assert "time goes back from 500 to 401" in overlap.notes[0]
+    assert "give its STATE file" in overlap.notes[0]
     other = changed("epsilon", "0.5", head)
     with pytest.raises(FileFormatError, match="kernels of two runs make no state"):
+        read_opes(write(f"{head}\n{parts[0]}{other}\n{parts[1]}"))
+    other = changed("compression_threshold", "0.5", head)
+    with pytest.raises(FileFormatError, match="threshold 0.5 differs from 1 in"):
         read_opes(write(f"{head}\n{parts[0]}{other}\n{parts[1]}"))
 
 
