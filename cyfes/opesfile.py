@@ -93,15 +93,17 @@ class _Schema:
         expect_kind(path, header, "KERNELS")
         explore = _explores(where, header)
         names, is_kernels = _names(where, header)
-        numbers = [_positive(where, header, n) for n in ("biasfactor", "epsilon", "kernel_cutoff")]
-        if numbers[0] <= 1 or (explore and math.isinf(numbers[0])):
-            raise FileFormatError(
-                f"{where}: SET biasfactor {numbers[0]:g}; expected more than 1"
-                + (", and finite in OPES_METAD_EXPLORE" if explore else "")
-            )
-        bounds = tuple(header.bounds_of(path, name) for name in names)
-        threshold = _at_least_zero(where, header, "compression_threshold") if is_kernels else 0.0
-        return cls(where, names, bounds, is_kernels, explore, *numbers, threshold)
+        return cls(
+            where,
+            names,
+            bounds=tuple(header.bounds_of(path, name) for name in names),
+            is_kernels=is_kernels,
+            explore=explore,
+            biasfactor=_biasfactor(where, header, explore),
+            epsilon=_positive(where, header, "epsilon"),
+            cutoff=_positive(where, header, "kernel_cutoff"),
+            threshold=_threshold(where, header) if is_kernels else 0.0,
+        )
 
     @property
     def columns(self) -> list[str]:
@@ -171,10 +173,18 @@ def _positive(where: str, header: Header, name: str) -> float:
     return value
 
 
-def _at_least_zero(where: str, header: Header, name: str) -> float:
-    """A constant that must not be negative."""
-    is_zero = header.constants.get(name, "") in ("0", "0.0")
-    return 0.0 if is_zero else _positive(where, header, name)
+def _biasfactor(where: str, header: Header, explore: bool) -> float:
+    value = _positive(where, header, "biasfactor")
+    if value <= 1 or (explore and math.isinf(value)):
+        finite = ", and finite in OPES_METAD_EXPLORE" if explore else ""
+        raise FileFormatError(f"{where}: SET biasfactor {value:g}; expected more than 1{finite}")
+    return value
+
+
+def _threshold(where: str, header: Header) -> float:
+    """How close kernels are that are merged; 0 merges none."""
+    is_zero = header.constants.get("compression_threshold") in ("0", "0.0")
+    return 0.0 if is_zero else _positive(where, header, "compression_threshold")
 
 
 def _check_rows(rows: Rows, columns: list[str]) -> None:

@@ -271,7 +271,7 @@ def test_kernels_of_a_restart(write):
     with pytest.raises(FileFormatError, match="kernels of two runs make no state"):
         read_opes(write(f"{head}\n{parts[0]}{other}\n{parts[1]}"))
     other = changed("compression_threshold", "0.5", head)
-    with pytest.raises(FileFormatError, match="threshold 0.5 differs from 1 in"):
+    with pytest.raises(FileFormatError, match=r"threshold 0\.5 differs from 1 in"):
         read_opes(write(f"{head}\n{parts[0]}{other}\n{parts[1]}"))
 
 
