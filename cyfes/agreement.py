@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cyfes.comparison import Difference, difference
+from cyfes.density import Progress
 from cyfes.errors import InputError
+from cyfes.fes import FreeEnergySurface
+from cyfes.grid import Grid
+from cyfes.opes import OpesState
+from cyfes.opessum import opes_free_energy
+from cyfes.reweight import Samples
 from cyfes.surface import Surface
 from cyfes.units import UNIT_LABELS
 
@@ -29,6 +35,10 @@ class Agreement:
         """Whether the difference is within ERRORS errors."""
         return self.found.rms <= ERRORS * self.error
 
+    def scaled(self, factor: float, units: str) -> "Agreement":
+        """Return the same with all energies times ``factor``, in another unit."""
+        return Agreement(self.found.scaled(factor, units), self.error * factor)
+
     def sentence(self) -> str:
         """Return the verdict with its figures."""
         unit = UNIT_LABELS[self.found.surface.units]
@@ -38,6 +48,34 @@ class Agreement:
             f"{self.error:.3g} (RMS where F < {BELOW:g} kT, "
             f"{int(self.found.compared.sum())} points)"
         )
+
+
+def agreement_with_frames(
+    state: OpesState,
+    frames: Samples,
+    grid: Grid,
+    kbt: float,
+    *,
+    units: str = "kj/mol",
+    n_threads: int = 0,
+    progress: Progress | None = None,
+) -> Agreement:
+    """Return how the surface of a state agrees with that of frames, which are reweighted.
+
+    Raises InputError for frames beside the grid, and as ``agreement``.
+    """
+    values, _, _ = opes_free_energy(state, grid, kbt, derivatives=False, n_threads=n_threads)
+    reweighted = FreeEnergySurface.from_colvar(
+        frames,
+        kbt=kbt,
+        grid=grid,
+        derivatives=False,
+        units=units,
+        error=True,
+        n_threads=n_threads,
+        progress=progress,
+    )
+    return agreement(FreeEnergySurface(grid, values, kbt, units=units), reweighted)
 
 
 def agreement(surface: Surface, frames: Surface) -> Agreement:

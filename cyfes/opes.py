@@ -81,8 +81,7 @@ class OpesState:
     def free_energy(self, points: np.ndarray, kbt: float) -> np.ndarray:
         """Return F(s) = -kBT g ln(P(s) / Z + epsilon) at ``points`` float64[m, d], float64[m].
 
-        g is 1, or gamma of OPES_METAD_EXPLORE; F = -V g / (g_V), V the bias of the run, with g_V =
-        1 - 1 / gamma or gamma - 1.
+        g is 1, or gamma of OPES_METAD_EXPLORE. The bias of the run is V = -(1 - 1 / gamma) F.
         """
         sums = self.kernel_sum(np.asarray(points, np.float64))
         return -kbt * self.exponent * np.log(sums / (self.norm * self.zed) + self.epsilon)

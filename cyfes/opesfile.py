@@ -44,27 +44,35 @@ LAST_WHOLE = "--on-bad skip takes the last whole state"
 
 
 def read_opes(
-    path: str | PathLike, *, every: int = 0, on_bad: OnBad = "raise", n_threads: int = 0
+    path: str | PathLike,
+    *,
+    every: int = 0,
+    all_stored: bool = False,
+    on_bad: OnBad = "raise",
+    n_threads: int = 0,
 ) -> OpesRun:
     """Return the last state of an OPES run from its STATE or KERNELS file; "-" is standard input.
 
     ``every`` N > 0: also every N-th state that a STATE file stores, or the state after every N
-    kernels of a KERNELS file. The states of KERNELS are those that OPES had: its kernels, merged as
-    it merges them. The file is read once, forwards.
+    kernels of a KERNELS file; ``all_stored``: all that a STATE file stores. The states of KERNELS
+    are those that OPES had: its kernels, merged as it merges them. The file is read once, forwards.
     Raises FileMissingError or FileFormatError naming file, line and column, also for a state of
     which rows are missing: its Z tells. ``on_bad="skip"`` leaves such states out with a warning,
-    and bad rows of KERNELS.
+    and bad rows of KERNELS. InputError for ``all_stored`` of a KERNELS file.
     """
     if every < 0:
         raise InputError(f"every must be at least 0, got {every}")
     reader = TableReader(fspath(path), on_bad=on_bad, n_threads=n_threads)
     try:
         schema = _Schema.of(reader.path, reader.header)
+        if schema.is_kernels and all_stored:
+            raise InputError(f"{path} is a KERNELS file, which stores no states: say --stride N")
     except BaseException:
         reader.close()
         raise
-    read = _from_kernels if schema.is_kernels else _from_states
-    return read(reader, schema, every, n_threads)
+    if schema.is_kernels:
+        return _from_kernels(reader, schema, every, n_threads)
+    return _from_states(reader, schema, 1 if all_stored else every, n_threads)
 
 
 @dataclass(frozen=True)

@@ -175,15 +175,14 @@ def test_kernels_make_the_states_that_were_stored(prefix):
 
 @pytest.mark.parametrize("prefix", RUNS)
 def test_the_bias_of_the_run_is_that_of_its_states(prefix):
-    """V = -F g_V / g at each frame, printed before the kernel of its time was deposited."""
+    """V = -(1 - 1 / gamma) F at frames, printed before the kernel of their time was deposited."""
     names = ["time", "phi", "opes.bias"]
     frames = read_table(DATA / f"{prefix}COLVAR.gz", names).columns
     states = read_opes(DATA / f"{prefix}KERNELS.gz", every=1).states
     for k in (1, 10, 100, 500, 998):
         state = states[k - 1]
-        g_v = state.biasfactor - 1 if state.explore else 1 - 1 / state.biasfactor
         at = np.array([[frames["phi"][k]]])
-        bias = -state.free_energy(at, KBT)[0] * g_v / state.exponent
+        bias = -(1 - 1 / state.biasfactor) * state.free_energy(at, KBT)[0]
         assert bias == pytest.approx(frames["opes.bias"][k], abs=2e-4)
 
 

@@ -143,7 +143,10 @@ def test_the_grid_of_an_option(there, capsys):
     ("arguments", "message"),
     [
         ((STATE,), "give --kt in kJ/mol or --temp in kelvin: OPES files tell probabilities"),
-        ((KERNELS, "--temp", "300", "--all"), "is a KERNELS file: say --stride N, not --all"),
+        (
+            (KERNELS, "--temp", "300", "--all"),
+            "is a KERNELS file, which stores no states: say --stride N",
+        ),
         ((STATE, "--temp", "300", "--all", "--outfile", "-"), "need a prefix of their names"),
         ((STATE, "--temp", "300", "--bias", "opes.bias"), "--bias is for the frames of --colvar"),
         ((STATE, "--temp", "300", "--skip", "5"), "--skip is for the frames of --colvar"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cyfes.agreement import agreement
+from cyfes.agreement import agreement_with_frames
 from cyfes.cli.common import (
     ProgressBar,
     counts,
@@ -18,18 +18,19 @@ from cyfes.cli.common import (
     share_or_count,
     split,
     thermal,
+    to_units,
 )
 from cyfes.cli.options import STDOUT
 from cyfes.cli.series import write_index, write_series
 from cyfes.cli.surfaces import check_picture
 from cyfes.errors import InputError
-from cyfes.fes import FreeEnergySurface, opes_surfaces
+from cyfes.fes import opes_surfaces
 from cyfes.grid import Grid
 from cyfes.gridfile import check_output
 from cyfes.opes import OpesRun, OpesState, opes_grid
 from cyfes.opesfile import read_opes
 from cyfes.provenance import Provenance
-from cyfes.reweight import Samples, read_samples
+from cyfes.reweight import read_samples
 from cyfes.selection import Selection
 from cyfes.units import UNIT_LABELS
 
@@ -41,15 +42,20 @@ def run(arguments: argparse.Namespace) -> None:
     paths = [arguments.file, *files(arguments.colvar)]
     check_output(arguments.outfile or "fes.dat", paths)
     kbt = _thermal(arguments)
-    every = 1 if arguments.all else integer(arguments.stride or "0", "--stride")
-    if every and arguments.outfile in STDOUT:
+    every = integer(arguments.stride or "0", "--stride")
+    several = arguments.all or every > 0
+    if several and arguments.outfile in STDOUT:
         raise InputError("--all and --stride write several files, and need a prefix of their names")
-    found = read_opes(arguments.file, every=every, on_bad=arguments.on_bad, n_threads=threads)
-    if arguments.all and found.compressed:
-        raise InputError(f"{arguments.file} is a KERNELS file: say --stride N, not --all")
+    found = read_opes(
+        arguments.file,
+        every=every,
+        all_stored=arguments.all,
+        on_bad=arguments.on_bad,
+        n_threads=threads,
+    )
     notes(found.notes)
     grid = opes_grid(found.states, grid_request(arguments))
-    frames = _frames(arguments, found.states[-1], kbt, threads)
+    checked = _check(arguments, found.states[-1], grid, kbt, threads)
     lines = _lines(found, arguments.file, grid, kbt, arguments.units)
     report(lines)
     made = Provenance.of(arguments.command_line, paths).then(*lines)
@@ -59,19 +65,18 @@ def run(arguments: argparse.Namespace) -> None:
         (replace(surface, provenance=made) for surface in surfaces),
         arguments.outfile,
         "fes",
-        every > 0,
+        several,
         threads,
         kbt,
     )
-    if every:
+    if several:
         _write_index(arguments, found.states, made)
     if arguments.plot:
         from cyfes.plot import save_plot
 
         save_plot(last, arguments.plot)
         report({"written": arguments.plot})
-    if frames is not None:
-        _compare(arguments, last, frames, kbt, threads)
+    report(checked)
 
 
 def _thermal(arguments: argparse.Namespace) -> float:
@@ -87,19 +92,36 @@ def _thermal(arguments: argparse.Namespace) -> float:
     return kbt
 
 
-def _frames(
-    arguments: argparse.Namespace, state: OpesState, kbt: float, threads: int
-) -> Samples | None:
-    """The frames of --colvar, read before a file is written."""
+def _check(
+    arguments: argparse.Namespace, state: OpesState, grid: Grid, kbt: float, threads: int
+) -> list[tuple[str, object]]:
+    """Report lines of whether a state agrees with the frames of --colvar, if there are any."""
     if arguments.colvar is None:
-        return None
+        return []
     chosen = Selection(
         cv=list(state.names),
         bias=split(arguments.bias),
         skip=share_or_count(arguments.skip or "0", "--skip"),
         on_bad=arguments.on_bad,
     )
-    return read_samples(files(arguments.colvar), kbt, chosen, threads, timed=True)
+    paths = files(arguments.colvar)
+    frames = read_samples(paths, kbt, chosen, threads, timed=True)
+    notes(frames.notes)
+    judged = agreement_with_frames(
+        state,
+        frames,
+        grid,
+        kbt,
+        units=arguments.units,
+        n_threads=threads,
+        progress=ProgressBar("samples"),
+    )
+    units = arguments.to_units or arguments.units
+    judged = judged.scaled(to_units(arguments.units, arguments, kbt), units)
+    return [
+        ("frames", f"{frames.n_used} from {','.join(paths)}, by their bias"),
+        ("state and frames", judged.sentence()),
+    ]
 
 
 def _lines(
@@ -130,31 +152,3 @@ def _write_index(
     rows = (f"{k} {state.time:.10g} {len(state)}" for k, state in enumerate(states))
     path = f"{arguments.outfile or 'fes_'}states.dat"
     write_index(path, "state time kernels", rows, made, "states and times")
-
-
-def _compare(
-    arguments: argparse.Namespace,
-    surface: FreeEnergySurface,
-    frames: Samples,
-    kbt: float,
-    threads: int,
-) -> None:
-    """Report whether the last state agrees with the frames."""
-    notes(frames.notes)
-    reweighted = FreeEnergySurface.from_colvar(
-        frames,
-        kbt=kbt,
-        grid=surface.grid,
-        derivatives=False,
-        units=arguments.units,
-        error=True,
-        progress=ProgressBar("samples"),
-        n_threads=threads,
-    )
-    judged = agreement(surface, reweighted)
-    report(
-        {
-            "frames": f"{frames.n_used} from {','.join(files(arguments.colvar))}, by their bias",
-            "state and frames": judged.sentence(),
-        }
-    )
