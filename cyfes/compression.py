@@ -48,9 +48,9 @@ class CompressedKernels:
         while (other := self._nearest(at)) is not None:
             at = self._merge(*sorted((at, other)))
 
-    def _from(self, center: np.ndarray) -> np.ndarray:
-        """The way from a center to all others, to their nearest images."""
-        way = self.centers - center
+    def _way(self, center: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """The way from a center to others, to their nearest images."""
+        way = others - center
         turns = self._wraps * np.rint(way / self._periods)
         return np.asarray(way - self._periods * turns)
 
@@ -58,7 +58,7 @@ class CompressedKernels:
         """The kernel that one is to be merged with, None if none is near."""
         if self._n < 2 or not self._threshold:
             return None
-        reduced = self._from(self.centers[at]) / self.sigmas
+        reduced = self._way(self.centers[at], self.centers) / self.sigmas
         squares = np.einsum("nd,nd->n", reduced, reduced)
         squares[at] = np.inf
         found = int(np.argmin(squares))
@@ -68,7 +68,7 @@ class CompressedKernels:
         """Merge two kernels into the first of them, and return its index."""
         d = len(self._periods)
         row, other = self._rows[kept], self._rows[gone].copy()
-        way = self._from(row[:d])[gone]
+        way = self._way(row[:d], other[:d])
         height = row[-1] + other[-1]
         share = other[-1] / height
         row[:d] += share * way

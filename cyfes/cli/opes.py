@@ -55,11 +55,11 @@ def run(arguments: argparse.Namespace) -> None:
     )
     notes(found.notes)
     grid = opes_grid(found.states, grid_request(arguments))
+    surfaces = opes_surfaces(found.states, grid, kbt, n_threads=threads)
     checked = _check(arguments, found.states[-1], grid, kbt, threads)
     lines = _lines(found, arguments.file, grid, kbt, arguments.units)
     report(lines)
     made = Provenance.of(arguments.command_line, paths).then(*lines)
-    surfaces = opes_surfaces(found.states, grid, kbt, n_threads=threads)
     last = write_series(
         arguments,
         (replace(surface, provenance=made) for surface in surfaces),
