@@ -14,67 +14,61 @@ class CompressedKernels:
     """
 
     def __init__(self, periods: np.ndarray, threshold: float) -> None:
-        self._wraps = periods > 0
-        self._periods = np.where(self._wraps, periods, 1.0)
+        self._periods = [float(period) for period in periods]
         self._threshold = threshold**2
         self._n = 0
-        self._rows = np.empty((16, 2 * len(periods) + 1))  # center, sigma, height
+        # A kernel is a column: its center, sigmas and height. So each CV is contiguous.
+        self._columns = np.empty((2 * len(periods) + 1, 16))
 
     def __len__(self) -> int:
         return self._n
 
-    @property
-    def centers(self) -> np.ndarray:
-        """Centers, float64[len(self), d]; a view, as those below."""
-        return self._rows[: self._n, : len(self._periods)]
-
-    @property
-    def sigmas(self) -> np.ndarray:
-        """Standard deviations, float64[len(self), d]."""
-        return self._rows[: self._n, len(self._periods) : -1]
-
-    @property
-    def heights(self) -> np.ndarray:
-        """Heights, float64[len(self)]."""
-        return self._rows[: self._n, -1]
+    def rows(self) -> np.ndarray:
+        """Return the kernels, float64[len(self), 2 d + 1]: centers, sigmas, heights."""
+        return self._columns[:, : self._n].T.copy()
 
     def add(self, kernel: np.ndarray) -> None:
         """Add a kernel: its center, sigmas and height, float64[2 d + 1]."""
-        if self._n == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
-        self._rows[self._n] = kernel
+        if self._n == self._columns.shape[1]:
+            self._columns = np.hstack([self._columns, np.empty_like(self._columns)])
+        self._columns[:, self._n] = kernel
         self._n += 1
         at = self._n - 1
         while (other := self._nearest(at)) is not None:
             at = self._merge(*sorted((at, other)))
 
-    def _way(self, center: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """The way from a center to others, to their nearest images."""
-        way = others - center
-        turns = self._wraps * np.rint(way / self._periods)
-        return np.asarray(way - self._periods * turns)
-
     def _nearest(self, at: int) -> int | None:
         """The kernel that one is to be merged with, None if none is near."""
         if self._n < 2 or not self._threshold:
             return None
-        reduced = self._way(self.centers[at], self.centers) / self.sigmas
-        squares = np.einsum("nd,nd->n", reduced, reduced)
+        squares = np.zeros(self._n)
+        for i, sigmas in enumerate(self._columns[len(self._periods) : -1, : self._n]):
+            way = self._way(i, self._columns[i, at], self._columns[i, : self._n])
+            way /= sigmas
+            squares += way * way
         squares[at] = np.inf
-        found = int(np.argmin(squares))
+        found = int(squares.argmin())
         return found if squares[found] < self._threshold else None
+
+    def _way(self, i: int, start: np.ndarray, ends: np.ndarray) -> np.ndarray:
+        """The way along CV number i from a center to others, to their nearest images."""
+        way = ends - start
+        if self._periods[i]:
+            way -= self._periods[i] * np.rint(way / self._periods[i])
+        return np.asarray(way)
 
     def _merge(self, kept: int, gone: int) -> int:
         """Merge two kernels into the first of them, and return its index."""
         d = len(self._periods)
-        row, other = self._rows[kept], self._rows[gone].copy()
-        way = self._way(row[:d], other[:d])
-        height = row[-1] + other[-1]
+        one, other = self._columns[:, kept].copy(), self._columns[:, gone].copy()
+        height = one[-1] + other[-1]
         share = other[-1] / height
-        row[:d] += share * way
-        variance = (1 - share) * row[d:-1] ** 2 + share * other[d:-1] ** 2
-        row[d:-1] = np.sqrt(variance + share * (1 - share) * way**2)
-        row[-1] = height
+        way = np.array([self._way(i, one[i], other[i : i + 1])[0] for i in range(d)])
+        variance = (1 - share) * one[d:-1] ** 2 + share * other[d:-1] ** 2
+        one[:d] += share * way
+        one[d:-1] = np.sqrt(variance + share * (1 - share) * way**2)
+        one[-1] = height
         self._n -= 1
-        self._rows[gone] = self._rows[self._n]
+        self._columns[:, gone] = self._columns[:, self._n]
+        self._columns[:, kept] = one
         return kept

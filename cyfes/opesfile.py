@@ -349,7 +349,7 @@ def _replayed(
     norm = 1.0 + len(rows)
     if not schema.explore:
         norm = schema.epsilon ** (1 - 1 / schema.biasfactor) + float(np.exp(rows[:, -1]).sum())
-    table = np.column_stack([kernels.centers, kernels.sigmas, kernels.heights])
+    table = kernels.rows()
     if not (math.isfinite(norm) and np.isfinite(table).all()):
         raise FileFormatError(f"{schema.where}: the kernels have no finite sum of weights")
     state = replace(_state(schema, table, norm, 1.0), time=float(rows[-1, 0]))
