@@ -17,6 +17,7 @@ _EXPORTS = {
     "Grid": "cyfes.grid",
     "Hills": "cyfes.hills",
     "read_hills": "cyfes.hillsfile",
+    "read_opes": "cyfes.opesfile",
     "read_samples": "cyfes.reweight",
     "convergence_of_frames": "cyfes.running",
     "convergence_of_hills": "cyfes.running",

@@ -33,6 +33,9 @@ from cyfes.hills import REACH, Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
+from cyfes.opes import OpesState, opes_grid
+from cyfes.opesfile import read_opes
+from cyfes.opessum import check_reach, opes_free_energy
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
@@ -333,6 +336,40 @@ class FreeEnergySurface(Surface):
         return replace(next(blocks), units=units, provenance=made)
 
     @classmethod
+    def from_opes(
+        cls,
+        state: OpesState | str | PathLike,
+        *,
+        kbt: float,
+        grid: Grid | GridRequest | None = None,
+        lower: Sequence[str | float] | None = None,
+        upper: Sequence[str | float] | None = None,
+        bins: Sequence[int] | None = None,
+        spacing: Sequence[float] | None = None,
+        derivatives: bool = True,
+        units: str = "kj/mol",
+        n_threads: int = 0,
+    ) -> "FreeEnergySurface":
+        """Return F(s) = -kBT g ln(P(s) / Z + epsilon) of a state of OPES_METAD or its EXPLORE.
+
+        ``state``, or the STATE or KERNELS file whose last one counts (see opesfile.read_opes); P
+        and g see OpesState. The grid as in from_hills; automatic bounds lie three sigmas outside
+        the kernels. Where none reaches, F is that of epsilon, about the BARRIER.
+        Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
+        """
+        made = _made("from_opes", state, {"kbt": kbt})
+        if not isinstance(state, OpesState):
+            state = read_opes(state, n_threads=n_threads).states[-1]
+        surfaces = opes_surfaces(
+            [state],
+            opes_grid([state], _request(grid, lower, upper, bins, spacing)),
+            kbt,
+            derivatives=derivatives,
+            n_threads=n_threads,
+        )
+        return replace(next(surfaces), units=units, provenance=made)
+
+    @classmethod
     def _streamed(
         cls,
         density: Density,
@@ -485,6 +522,25 @@ def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergy
         yield FreeEnergySurface(grid, -density.values, derivatives=slopes, **_told_by(density))
 
 
+def opes_surfaces(
+    states: Sequence[OpesState], grid: Grid, kbt: float, **options: Any
+) -> Iterator[FreeEnergySurface]:
+    """Return the surface of each state (see opessum.opes_free_energy, whose options it takes).
+
+    Raises InputError for a kBT that is not positive, and a grid that no kernel reaches.
+    """
+    if not kbt > 0:
+        raise InputError(f"kbt must be positive, got {kbt}")
+    check_reach(states, grid)
+
+    def surface(state: OpesState) -> FreeEnergySurface:
+        values, slopes, density = opes_free_energy(state, grid, kbt, **options)
+        told = tuple(density.explanation())
+        return FreeEnergySurface(grid, values, kbt, slopes, explanation=told)
+
+    return map(surface, states)
+
+
 def histogram_blocks(
     samples: Samples,
     grid: Grid | GridRequest,
@@ -580,7 +636,7 @@ def _with_hills(paths: Any, hills: Any) -> Any:
 
 def _made(name: str, data: Any, settings: dict[str, Any]) -> Provenance:
     """The provenance of what a method of the surface makes; of arrays no files are known."""
-    paths = () if isinstance(data, Hills | Samples | SampleStream) else data
+    paths = () if isinstance(data, Hills | OpesState | Samples | SampleStream) else data
     told = [(k, v) for k, v in settings.items() if v is not None and v is not False]
     return Provenance.of(f"FreeEnergySurface.{name}", paths, told)
 

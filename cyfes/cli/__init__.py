@@ -21,6 +21,7 @@ from cyfes.errors import CyfesError, CyfesWarning, extension_error
 
 COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
+    "opes": "free energy surface from the STATE or KERNELS file of an OPES run",
     "reweight": "free energy surface from biased frames in COLVAR files",
     "weights": "weights of the frames of a METAD run, from its HILLS, and dG by each estimator",
     "deltag": "free energy difference of two regions, straight from biased frames",
@@ -38,6 +39,7 @@ COMMANDS = {
 #: The modules that declare the options of commands, where it is not ``cyfes.cli.options``.
 DECLARED_IN = {
     "weights": "weights_options",
+    "opes": "opes_options",
     "converge": "course_options",
     "minima": "landscape_options",
     "path": "landscape_options",

@@ -71,7 +71,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="reproduce PLUMED's known faults (see docs) instead of being right",
     )
-    output = _add_output(
+    output = add_output(
         parser,
         "fes.dat; with --stride the prefix fes_; with --negbias negativebias.dat or negativebias_",
     )
@@ -118,7 +118,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "point; what both points share cancels in the error (default: of F itself)",
     )
     add_blocks(errors)
-    output = _add_output(parser, "fes.dat")
+    output = add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     add_running(parser)
 
@@ -405,7 +405,8 @@ def add_grid(parser: argparse.ArgumentParser, title: str = "grid") -> None:
         group.add_argument(name, action=List, metavar=metavar, help=text)
 
 
-def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
+def add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
+    """Add the options of a surface that is written as plumed sum_hills writes it."""
     group = parser.add_argument_group("output")
     group.add_argument(
         "--outfile",
@@ -461,7 +462,9 @@ def table_path(text: str) -> str:
     return output_path(text)
 
 
-def add_running(parser: argparse.ArgumentParser, *, explains: bool = True) -> None:
+def add_running(
+    parser: argparse.ArgumentParser, *, explains: bool = True, on_gpu: bool = True
+) -> None:
     """Add the options of where and how sums run."""
     group = parser.add_argument_group("running")
     group.add_argument("--threads", metavar="N", default="0", help="threads (default 0: all cores)")
@@ -471,6 +474,8 @@ def add_running(parser: argparse.ArgumentParser, *, explains: bool = True) -> No
             action="store_true",
             help="report how the sum was computed, why, and what it errs by",
         )
+    if not on_gpu:
+        return
     group.add_argument(
         "--backend",
         choices=("auto", "cpu", "cuda"),

@@ -11,11 +11,8 @@ import numpy as np
 from cyfes.cli.common import (
     ProgressBar,
     counts,
-    describe_minima,
-    energy_unit,
     files,
     grid_request,
-    in_units,
     integer,
     notes,
     positives,
@@ -25,10 +22,11 @@ from cyfes.cli.common import (
     where,
 )
 from cyfes.cli.console import STDOUT
+from cyfes.cli.series import output_name, write_index, write_series
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface, hill_blocks, histogram_blocks
 from cyfes.grid import Grid, GridRequest
-from cyfes.gridfile import atomic_write, check_output
+from cyfes.gridfile import check_output
 from cyfes.hills import Hills, hills_grid
 from cyfes.hillsfile import read_hill_sets
 from cyfes.hillsum import hill_blocks_of
@@ -70,8 +68,9 @@ def run(arguments: argparse.Namespace) -> None:
     if histogram is not None:
         samples, surfaces = histogram
         report({"samples read": f"{len(samples)} from {','.join(files(arguments.histo))}"})
-        outfile = _outfile(arguments.outhisto, "histo", stride)
-        _write(arguments, surfaces, outfile, stride, computing["n_threads"], kbt)
+        outfile = output_name(arguments.outhisto, "histo", stride > 0)
+        threads = computing["n_threads"]
+        write_series(arguments, surfaces, outfile, stride > 0, threads, kbt)
 
 
 def _check_units(arguments: argparse.Namespace) -> None:
@@ -192,8 +191,8 @@ def _sum(
         replace(b if projection is None else b.marginal(projection, kbt), provenance=made)
         for b in blocks
     )
-    outfile = bias.path(_outfile(arguments.outfile, default, stride), stride)
-    _write(arguments, surfaces, outfile, stride, threads, kbt)
+    outfile = bias.path(output_name(arguments.outfile, default, stride > 0), stride)
+    write_series(arguments, surfaces, outfile, stride > 0, threads, kbt)
     if stride:
         _write_blocks(hills, stride, arguments, made, f"{outfile}blocks.dat")
 
@@ -209,11 +208,6 @@ def _ordered(arguments: argparse.Namespace, hills: Hills) -> Hills:
     return hills
 
 
-def _outfile(given: str | None, default: str, stride: int) -> str:
-    """The name of the output, with a stride the prefix of several."""
-    return given or (f"{default}_" if stride else f"{default}.dat")
-
-
 def _write_blocks(
     hills: Hills, stride: int, arguments: argparse.Namespace, made: Provenance, path: str
 ) -> None:
@@ -222,11 +216,8 @@ def _write_blocks(
     for k, block in enumerate(hill_blocks_of(len(hills), stride)):
         first = block.start + 1 if arguments.nohistory else 1
         time = hills.times[block.stop - 1]
-        rows.append(f" {k} {first} {block.stop} {time:.10g}")
-    with atomic_write(path) as file:
-        head = f"#! FIELDS block first last time\n{made.text()}"
-        file.write((head + "\n".join(rows) + "\n").encode())
-    report({"hills and times": path})
+        rows.append(f"{k} {first} {block.stop} {time:.10g}")
+    write_index(path, "block first last time", rows, made, "hills and times")
 
 
 def _histogram(
@@ -263,30 +254,6 @@ def _histogram(
     )
     made = made.then(("samples read", f"{len(samples)} from {','.join(paths)}"))
     return samples, (replace(surface, provenance=made) for surface in surfaces)
-
-
-def _write(
-    arguments: argparse.Namespace,
-    surfaces: Iterator[FreeEnergySurface],
-    outfile: str,
-    stride: int,
-    threads: int,
-    kbt: float | None,
-) -> None:
-    """Write one file, or with a stride one per block: prefix + k + .dat."""
-    for k, summed in enumerate(surfaces):
-        told = kbt if summed.kbt is None else summed.kbt
-        surface = in_units(replace(summed, units=arguments.units, kbt=told), arguments, kbt)
-        path = f"{outfile}{k}.dat" if stride else outfile
-        shown = surface.shifted() if arguments.mintozero else surface
-        shown.write(path, fmt=arguments.fmt, n_threads=threads, provenance=arguments.provenance)
-        report({"written": path})
-    if surface.computed_on:
-        report({"computed on": surface.computed_on})
-    report(energy_unit(surface, arguments))
-    if arguments.explain:
-        report(surface.explanation)
-    report(describe_minima(surface))
 
 
 def _note_full_periods(hills: Hills, request: GridRequest) -> None:

@@ -10,8 +10,10 @@ from cyfes.tables.text import decode, fields_of
 _REMEDIES = {
     "HILLS": "this is a HILLS file (sigma and height columns); use "
     "'cyfes sum_hills --hills {path}'",
-    "KERNELS": "this is an OPES file, whose kernels are not hills; use 'cyfes reweight' on the "
-    "COLVAR file of that run",
+    "KERNELS": "this is an OPES file, whose kernels are not hills; use 'cyfes opes {path}', or "
+    "'cyfes reweight' on the COLVAR file of that run",
+    "DELTAFS": "this is a file of OPES_EXPANDED, which holds no kernels; use 'cyfes reweight' on "
+    "the COLVAR file of that run, with its column opes.bias",
     "grid": "this is a surface on a grid, not a table of a run; see 'cyfes plot {path}'",
     "COLVAR": "this is a COLVAR file (no sigma and height columns); use 'cyfes reweight {path}'",
 }
@@ -19,11 +21,20 @@ _NUMBER = re.compile(rb"[-+]?(\d|\.\d|nan|inf)", re.IGNORECASE)
 
 
 def kind_of(header: Header) -> str:
-    """Return "HILLS", "KERNELS" (any OPES file), "grid" or "COLVAR"; "" without a FIELDS line."""
+    """Return "HILLS", "KERNELS" (also STATE), "DELTAFS" (of OPES_EXPANDED), "grid" or "COLVAR".
+
+    "" without a FIELDS line.
+    """
     if not header.line:
         return ""
-    if "logweight" in header.fields or header.constants.get("action", "").startswith("OPES"):
+    action = header.constants.get("action", "")
+    if "logweight" in header.fields or action.startswith("OPES"):
         return "KERNELS"
+    if "kernel_cutoff" in header.constants:  # OPES of an early PLUMED
+        return "KERNELS"
+    last = (header.fields or ("",))[-1]
+    if last == "DeltaF" or ("rct" in header.fields[:2] and last.startswith("DeltaF_")):
+        return "DELTAFS"
     if any(name.startswith("nbins_") for name in header.constants):
         return "grid"
     # A CV may be called sigma_1, but no column of a COLVAR is the sigma of another.

@@ -3,6 +3,7 @@
 A law returns, or raises a CyfesError where the input is refused; anything else is a fault.
 """
 
+import gzip
 import math
 import random
 import re
@@ -22,6 +23,7 @@ from cyfes import FreeEnergySurface, Grid, cli
 from cyfes.errors import CyfesError, FileFormatError
 from cyfes.gridfile import read_cube, read_dat, read_npz
 from cyfes.hillsfile import read_hills
+from cyfes.opesfile import read_opes
 from cyfes.tables import read_header, read_table
 from cyfes.units import parse_number
 
@@ -138,6 +140,36 @@ def check_frames(content: bytes, folder: Path) -> None:
     require(np.isfinite(surface.values).any(), "F is infinite everywhere")
 
 
+@cache
+def opes_seeds() -> list[bytes]:
+    """The first states and kernels of small OPES runs."""
+    paths = sorted((DATA.parent / "opes-1d-per").glob("*S*.gz"))
+    texts_of = [gzip.decompress(path.read_bytes()) for path in paths if "COLVAR" not in path.name]
+    return [b"\n".join(text.split(b"\n")[:60]) + b"\n" for text in texts_of]
+
+
+def make_opes(rng: random.Random) -> bytes:
+    return texts.damaged(rng, rng.choice(opes_seeds()), opes_seeds())
+
+
+def check_opes(content: bytes, folder: Path) -> None:
+    """A state that is accepted has the Z of its kernels, and F nowhere above that of epsilon."""
+    path = stored(content, folder, "STATE")
+    state = read_opes(path, n_threads=1).states[-1]
+    points = np.linspace(-3, 3, 16)[:, None].repeat(len(state.names), axis=1)
+    found = state.free_energy(points, 1.0)
+    require(not np.isnan(found).any(), "F is nan")
+    highest = -state.exponent * math.log(state.epsilon)
+    require(found.max() <= highest + 1e-9 * abs(highest), "F is above that of epsilon")
+    with np.errstate(all="ignore"):
+        way = state.centers[:, None, :] - state.centers
+        way -= np.where(state.periods > 0, state.periods * np.rint(way / state.periods), 0.0)
+        square = ((way / state.sigmas) ** 2).sum(axis=2)
+        ends = np.exp(-square / 2) - math.exp(-(state.cutoff**2) / 2)
+        zed = (np.maximum(ends, 0) @ state.heights).mean() / state.norm
+    require(state.zed == 1 or abs(zed / state.zed - 1) < 2e-3, f"Z is {zed}, not {state.zed}")
+
+
 # --- grids
 
 
@@ -203,7 +235,7 @@ OPTIONS = (
     "--hills --histo --stride --nohistory --min --max --bin --spacing --idw --kt --sigma --outfile "
     "--fmt --negbias --mintozero --on-bad --cv --bias --rbias --no-bias --temp --units --start "
     "--stop --skip --every --stream --period --tol --tail --explain --logweights --threads "
-    "--plumed-compat --help --version --outhisto --"
+    "--plumed-compat --help --version --outhisto --all --colvar --"
 ).split()
 VALUES = (
     "HILLS COLVAR HILLS,HILLS nothere . , 0 1 -1 2.49 -pi pi,pi 1e400 nan inf 10 10,10 "
@@ -217,6 +249,7 @@ def make_options(rng: random.Random) -> bytes:
     command, files = rng.choice([
         ("sum_hills", ["--hills", "HILLS", "--bin", "4"]),
         ("reweight", ["COLVAR", "--kt", "1", "--sigma", "0.2", "--bin", "4"]),
+        ("opes", ["STATE", "--temp", "300", "--bin", "90"]),
         ("plot", ["fes.dat"]), ("info", []), ("", []),
     ])  # fmt: skip
     words = [command] if rng.random() < 0.97 else []
@@ -232,6 +265,8 @@ def check_options(content: bytes, folder: Path) -> None:
     for name, case in (("HILLS", "hills-mixed-2d"), ("COLVAR", "frames-window")):
         if not (folder / name).exists():
             stored((DATA / case / name).read_bytes(), folder, name)
+    if not (folder / "STATE").exists():
+        stored(opes_seeds()[1], folder, "STATE")
     try:
         code = cli.main(content.decode().split("\n"))
     except SystemExit as stop:
@@ -239,7 +274,7 @@ def check_options(content: bytes, folder: Path) -> None:
     finally:
         sys.stdout.flush()
         for path in folder.iterdir():
-            if path.name not in ("HILLS", "COLVAR", "stdout", "stderr"):
+            if path.name not in ("HILLS", "COLVAR", "STATE", "stdout", "stderr"):
                 path.unlink()
     said = (folder / "stderr").read_text(errors="replace")
     require(code in (None, 0, 2), f"exit {code}")
@@ -252,6 +287,7 @@ TARGETS = {
     "header": Target(make_header, check_header),
     "hills": Target(mutated("HILLS*"), check_hills),
     "frames": Target(mutated("COLVAR*"), check_frames),
+    "opes": Target(make_opes, check_opes),
     **{
         suffix: Target(damaged_grid(suffix), grid_reader(suffix))
         for suffix in ("dat", "npz", "cube")
