@@ -1,0 +1,213 @@
+"""Umbrella sampling: the frames of all windows, each with its weight in the unbiased ensemble."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+
+import numpy as np
+
+from cyfes.columns import Columns
+from cyfes.correlation import integrated_time
+from cyfes.errors import CyfesWarning, InputError
+from cyfes.mbar import Harmonic, Mixture, harmonic, solve
+from cyfes.overlap import Overlap
+from cyfes.restraints import WindowList, read_windows
+from cyfes.reweight import Samples, read_samples
+from cyfes.selection import Selection
+from cyfes.units import GAS_CONSTANT, thermal_energy
+from cyfes.weights import WeightSums
+
+#: In kBT: the energy of a restraint and the bias in a file are the same if they differ by less, as
+#: RMS.
+SAME = 0.1
+
+#: Frames that spread by more than so many times what their restraint alone would leave, in most
+#: windows, have a spring constant in another unit: it is 57 for degrees and radians.
+TOO_WIDE = 10.0
+
+#: By which share the temperature in a list may differ from the one given.
+ANOTHER_KBT = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Umbrella:
+    """Windows, solved: ``samples`` of all, whose ``mixture`` has the free energies; ``listed`` as
+    they were given, without those that have no frames; in the unit of ``kbt``."""
+
+    samples: Samples
+    listed: WindowList
+    kbt: float
+    overlap: Overlap
+
+    @property
+    def mixture(self) -> Mixture:
+        """The solution."""
+        assert self.samples.mixture is not None
+        return self.samples.mixture
+
+    def columns(self) -> Columns:
+        """Return a table of the windows: center, spring constant, frames, f and its error in the
+        unit of kBT, correlation time, overlap with the window that it overlaps most."""
+        mixture, kbt = self.mixture, self.kbt
+        errors = kbt * mixture.errors()
+        names = ["window"]
+        names += [f"{start}{n}" for start in ("at_", "kappa_") for n in self.listed.names]
+        names += ["frames", "f", "f_error", "correlation", "overlap"]
+        rows = [
+            (k, *w.centers, *w.springs, int(n), float(kbt * f), float(e), float(t), float(o))
+            for k, (w, n, f, e, t, o) in enumerate(
+                zip(
+                    self.listed.windows,
+                    mixture.counts,
+                    mixture.free_energies,
+                    errors,
+                    mixture.times,
+                    self.overlap.of_neighbours(),
+                )
+            )
+        ]
+        return Columns.of(names, rows)
+
+
+def read_umbrella(
+    paths: str | PathLike | Sequence[str | PathLike],
+    kbt: float,
+    selection: Selection | None = None,
+    *,
+    n_threads: int = 0,
+) -> Umbrella:
+    """Return the frames of umbrella windows with ln w = -ln sum_k N_k exp(f_k - V_k / kBT).
+
+    ``paths``: lists of windows, or COLVAR files with their restraints (see restraints.read_windows).
+    The restrained CVs must be columns; those of ``selection`` may be others, by default they are
+    the same; its ``bias`` is one that all windows share, such as walls, and is taken off as well.
+    Warns of windows without frames, which are left out, and of those that hardly overlap.
+    Raises InputError for windows that do not overlap, restraints that are not those of the frames,
+    or another temperature; FileFormatError or FileMissingError.
+    """
+    chosen = selection or Selection()
+    listed = read_windows(paths, chosen.cv)
+    _check_temperature(listed, kbt)
+    cv = tuple(chosen.cv or listed.names)
+    both = (*cv, *(name for name in listed.names if name not in cv))
+    chosen = replace(chosen, cv=both, hills=listed.names, beside="restraint")
+    samples = read_samples(
+        [window.path for window in listed.windows], kbt, chosen, n_threads, timed=True
+    )
+    listed, samples = _without_empty(listed, samples)
+    _check_restraints(listed, samples, kbt)
+    return _solved(listed, samples, cv, kbt, n_threads)
+
+
+def _solved(
+    listed: WindowList, samples: Samples, cv: tuple[str, ...], kbt: float, n_threads: int
+) -> Umbrella:
+    values = samples.columns_of(listed.names)
+    periods = _periods_of(listed.names, samples)
+    energies = Harmonic(values, periods, listed.centers, listed.springs / kbt, n_threads)
+    counts = np.array([rows.stop - rows.start for rows in samples.files()], float)
+    times = np.array([_time(w, samples, r) for w, r in zip(listed.windows, samples.files())])
+    names = tuple(window.path for window in listed.windows)
+    mixture = replace(solve(energies, counts), names=names, times=times)
+    overlap = Overlap(mixture.products, mixture.counts, names)
+    overlap.check()
+    log_weights = samples.log_weights - mixture.log_denominators
+    weighted = replace(
+        samples,
+        names=cv,
+        bounds=samples.bounds[: len(cv)],
+        values=np.ascontiguousarray(samples.values[:, : len(cv)]),
+        log_weights=log_weights,
+        sums=WeightSums.of(log_weights),
+        beside={},
+        own_bias="",
+        mixture=mixture,
+    )
+    return Umbrella(weighted, listed, kbt, overlap)
+
+
+def _periods_of(names: Sequence[str], samples: Samples) -> np.ndarray:
+    return np.array([samples.periods[samples.names.index(name)] for name in names])
+
+
+def _check_temperature(listed: WindowList, kbt: float) -> None:
+    """Raise InputError for a window at another temperature: that needs potential energies."""
+    for window in listed.windows:
+        if window.temperature is None:
+            continue
+        # In which unit kBT is, nobody said here.
+        ratios = [kbt / thermal_energy(window.temperature, unit) for unit in ("kj/mol", "kcal/mol")]
+        if min(abs(ratio - 1) for ratio in ratios) > ANOTHER_KBT:
+            raise InputError(
+                f"{window.where}: the temperature is {window.temperature:g} K, and kBT = {kbt:.5g} "
+                f"is that of {kbt / (GAS_CONSTANT / 1000):.4g} K in kJ/mol; windows at several "
+                "temperatures need potential energies and are not joined"
+            )
+
+
+def _without_empty(listed: WindowList, samples: Samples) -> tuple[WindowList, Samples]:
+    """Both without windows that no frame is left of; warns of these."""
+    counts = np.diff([0, *samples.ends])
+    empty = [w.path for w, n in zip(listed.windows, counts) if n == 0]
+    if not empty:
+        return listed, samples
+    warnings.warn(
+        f"{len(empty)} of {len(counts)} windows have no frames and are left out: "
+        f"{', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}; look at --start, --stop, --skip",
+        CyfesWarning,
+        stacklevel=3,
+    )
+    kept = tuple(w for w, n in zip(listed.windows, counts) if n > 0)
+    ends = tuple(np.cumsum(counts[counts > 0]).tolist())
+    return replace(listed, windows=kept), replace(samples, ends=ends)
+
+
+def _check_restraints(listed: WindowList, samples: Samples, kbt: float) -> None:
+    """Raise InputError if restraints are not those of their frames: as a column of the bias tells,
+    or the width of most windows."""
+    values, periods = samples.columns_of(listed.names), _periods_of(listed.names, samples)
+    widths = []
+    for window, rows in zip(listed.windows, samples.files()):
+        center, spring = np.array(window.centers), np.array(window.springs)
+        if samples.own_bias:
+            column = samples.beside[samples.own_bias][rows]
+            energy = harmonic(values[rows], periods, center, spring)
+            apart = float(np.sqrt(np.mean((energy - column) ** 2))) / kbt
+            if apart > SAME:
+                raise InputError(
+                    f"{window.where}: the energy of this restraint is {apart:.3g} kBT (RMS) away "
+                    f"from {samples.own_bias} in {window.path}: look at center, spring constant, "
+                    "units and period. If that is another bias, which all windows have, add it "
+                    f"with --bias {samples.own_bias}, or leave it out with --no-bias"
+                )
+        energy = harmonic(values[rows], periods, np.mean(values[rows], axis=0), spring)
+        widths.append(np.sqrt(2 * np.mean(energy) / (kbt * max(1, len(listed.names)))))
+    if np.median(widths) > TOO_WIDE:
+        raise InputError(
+            f"the frames of most windows spread {np.median(widths):.0f} times as far as their "
+            "spring constants allow: these are in another unit, perhaps per radian^2 for CVs in "
+            "degrees, which is written K*(pi/180)^2"
+        )
+
+
+def _time(window: object, samples: Samples, rows: slice) -> float:
+    """The correlation time of a window in frames: as the list tells it, else of its slowest CV."""
+    told = getattr(window, "correlation", None)
+    if told is not None:
+        return max(1.0, float(told))
+    times = [1.0]
+    for column, period in zip(samples.values[rows].T, samples.periods):
+        for series in _centered(column, float(period)):
+            times.append(integrated_time(series))
+    return max(times)
+
+
+def _centered(column: np.ndarray, period: float) -> list[np.ndarray]:
+    """The deviations of a CV from its mean, on a circle if it has a period."""
+    if not period:
+        return [column - column.mean()]
+    angle = column * (2 * np.pi / period)
+    mean = np.angle(np.mean(np.exp(1j * angle)))
+    folded = np.angle(np.exp(1j * (angle - mean)))
+    return [folded - folded.mean()]
