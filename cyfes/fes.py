@@ -43,6 +43,7 @@ from cyfes.surface import Surface
 from cyfes.tables import input_paths
 from cyfes.uncertainty import ErrorRequest, Uncertainty
 from cyfes.weights import WeightSums
+from cyfes.windowblocks import density_uncertainty
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
 FEW_SAMPLES = 10
@@ -373,6 +374,10 @@ class FreeEnergySurface(Surface):
         progress: Progress | None,
     ) -> "FreeEnergySurface":
         """Return the surface of all samples, summed in blocks, with its errors."""
+        if samples.mixture is not None:
+            values, log_w = samples.values, samples.log_weights
+            surface = cls._summed(density, values, log_w, bandwidth, kbt, units, explain, progress)
+            return surface._told(density_uncertainty(density, samples, bandwidth, errors))
         warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
         n_files = len(samples.ends) or 1
         blocks = BlockDensity(density, bandwidth, errors.blocks, len(samples), n_files)
@@ -392,12 +397,15 @@ class FreeEnergySurface(Surface):
         self, blocks: BlockDensity, errors: ErrorRequest | None
     ) -> "FreeEnergySurface":
         """Return itself with the errors that its blocks tell; warn where these are too small."""
-        found = blocks.uncertainty(errors or ErrorRequest())
+        return self._told(blocks.uncertainty(errors or ErrorRequest()))
+
+    def _told(self, found: Uncertainty) -> "FreeEnergySurface":
+        """Return itself with errors; warn where these are too small."""
         if found.problem:
             warnings.warn(
                 f"the errors are lower bounds: {found.problem}",
                 CyfesWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return self.with_uncertainty(found)
 

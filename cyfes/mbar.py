@@ -124,7 +124,7 @@ def harmonic(
 
 
 class Computed:
-    """Any reduced biases: ``function(rows)`` returns u_k of a slice of the frames, float64[K, m]."""
+    """Any reduced biases: ``function(rows)`` returns u_k of a slice of frames, float64[K, m]."""
 
     def __init__(
         self, function: Callable[[slice], np.ndarray], n_windows: int, n_frames: int
@@ -193,14 +193,18 @@ class Mixture:
     names: tuple[str, ...] = ()
     times: np.ndarray | None = None
 
+    def name(self, k: int) -> str:
+        """Return the name of a window, or its number."""
+        return self.names[k] if self.names else f"number {k}"
+
     @property
     def offsets(self) -> np.ndarray:
         """a_k = ln N_k + f_k, float64[K]."""
-        return np.log(self.counts) + self.free_energies
+        return np.asarray(np.log(self.counts) + self.free_energies)
 
     def log_shares(self, k: int) -> np.ndarray:
         """Return ln p_nk of all frames, float64[n]: how likely each is one of window k."""
-        return self.offsets[k] - self.energies.of_window(k) - self.log_denominators
+        return np.asarray(self.offsets[k] - self.energies.of_window(k) - self.log_denominators)
 
     @property
     def overlap(self) -> np.ndarray:
@@ -208,7 +212,7 @@ class Mixture:
 
         (Klimovich, Shirts and Mobley, J. Comput. Aided Mol. Des. 29, 397, 2015.)
         """
-        return self.products / self.counts[:, None]
+        return np.asarray(self.products / self.counts[:, None])
 
     @cached_property
     def response(self) -> np.ndarray:
@@ -216,16 +220,27 @@ class Mixture:
         return _inverse(_hessian(self.products.sum(axis=1), self.products), self.counts)
 
     def covariance(self) -> np.ndarray:
-        """Return the covariance of f_k, float64[K, K], where frames are independent.
+        """Return the covariance of f_k, float64[K, K]: R (sum of C_j) R.
 
-        R (diag(N) - P) R with P_kl = sum_n p_nk p_nl summed as within each window; for its errors
-        of differences that of Shirts and Chodera (2008), eq. 8.
+        C_j = g_j sum_n (p_n - <p>)(p_n - <p>)^T over the frames of window j, g_j its correlation
+        time, 1 where unknown. With all g = 1 that of Shirts and Chodera (2008), eq. 8, for many
+        frames.
         """
-        spread = self.products.copy()
-        for rows in self.rows():
-            mean = self.energies.shares(self.offsets, rows)
-            spread -= np.outer(mean, mean) / (rows.stop - rows.start)
-        return self.response @ spread @ self.response.T
+        spread = np.zeros_like(self.products)
+        times = np.ones(len(self.counts)) if self.times is None else self.times
+        for rows, time in zip(self.rows(), times):
+            products = np.zeros_like(self.products)
+            sums = self.energies.shares(self.offsets, rows, products)
+            spread += time * (products - np.outer(sums, sums) / (rows.stop - rows.start))
+        return np.asarray(self.response @ spread @ self.response.T)
+
+    def errors(self) -> np.ndarray:
+        """Return the standard errors of f_k - f_0, float64[K], with correlated frames where
+        ``times`` are known: as if there were N_k / time of them."""
+        covariance = self.covariance()
+        own = np.diag(covariance)
+        variance = own + own[0] - 2 * covariance[0]
+        return np.asarray(np.sqrt(np.maximum(variance, 0.0)))
 
     def rows(self) -> list[slice]:
         """Return the frames of each window."""
@@ -236,9 +251,9 @@ class Mixture:
 def solve(energies: Energies, counts: np.ndarray) -> Mixture:
     """Return the windows' free energies: the f_k with sum_n p_nk = N_k for all windows.
 
-    They minimise the convex sum_n ln sum_k N_k exp(f_k - u_k(x_n)) - sum_k N_k f_k: steps of Newton,
-    halved while they do not lead down, or self-consistent ones, which always do. Raises InputError
-    for counts that do not fit the frames, and where they do not converge.
+    They minimise the convex sum_n ln sum_k N_k exp(f_k - u_k(x_n)) - sum_k N_k f_k: steps of
+    Newton, halved while they do not lead down, or self-consistent ones, which always do. Raises
+    InputError for counts that do not fit the frames, and where they do not converge.
     """
     counts = np.asarray(counts, np.float64)
     _check_counts(energies, counts)
@@ -258,16 +273,16 @@ def solve(energies: Energies, counts: np.ndarray) -> Mixture:
             return found.mixture(n_steps, step)
         before = step
     raise InputError(
-        f"the free energies of {len(counts)} windows do not converge: the last of {MOST_STEPS} steps "
-        f"changed them by {before:.2g} kT; look for windows that do not overlap"
+        f"the free energies of {len(counts)} windows do not converge: the last of {MOST_STEPS} "
+        f"steps changed them by {before:.2g} kT; look for windows that do not overlap"
     )
 
 
 def _check_counts(energies: Energies, counts: np.ndarray) -> None:
     if len(counts) != energies.n_windows or counts.sum() != energies.n_frames:
         raise InputError(
-            f"{energies.n_windows} windows of {energies.n_frames} frames, but {len(counts)} numbers "
-            f"of frames that add up to {counts.sum():g}"
+            f"{energies.n_windows} windows of {energies.n_frames} frames, but {len(counts)} "
+            f"numbers of frames that add up to {counts.sum():g}"
         )
     if not np.all(counts >= 1):
         raise InputError(f"window {int(np.argmin(counts))} has no frames: leave it out")
@@ -313,7 +328,7 @@ class _Point:
 
 
 def _hessian(sums: np.ndarray, products: np.ndarray) -> np.ndarray:
-    return np.diag(sums) - products
+    return np.asarray(np.diag(sums) - products)
 
 
 def _inverse(hessian: np.ndarray, counts: np.ndarray) -> np.ndarray:

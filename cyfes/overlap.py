@@ -4,10 +4,13 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 
 import numpy as np
 
 from cyfes.errors import CyfesWarning, InputError
+from cyfes.gridfile import atomic_write
+from cyfes.provenance import Provenance
 
 #: Frames that both sides of a cut share, as sums of probabilities: with fewer nothing joins them.
 LEAST_SHARED = 1.0
@@ -39,7 +42,7 @@ class Overlap:
     @property
     def matrix(self) -> np.ndarray:
         """O_kl = sum_n p_nk p_nl / N_k, float64[K, K]; rows add up to 1."""
-        return self.products / self.counts[:, None]
+        return np.asarray(self.products / self.counts[:, None])
 
     @property
     def _both(self) -> np.ndarray:
@@ -97,10 +100,12 @@ class Overlap:
         names = [self.names[k] for k in side[:3]]
         return ", ".join(names) + (f" and {len(side) - 3} more" if len(side) > 3 else "")
 
-    def lines(self) -> str:
-        """Return the matrix as text, one row per window."""
+    def write(self, path: str | PathLike[str], provenance: Provenance | None = None) -> None:
+        """Write the matrix as text, one row per window; raises OutputError."""
         rows = (" ".join(f"{x:.6g}" for x in row) for row in self.matrix)
-        return "".join(f"{row}\n" for row in rows)
+        with atomic_write(path) as file:
+            file.write(("" if provenance is None else provenance.text()).encode())
+            file.write("".join(f"{row}\n" for row in rows).encode())
 
 
 def _tree_edges(strength: np.ndarray) -> Iterator[tuple[int, int]]:

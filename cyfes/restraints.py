@@ -69,9 +69,10 @@ def read_windows(
     """Return the windows of lists, or of COLVAR files that hold their restraints.
 
     A line of a list is "FILE CENTER K [CORRELATION [TEMPERATURE]]", one center and K per CV
-    (Grossfield's WHAM), and the CVs are ``cv``, else the columns 1, 2, ... of the files; or a header
-    names them, "#! FIELDS file at_phi kappa_phi". Files are looked for as they are named, then
-    beside the list. COLVAR files have columns LABEL.phi_cntr and LABEL.phi_kappa, which do not move.
+    (Grossfield's WHAM), and the CVs are ``cv``, else the columns 1, 2, ... of the files; or a
+    header names them, "#! FIELDS file at_phi kappa_phi". Files are looked for as they are named,
+    then beside the list. COLVAR files have columns LABEL.phi_cntr and LABEL.phi_kappa, which do
+    not move.
     Raises FileMissingError, FileFormatError naming file and line, or InputError.
     """
     lists = [_read_one(path, cv) for path in input_paths(paths)]
@@ -132,8 +133,8 @@ def _check_first(where: str, words: Sequence[str]) -> None:
     """Raise FileFormatError for what is no list, and say what would be one."""
     if len(words) == 1:
         raise FileFormatError(
-            f"{where}: {quoted(words[0])} has no center and no spring constant. Lists of 'gmx wham' "
-            "leave them to .tpr files, which cannot be read: write the .xvg file, "
+            f"{where}: {quoted(words[0])} has no center and no spring constant. Lists of "
+            "'gmx wham' leave them to .tpr files, which cannot be read: write the .xvg file, "
             "pull-coord1-init and pull-coord1-k on each line"
         )
     if _is_number(words[0]):
@@ -171,9 +172,7 @@ def _columns_of_header(path: str, fields: list[str]) -> _Columns:
     return tuple(names), at[0], at[1], others[0], others[1], len(fields)
 
 
-def _columns_of_rows(
-    rows: Sequence[tuple[str, list[str]]], cv: Sequence[str] | None
-) -> _Columns:
+def _columns_of_rows(rows: Sequence[tuple[str, list[str]]], cv: Sequence[str] | None) -> _Columns:
     """Columns by their order; InputError where it does not tell how many CVs there are."""
     where, words = rows[0]
     n = len(words) - 1

@@ -7,12 +7,13 @@ from os import PathLike
 
 import numpy as np
 
+from cyfes.arrays import sample_array, sample_periods
 from cyfes.columns import Columns
 from cyfes.correlation import integrated_time
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.mbar import Harmonic, Mixture, harmonic, solve
 from cyfes.overlap import Overlap
-from cyfes.restraints import WindowList, read_windows
+from cyfes.restraints import Window, WindowList, read_windows
 from cyfes.reweight import Samples, read_samples
 from cyfes.selection import Selection
 from cyfes.units import GAS_CONSTANT, thermal_energy
@@ -46,6 +47,12 @@ class Umbrella:
         assert self.samples.mixture is not None
         return self.samples.mixture
 
+    @property
+    def times(self) -> np.ndarray:
+        """Correlation times of the windows in frames, float64[K]."""
+        assert self.mixture.times is not None
+        return self.mixture.times
+
     def columns(self) -> Columns:
         """Return a table of the windows: center, spring constant, frames, f and its error in the
         unit of kBT, correlation time, overlap with the window that it overlaps most."""
@@ -62,7 +69,7 @@ class Umbrella:
                     mixture.counts,
                     mixture.free_energies,
                     errors,
-                    mixture.times,
+                    self.times,
                     self.overlap.of_neighbours(),
                 )
             )
@@ -79,7 +86,7 @@ def read_umbrella(
 ) -> Umbrella:
     """Return the frames of umbrella windows with ln w = -ln sum_k N_k exp(f_k - V_k / kBT).
 
-    ``paths``: lists of windows, or COLVAR files with their restraints (see restraints.read_windows).
+    ``paths``: lists of windows, or COLVAR files with their restraints (see read_windows).
     The restrained CVs must be columns; those of ``selection`` may be others, by default they are
     the same; its ``bias`` is one that all windows share, such as walls, and is taken off as well.
     Warns of windows without frames, which are left out, and of those that hardly overlap.
@@ -91,13 +98,52 @@ def read_umbrella(
     _check_temperature(listed, kbt)
     cv = tuple(chosen.cv or listed.names)
     both = (*cv, *(name for name in listed.names if name not in cv))
-    chosen = replace(chosen, cv=both, hills=listed.names, beside="restraint")
+    chosen = replace(chosen, cv=both, hills=listed.names, computed="restraint")
     samples = read_samples(
         [window.path for window in listed.windows], kbt, chosen, n_threads, timed=True
     )
     listed, samples = _without_empty(listed, samples)
     _check_restraints(listed, samples, kbt)
     return _solved(listed, samples, cv, kbt, n_threads)
+
+
+def umbrella_of_arrays(
+    values: Sequence[np.ndarray],
+    centers: np.ndarray,
+    springs: np.ndarray,
+    kbt: float,
+    *,
+    names: Sequence[str] | None = None,
+    period: Sequence[float] | None = None,
+    n_threads: int = 0,
+) -> Umbrella:
+    """Return the frames of umbrella windows given as arrays, float64[N_k] or [N_k, d] each.
+
+    ``centers`` and ``springs`` float64[K] or [K, d]: V_k = sum_d springs[k, d] (x_d - centers[k,
+    d])^2 / 2 in the unit of ``kbt``; ``period`` per CV, 0 = none: [-period / 2, period / 2).
+    Raises InputError for shapes that do not fit, and as ``read_umbrella``.
+    """
+    frames = [sample_array(part) for part in values]
+    at, k = (np.asarray(x, np.float64).reshape(len(x), -1) for x in (centers, springs))
+    d = frames[0].shape[1] if frames else 0
+    if {at.shape, k.shape} != {(len(frames), d)} or {part.shape[1] for part in frames} != {d}:
+        raise InputError(
+            f"{len(frames)} arrays of {d} CVs do not fit centers {np.shape(centers)} and springs "
+            f"{np.shape(springs)}"
+        )
+    given = tuple(names or (f"s{i + 1}" for i in range(d)))
+    periods = sample_periods(period, d)
+    bounds = tuple((repr(-p / 2), repr(p / 2)) if p > 0 else None for p in periods)
+    ends = tuple(np.cumsum([len(part) for part in frames]).tolist())
+    all_frames, zeros = np.concatenate(frames), np.zeros(ends[-1])
+    samples = Samples(given, bounds, all_frames, zeros, WeightSums.of(zeros), ends[-1], ends=ends)
+    windows = tuple(
+        Window(f"window {i}", tuple(c), tuple(s), f"window {i}")
+        for i, (c, s) in enumerate(zip(at.tolist(), k.tolist()))
+    )
+    listed, samples = _without_empty(WindowList(given, windows), samples)
+    _check_restraints(listed, samples, kbt)
+    return _solved(listed, samples, given, kbt, n_threads)
 
 
 def _solved(
@@ -112,19 +158,23 @@ def _solved(
     mixture = replace(solve(energies, counts), names=names, times=times)
     overlap = Overlap(mixture.products, mixture.counts, names)
     overlap.check()
-    log_weights = samples.log_weights - mixture.log_denominators
-    weighted = replace(
+    chosen = replace(
         samples,
         names=cv,
         bounds=samples.bounds[: len(cv)],
         values=np.ascontiguousarray(samples.values[:, : len(cv)]),
-        log_weights=log_weights,
-        sums=WeightSums.of(log_weights),
         beside={},
         own_bias="",
-        mixture=mixture,
     )
-    return Umbrella(weighted, listed, kbt, overlap)
+    return Umbrella(weighted_by(mixture, chosen), listed, kbt, overlap)
+
+
+def weighted_by(mixture: Mixture, samples: Samples) -> Samples:
+    """Return the frames of windows, one after another, with what ``mixture`` says they weigh, and
+    with its errors; weights that they have, of biases that all windows share, are multiplied."""
+    log_weights = samples.log_weights - mixture.log_denominators
+    sums, ends = WeightSums.of(log_weights), tuple(rows.stop for rows in mixture.rows())
+    return replace(samples, log_weights=log_weights, sums=sums, ends=ends, mixture=mixture)
 
 
 def _periods_of(names: Sequence[str], samples: Samples) -> np.ndarray:
@@ -154,7 +204,8 @@ def _without_empty(listed: WindowList, samples: Samples) -> tuple[WindowList, Sa
         return listed, samples
     warnings.warn(
         f"{len(empty)} of {len(counts)} windows have no frames and are left out: "
-        f"{', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}; look at --start, --stop, --skip",
+        f"{', '.join(empty[:5])}{', ...' if len(empty) > 5 else ''}; look at --start, --stop and "
+        "--skip",
         CyfesWarning,
         stacklevel=3,
     )

@@ -20,6 +20,7 @@ from cyfes.cli import (
     landscape_options,
     options,
     surface_options,
+    umbrella_options,
     weights_options,
 )
 from cyfes.cli.words import Command, Parser
@@ -28,6 +29,7 @@ from cyfes.errors import CyfesError, CyfesWarning, extension_error
 COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "reweight": "free energy surface from biased frames in COLVAR files",
+    "umbrella": "free energy surface from umbrella windows with harmonic restraints, by MBAR",
     "weights": "weights of the frames of a METAD run, from its HILLS, and dG by each estimator",
     "deltag": "free energy difference of two regions, straight from biased frames",
     "converge": "how a surface and differences of regions came about, and how long a run must be",
@@ -73,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
             surface_options,
             landscape_options,
             weights_options,
+            umbrella_options,
         )
         module = next(m for m in modules if hasattr(m, f"add_{name}"))
         getattr(module, f"add_{name}")(command)
@@ -125,7 +128,10 @@ def _ended(how: str, number: int) -> int:
 def _run(arguments: list[str]) -> None:
     parsed = build_parser().parse_args(arguments)
     parsed.command_line = shlex.join(["cyfes", *arguments])
-    outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto", "saddles")}
+    outputs = {
+        getattr(parsed, name, None)
+        for name in ("outfile", "outhisto", "saddles", "windows", "overlap")
+    }
     console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
     _imported(f"cyfes.cli.{parsed.command}").run(parsed)
 

@@ -240,6 +240,8 @@ def sampled_bandwidth(
     if given in (None, ["auto"], ["auto-f"]):
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
+        if given == ["auto-f"] and samples.mixture is not None:
+            raise InputError("--sigma auto-f is for one run, not for windows: give auto or numbers")
         rule = free_energy_bandwidth if given == ["auto-f"] else automatic_bandwidth
         return rule(
             samples.values, samples.log_weights, samples.periods, samples.names, samples.sums

@@ -15,8 +15,8 @@ BINARY = (".npz", ".cube", ".cub")
 
 UNITS = ("kj/mol", "kcal/mol", "kt")
 
-#: Kinds of weights, as in cyfes.hillweights.
-WEIGHTS = ("bias", "rbias", "tiwary", "final", "static")
+#: Kinds of weights, as in cyfes.hillweights; and those of umbrella windows.
+WEIGHTS = ("bias", "rbias", "tiwary", "final", "static", "mbar")
 
 
 def add_sum_hills(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="reproduce PLUMED's known faults (see docs) instead of being right",
     )
-    output = _add_output(
+    output = add_output(
         parser,
         "fes.dat; with --stride the prefix fes_; with --negbias negativebias.dat or negativebias_",
     )
@@ -104,15 +104,8 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "sum the frames as they are read, whatever the size of the files; needs --sigma and, "
         "unless all CVs are periodic, --min, --max and --bin",
     )
-    errors = parser.add_argument_group("errors")
-    errors.add_argument(
-        "--error",
-        action="store_true",
-        help="also the standard error of F, from blocks of successive frames: a column of the "
-        "output, a band or a panel of --plot",
-    )
-    add_blocks(errors)
-    output = _add_output(parser, "fes.dat")
+    add_errors(parser)
+    output = add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     add_running(parser)
 
@@ -279,9 +272,22 @@ def add_weighing(parser: argparse.ArgumentParser) -> None:
         choices=WEIGHTS,
         help="of a METAD run, V its bias. From the columns: bias, V(s,t); rbias, V(s,t) - c(t). "
         "From --hills, to which --bias adds walls: tiwary, V(s,t) - c(t); final, V(s,t_end). From "
-        "either: static, a V that does not move (default: what the columns say)",
+        "either: static, a V that does not move. mbar: the files are lists of umbrella windows, as "
+        "'cyfes umbrella' takes them (default: what the columns say)",
     )
     add_hills(group)
+
+
+def add_other_biases(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --bias and --no-bias, where the main bias is computed."""
+    walls = parser.add_argument_group("weights").add_mutually_exclusive_group()
+    walls.add_argument(
+        "--bias",
+        action=List,
+        metavar="NAME,...",
+        help=f"columns of other biases {what}, such as walls, which are added",
+    )
+    walls.add_argument("--no-bias", action="store_true", help="add no other bias")
 
 
 def add_hills(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
@@ -381,7 +387,20 @@ def add_grid(parser: argparse.ArgumentParser, title: str = "grid") -> None:
         group.add_argument(name, action=List, metavar=metavar, help=text)
 
 
-def _add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
+def add_errors(parser: argparse.ArgumentParser) -> None:
+    """Add --error and --blocks."""
+    errors = parser.add_argument_group("errors")
+    errors.add_argument(
+        "--error",
+        action="store_true",
+        help="also the standard error of F, from blocks of successive frames: a column of the "
+        "output, a band or a panel of --plot",
+    )
+    add_blocks(errors)
+
+
+def add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:
+    """Add --outfile, --fmt, --mintozero and --provenance."""
     group = parser.add_argument_group("output")
     group.add_argument(
         "--outfile",
