@@ -89,9 +89,9 @@ class Overlap:
         if weak:
             pairs = [f"{self.names[k.first]} and {self.names[k.second]}" for k in weak[:3]]
             warnings.warn(
-                f"{len(weak)} links between windows are weak, with an overlap below {GOOD:g}: "
-                f"{'; '.join(pairs)}{'; ...' if len(weak) > 3 else ''}; free energies across them "
-                "are uncertain, and their errors too",
+                f"weak links between windows, with an overlap below {GOOD:g}: {'; '.join(pairs)}"
+                f"{f' and {len(weak) - 3} more' if len(weak) > 3 else ''}; free energies across "
+                "them are uncertain, and their errors too",
                 CyfesWarning,
                 stacklevel=3,
             )

@@ -8,6 +8,7 @@ from os import PathLike
 import numpy as np
 
 from cyfes.errors import FileFormatError, FileMissingError, InputError, quoted
+from cyfes.selection import columns_before_bias
 from cyfes.tables import input_paths, read_header, read_table
 from cyfes.units import parse_number
 
@@ -186,10 +187,24 @@ def _columns_of_rows(rows: Sequence[tuple[str, list[str]]], cv: Sequence[str] | 
             f"{_FORMS}"
         )
     d = possible[0]
-    names = tuple(cv) if cv is not None and len(cv) == d else tuple(str(1 + i) for i in range(d))
+    names = tuple(cv) if cv is not None and len(cv) == d else _names(_found(words[0], where), d)
     centers, springs = list(range(1, d + 1)), list(range(d + 1, 2 * d + 1))
     correlation, temperature = (2 * d + k if n >= 2 * d + k else None for k in (1, 2))
     return names, centers, springs, correlation, temperature, n + 1
+
+
+def _names(path: str, d: int) -> tuple[str, ...]:
+    """The ``d`` CVs of a file: those of its header where it leaves no doubt, else by number."""
+    header = read_header(path)
+    if not header.line:
+        return tuple(str(1 + i) for i in range(d))
+    names = columns_before_bias(header)
+    if len(names) != d:
+        raise InputError(
+            f"{path}: the header does not tell which {d} of the columns {', '.join(names)} "
+            "are restrained: name them with --cv"
+        )
+    return tuple(names)
 
 
 def _window(
@@ -206,7 +221,10 @@ def _window(
         raise FileFormatError(f"{where}: {len(words)} columns where {n_words} are expected")
 
     def number(at: int, what: str, least: float) -> float:
-        value = parse_number(words[at], f"{where}: column {at + 1} ({what})")
+        try:
+            value = parse_number(words[at], f"{where}: column {at + 1} ({what})")
+        except InputError as error:
+            raise FileFormatError(str(error)) from None
         if not least <= value < float("inf"):
             raise FileFormatError(
                 f"{where}: column {at + 1}: {what} must be a finite number"

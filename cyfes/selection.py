@@ -75,7 +75,7 @@ class Selection:
         expect_kind(path, header, "COLVAR")
         if not header.line:
             raise _without_header(path, header)
-        candidates = _before_bias(header)
+        candidates = columns_before_bias(header)
         periodic = [name for name in candidates if f"min_{name}" in header.constants]
         # Evident: one column, or columns that are all declared periodic. Among others there may be
         # an energy, which would give a wrong surface without a word.
@@ -206,8 +206,8 @@ def _of_metad(path: str, header: Header, weights: str) -> "Biases":
     )
 
 
-def _before_bias(header: Header) -> list[str]:
-    """Columns between time and the first column of a bias."""
+def columns_before_bias(header: Header) -> list[str]:
+    """Return the columns between time and the first column of a bias."""
     names = []
     for name in header.fields:
         if name.endswith((".bias", ".rbias")):

@@ -27,6 +27,9 @@ SAME = 0.1
 #: windows, have a spring constant in another unit: it is 57 for degrees and radians.
 TOO_WIDE = 10.0
 
+#: In kBT: frames whose restraint has more energy on average are far from its center.
+FAR = 25.0
+
 #: By which share the temperature in a list may differ from the one given.
 ANOTHER_KBT = 0.01
 
@@ -218,35 +221,48 @@ def _check_restraints(listed: WindowList, samples: Samples, kbt: float) -> None:
     """Raise InputError if restraints are not those of their frames: as a column of the bias tells,
     or the width of most windows."""
     values, periods = samples.columns_of(listed.names), _periods_of(listed.names, samples)
-    widths = []
+    widths, far = [], []
     for window, rows in zip(listed.windows, samples.files()):
         center, spring = np.array(window.centers), np.array(window.springs)
+        energy = harmonic(values[rows], periods, center, spring) / kbt
         if samples.own_bias:
-            column = samples.beside[samples.own_bias][rows]
-            energy = harmonic(values[rows], periods, center, spring)
-            apart = float(np.sqrt(np.mean((energy - column) ** 2))) / kbt
-            if apart > SAME:
-                raise InputError(
-                    f"{window.where}: the energy of this restraint is {apart:.3g} kBT (RMS) away "
-                    f"from {samples.own_bias} in {window.path}: look at center, spring constant, "
-                    "units and period. If that is another bias, which all windows have, add it "
-                    f"with --bias {samples.own_bias}, or leave it out with --no-bias"
-                )
-        energy = harmonic(values[rows], periods, np.mean(values[rows], axis=0), spring)
-        widths.append(np.sqrt(2 * np.mean(energy) / (kbt * max(1, len(listed.names)))))
+            _compare(window, energy, samples.beside[samples.own_bias][rows] / kbt, samples.own_bias)
+        if np.mean(energy) > FAR:
+            far.append(f"{window.path} ({np.mean(energy):.0f} kBT)")
+        spread = harmonic(values[rows], periods, values[rows].mean(axis=0), spring)
+        widths.append(float(np.sqrt(2 * np.mean(spread) / (kbt * len(center)))))
     if np.median(widths) > TOO_WIDE:
         raise InputError(
             f"the frames of most windows spread {np.median(widths):.0f} times as far as their "
             "spring constants allow: these are in another unit, perhaps per radian^2 for CVs in "
             "degrees, which is written K*(pi/180)^2"
         )
+    if far:
+        warnings.warn(
+            f"restraints with more than {FAR:g} kBT on average: {', '.join(far[:3])}"
+            f"{f' and {len(far) - 3} more' if len(far) > 3 else ''}; look at center, spring "
+            "constant and unit, and whether the CV has a period (--period)",
+            CyfesWarning,
+            stacklevel=3,
+        )
 
 
-def _time(window: object, samples: Samples, rows: slice) -> float:
+def _compare(window: Window, energy: np.ndarray, column: np.ndarray, name: str) -> None:
+    """Raise InputError if the energy of a restraint is not the bias in the file, in kBT."""
+    apart = float(np.sqrt(np.mean((energy - column) ** 2)))
+    if apart > SAME:
+        raise InputError(
+            f"{window.where}: the energy of this restraint is {apart:.3g} kBT (RMS) away from "
+            f"{name} in {window.path}: look at center, spring constant, units and period. If that "
+            f"is another bias, which all windows have, add it with --bias {name}, or leave it out "
+            "with --no-bias"
+        )
+
+
+def _time(window: Window, samples: Samples, rows: slice) -> float:
     """The correlation time of a window in frames: as the list tells it, else of its slowest CV."""
-    told = getattr(window, "correlation", None)
-    if told is not None:
-        return max(1.0, float(told))
+    if window.correlation is not None:
+        return max(1.0, window.correlation)
     times = [1.0]
     for column, period in zip(samples.values[rows].T, samples.periods):
         for series in _centered(column, float(period)):

@@ -18,8 +18,8 @@ from cyfes.uncertainty import LAST_RESORT, ErrorRequest, Uncertainty
 #: Groups of blocks, and fewest blocks of a window: few and long, as all windows add to the groups.
 GROUPS, BLOCKS = 64, 16
 
-#: Where the groups of the next window begin: blocks of one time do not meet in one group, as
-#: windows that were started alike may move alike.
+#: By which share of its blocks each window is turned against the one before it: blocks of one time
+#: do not meet in one group, as windows that were started alike may move alike.
 GOLDEN = 0.6180339887498949
 
 #: Frames summed in one go.
@@ -66,7 +66,8 @@ class WindowBlocks:
         for k, (rows, n, factor) in enumerate(zip(mixture.rows(), numbers.tolist(), factors)):
             length = rows.stop - rows.start
             cuts = rows.start + np.arange(n + 1) * length // n
-            groups = (int(k * GOLDEN * n_groups) + np.arange(n)) % n_groups
+            first = int(numbers[:k].sum())
+            groups = (first + (np.arange(n) + int(k * GOLDEN * n)) % n) % n_groups
             labels[rows] = np.repeat(groups, np.diff(cuts))
             shares = np.array(
                 [
