@@ -136,7 +136,7 @@ def umbrella_of_arrays(
         )
     given = tuple(names or (f"s{i + 1}" for i in range(d)))
     periods = sample_periods(period, d)
-    bounds = tuple((repr(-p / 2), repr(p / 2)) if p > 0 else None for p in periods)
+    bounds = tuple((repr(-p / 2), repr(p / 2)) if p > 0 else None for p in periods.tolist())
     ends = tuple(np.cumsum([len(part) for part in frames]).tolist())
     all_frames, zeros = np.concatenate(frames), np.zeros(ends[-1])
     samples = Samples(given, bounds, all_frames, zeros, WeightSums.of(zeros), ends[-1], ends=ends)

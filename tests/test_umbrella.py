@@ -285,7 +285,7 @@ def test_restraints_that_are_not_those_of_the_frames(listed):
     with pytest.raises(InputError, match=r"spread \d+ times as far .* K\*\(pi/180\)\^2"):
         umbrella_of_arrays(frames, centers, springs * (180 / np.pi) ** 2, 1.0)
     with pytest.warns(CyfesWarning, match=r"restraints with more than 25 kBT on average: window 5"):
-        umbrella_of_arrays(frames[:5] + [frames[4]], np.append(centers[:5], 1.6), springs[:6], 1.0)
+        umbrella_of_arrays([*frames[:5], frames[4]], np.append(centers[:5], 1.6), springs[:6], 1.0)
 
 
 def test_windows_that_do_not_overlap_are_named():
