@@ -41,8 +41,6 @@ def mbar(n: int, n_windows: int, *, with_peers: bool) -> Workload:
     call = partial(_solution, *work)
     found = [Contender("cyfes", partial(call, t), t) for t in THREADS]
     peers, missing = mbars.contenders(*work) if with_peers else ([], ())
-    targets = (
-        (faster("cyfes x2", "pymbar x1", 10),) if with_peers else (seconds("cyfes x2", SECONDS),)
-    )
+    target = faster("cyfes x2", "pymbar x1", 10) if with_peers else seconds("cyfes x2", SECONDS)
     title = f"MBAR of {n} frames in {n_windows} windows"
-    return Workload(title, (*found, *peers), "cyfes x2", targets, missing=missing)
+    return Workload(title, (*found, *peers), "cyfes x2", (target,), missing=missing)
