@@ -16,7 +16,7 @@ from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
 from cyfes.uncertainty import ErrorRequest, inflation, joined_blocks, problem_of
 from cyfes.weights import kish
-from cyfes.windowblocks import WindowBlocks, parts_of, region_sums
+from cyfes.windowblocks import WindowBlocks, region_sums
 
 #: Blocks that an error is taken from, where no number is asked for.
 BLOCKS = 64
@@ -130,7 +130,8 @@ def _of_windows(
     """The difference from frames of umbrella windows, in blocks that each hold some of all."""
     found = WindowBlocks.of(mixture, request.blocks)
     labels = regions.labels(list(samples.values.T), samples.periods.tolist())
-    blocks, parts = region_sums(samples, labels, 3, found), parts_of(samples, labels, 3, PARTS)
+    course = WindowBlocks.in_time(mixture, PARTS)
+    blocks, parts = (region_sums(samples, labels, 3, some) for some in (found, course))
     _check_seen(regions, parts.values.sum(axis=0), "frame")
     weights = np.exp(samples.log_weights - samples.log_weights.max())
     squares = np.bincount(labels, weights**2, 3)

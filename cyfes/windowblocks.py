@@ -1,5 +1,6 @@
 """Blocks of umbrella windows: errors that hold what the windows' free energies are uncertain by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -59,16 +60,35 @@ class WindowBlocks:
         """
         numbers = _numbers_of_blocks(mixture, n_blocks)
         n_groups = min(max(GROUPS, int(numbers.max())), int(numbers.sum()))
-        factors = np.sqrt(numbers / (numbers - 1) * (n_groups - 1) / n_groups)
+        groups = [
+            (int(numbers[:k].sum()) + (np.arange(n) + int(k * GOLDEN * n)) % n) % n_groups
+            for k, n in enumerate(numbers.tolist())
+        ]
+        return cls._grouped(mixture, groups, n_groups)
+
+    @classmethod
+    def in_time(cls, mixture: Mixture, n_parts: int) -> "WindowBlocks":
+        """Return the course of the run: group i has the i-th of ``n_parts`` of each window.
+
+        Of as many as the shortest window has frames, at most.
+        """
+        n = min(n_parts, int(mixture.counts.min()))
+        return cls._grouped(mixture, [np.arange(n)] * len(mixture.counts), n)
+
+    @classmethod
+    def _grouped(
+        cls, mixture: Mixture, groups: Sequence[np.ndarray], n_groups: int
+    ) -> "WindowBlocks":
+        """As many blocks of each window as it has ``groups``, which these belong to."""
+        numbers = np.array([len(some) for some in groups])
+        factors = np.sqrt(numbers * (n_groups - 1) / (np.maximum(numbers - 1, 1) * n_groups))
         labels = np.empty(mixture.energies.n_frames, int)
         expected = np.zeros((n_groups, len(numbers)))
         added = np.zeros((n_groups, len(numbers)))
-        for k, (rows, n, factor) in enumerate(zip(mixture.rows(), numbers.tolist(), factors)):
-            length = rows.stop - rows.start
+        for k, (rows, own, factor) in enumerate(zip(mixture.rows(), groups, factors)):
+            n, length = len(own), rows.stop - rows.start
             cuts = rows.start + np.arange(n + 1) * length // n
-            first = int(numbers[:k].sum())
-            groups = (first + (np.arange(n) + int(k * GOLDEN * n)) % n) % n_groups
-            labels[rows] = np.repeat(groups, np.diff(cuts))
+            labels[rows] = np.repeat(own, np.diff(cuts))
             shares = np.array(
                 [
                     mixture.energies.shares(mixture.offsets, slice(a, b))
@@ -76,8 +96,8 @@ class WindowBlocks:
                 ]
             )
             part = np.diff(cuts) / length
-            expected[groups, k] = factor * part
-            added[groups] += factor * (shares - np.outer(part, shares.sum(axis=0)))
+            expected[own, k] = factor * part
+            added[own] += factor * (shares - np.outer(part, shares.sum(axis=0)))
         correlation = _slowest(mixture)
         slow = int(numbers[_slowest_window(mixture)])
         counts = np.full(n_groups, max(1, correlation.n_frames // slow))
@@ -159,21 +179,6 @@ def region_sums(
         both = (own, float(own.sum())), (response, float(response.sum()))
         sums = found.completed(sums, k, *both)
     return sums
-
-
-def parts_of(samples: Samples, labels: np.ndarray, n_regions: int, n_parts: int) -> BlockSums:
-    """Return the sums of w in regions over parts of the run, float64[n_parts, n_regions]: part i is
-    the i-th of ``n_parts`` of every window."""
-    mixture = samples.mixture
-    assert mixture is not None
-    weights = np.exp(samples.log_weights - samples.log_weights.max())
-    part = np.concatenate(
-        [np.arange(n) * n_parts // n for n in mixture.counts.astype(int).tolist()]
-    )
-    at = part * n_regions + labels
-    values = np.bincount(at, weights, n_parts * n_regions).reshape(n_parts, n_regions)
-    counts = np.bincount(part, minlength=n_parts)
-    return BlockSums(values, values.sum(axis=1), np.zeros(n_parts), counts)
 
 
 def _times(mixture: Mixture) -> np.ndarray:
