@@ -22,7 +22,17 @@ from benchmarks.workload import measure
 from benchmarks.workloads import WORKLOADS
 from cyfes import _kernels
 
-PEERS = ("numpy", "scipy", "scikit-learn", "KDEpy", "finufft", "numba", "pandas", "polars")
+PEERS = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "KDEpy",
+    "finufft",
+    "numba",
+    "pandas",
+    "polars",
+    "pymbar",
+)
 
 
 def machine() -> str:

@@ -87,6 +87,16 @@ def nodes_to_grid(
     values: np.ndarray,
     n_threads: int = 0,
 ) -> None: ...
+def mbar_sums(
+    samples: np.ndarray,
+    period: np.ndarray,
+    centers: np.ndarray,
+    half_springs: np.ndarray,
+    offsets: np.ndarray,
+    products: np.ndarray | None = None,
+    logs: np.ndarray | None = None,
+    n_threads: int = 0,
+) -> np.ndarray: ...
 def evaluate(
     points: np.ndarray,
     period: np.ndarray,

@@ -135,6 +135,9 @@ cdef extern from "cyfes_kernels.h" nogil:
                                 const cyfes_options *, double *)
     int cyfes_cpu_nodes(const cyfes_grid *, double, int64_t, const int64_t *, const double *,
                         const double *, const cyfes_options *, double *)
+    int cyfes_cpu_mbar(int32_t, const double *, int64_t, const double *, const double *,
+                       const double *, int64_t, const double *, const cyfes_options *, double *,
+                       double *, double *)
     int cyfes_parse_rows(const char *, int64_t, int32_t, int32_t, int32_t, const int32_t *, int32_t,
                          int32_t, int32_t, int64_t, double *const *, uint8_t *, cyfes_parsed *)
     int cyfes_format_grid(const cyfes_grid *, int32_t, const double *const *, int64_t, int64_t,
@@ -639,6 +642,49 @@ def nodes_to_grid(matrices, nodes, values, n_threads=0):
     with nogil:
         status = cyfes_cpu_nodes_to_grid(n_dims, all, n_blocks, given, &options, found)
     _check(status, cyfes_error_text())
+
+
+def mbar_sums(samples, period, centers, half_springs, offsets, products=None, logs=None, n_threads=0):
+    """Return sum_n p_k(x_n), float64[K], over samples in K harmonic windows (see cyfes_kernels.h).
+
+    p_k = exp(e_k) / sum_l exp(e_l), e_k = offsets[k] - sum_d half_springs[k, d] (x_d - centers[k, d])^2.
+    samples float64[n, d], finite; period float64[d] (0 = not periodic); centers and half_springs
+    float64[K, d]; offsets float64[K]. ``products`` None or float64[K, K], to which sum_n p_k p_l is
+    added; ``logs`` None or float64[n], to which ln sum_l exp(e_l) is written. Raises InputError for
+    a bad shape or value.
+    """
+    samples = _input("samples", samples, 2)
+    centers = _input("centers", centers, 2)
+    half_springs = _input("half_springs", half_springs, 2)
+    period = _input("period", period, 1)
+    offsets = _input("offsets", offsets, 1)
+    cdef const double[:, ::1] x = samples
+    cdef const double[:, ::1] c = centers
+    cdef const double[:, ::1] h = half_springs
+    cdef const double[::1] p = period
+    cdef const double[::1] o = offsets
+    cdef cyfes_options options = _options("gaussian", 1.0, "all", n_threads, 0)
+    cdef int64_t n = x.shape[0], k = c.shape[0]
+    cdef int32_t d = <int32_t>c.shape[1]
+    cdef double *to_products
+    cdef double *to_logs
+    cdef int status
+    shapes = (samples.shape[1], period.shape[0], *half_springs.shape, offsets.shape[0])
+    if shapes != (d, d, k, d, k):
+        raise InputError(f"samples {samples.shape}, period {period.shape}, half_springs "
+                         f"{half_springs.shape} and offsets {offsets.shape} do not fit the centers "
+                         f"{centers.shape}")
+    sums = np.zeros(k)
+    if n == 0 or k == 0 or d == 0:
+        return sums
+    cdef double[::1] s = sums
+    to_products = <double *>_data("products", products, np.dtype(np.float64), (k, k))
+    to_logs = <double *>_data("logs", logs, np.dtype(np.float64), (n,))
+    with nogil:
+        status = cyfes_cpu_mbar(d, &p[0], k, &c[0, 0], &h[0, 0], &o[0], n, &x[0, 0], &options,
+                                &s[0], to_products, to_logs)
+    _check(status, cyfes_error_text())
+    return sums
 
 
 def evaluate(points, period, centers, bandwidths, weights, density, derivatives=None, *,

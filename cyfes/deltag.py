@@ -10,14 +10,19 @@ from cyfes.blocks import BlockSums, t_quantile
 from cyfes.correlation import Correlation, RegionSeries
 from cyfes.errors import InputError
 from cyfes.grid import Grid
+from cyfes.mbar import Mixture
 from cyfes.regions import A, B, TwoRegions
 from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
 from cyfes.uncertainty import ErrorRequest, inflation, joined_blocks, problem_of
 from cyfes.weights import kish
+from cyfes.windowblocks import WindowBlocks, region_sums
 
 #: Blocks that an error is taken from, where no number is asked for.
 BLOCKS = 64
+
+#: Parts of every window that tell the course of a run.
+PARTS = 20
 
 #: With fewer effective frames in a region the error is a lower bound.
 FEW_FRAMES = 10.0
@@ -99,6 +104,8 @@ def difference_of_frames(
     Raises InputError if a region is without weight, or the regions overlap.
     """
     request = request or ErrorRequest()
+    if isinstance(samples, Samples) and samples.mixture is not None:
+        return _of_windows(samples, samples.mixture, regions, kbt, request)
     series = RegionSeries(3)
     for columns, log_weights in _frames(samples, series):
         series.add(log_weights, regions.labels(columns, samples.periods.tolist()))
@@ -111,9 +118,27 @@ def difference_of_frames(
         blocks = _cut(series, request.blocks)
     if len(blocks) < 2:
         raise InputError(f"an error needs at least 2 frames, got {series.n_frames}")
-    problem = _few_frames(series) or problem_of(blocks, correlation)
+    sums = series.sums.sum(axis=0)
+    problem = _few_frames(sums, series.squares) or problem_of(blocks, correlation)
     found = FreeEnergyDifference(regions, kbt, blocks, parts, correlation, problem)
     return found if problem else _compared(found)
+
+
+def _of_windows(
+    samples: Samples, mixture: Mixture, regions: TwoRegions, kbt: float, request: ErrorRequest
+) -> FreeEnergyDifference:
+    """The difference from frames of umbrella windows, in blocks that each hold some of all."""
+    found = WindowBlocks.of(mixture, request.blocks)
+    labels = regions.labels(list(samples.values.T), samples.periods.tolist())
+    course = WindowBlocks.in_time(mixture, PARTS)
+    blocks, parts = (region_sums(samples, labels, 3, some) for some in (found, course))
+    _check_seen(regions, parts.values.sum(axis=0), "frame")
+    weights = np.exp(samples.log_weights - samples.log_weights.max())
+    squares = np.bincount(labels, weights**2, 3)
+    problem = _few_frames(parts.values.sum(axis=0), squares)
+    problem = problem or problem_of(blocks, found.correlation)
+    difference = FreeEnergyDifference(regions, kbt, blocks, parts, found.correlation, problem)
+    return difference if problem else _compared(difference)
 
 
 def difference_on_grid(surface: Surface, regions: TwoRegions, kbt: float) -> float:
@@ -194,10 +219,10 @@ def _check_seen(regions: TwoRegions, sums: np.ndarray, what: str) -> None:
             raise InputError(f"no {what} with any weight lies in {name} ({regions})")
 
 
-def _few_frames(series: RegionSeries) -> str:
-    """A problem if few frames carry the weight of a region."""
+def _few_frames(sums: np.ndarray, squares: np.ndarray) -> str:
+    """A problem if few frames carry the weight of a region; sums of w and of w^2, float64[3]."""
     for label, name in ((A, "A"), (B, "B")):
-        n = kish(float(series.sums[:, label].sum()), float(series.squares[label]))
+        n = kish(float(sums[label]), float(squares[label]))
         if n < FEW_FRAMES:
             return f"only {n:.1f} effective frames lie in {name}"
     return ""

@@ -33,9 +33,6 @@ from cyfes.hills import REACH, Hills, hills_grid
 from cyfes.hillsfile import read_hills
 from cyfes.hillsum import hill_densities
 from cyfes.histogram import histogram_densities, histogram_grid, read_unweighted
-from cyfes.opes import OpesState, opes_grid
-from cyfes.opesfile import read_opes
-from cyfes.opessum import check_reach, opes_free_energy
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.selection import Selection
@@ -46,6 +43,7 @@ from cyfes.weights import WeightSums
 if TYPE_CHECKING:
     from cyfes.blockdensity import BlockDensity
     from cyfes.hillweights import AnyHills
+    from cyfes.opes import OpesState
     from cyfes.uncertainty import ErrorRequest, Uncertainty
 
 #: With fewer effective samples, and less than half of all, a few frames make the surface.
@@ -338,7 +336,7 @@ class FreeEnergySurface(Surface):
     @classmethod
     def from_opes(
         cls,
-        state: OpesState | str | PathLike,
+        state: "OpesState | str | PathLike",
         *,
         kbt: float,
         grid: Grid | GridRequest | None = None,
@@ -357,8 +355,11 @@ class FreeEnergySurface(Surface):
         the kernels. Where none reaches, F is that of epsilon, about the BARRIER.
         Raises InputError, FileFormatError, FileMissingError or GridTooLargeError.
         """
+        from cyfes.opes import opes_grid
+        from cyfes.opesfile import read_opes
+
         made = _made("from_opes", state, {"kbt": kbt})
-        if not isinstance(state, OpesState):
+        if isinstance(state, str | PathLike):
             state = read_opes(state, n_threads=n_threads).states[-1]
         surfaces = opes_surfaces(
             [state],
@@ -413,6 +414,12 @@ class FreeEnergySurface(Surface):
         progress: Progress | None,
     ) -> "FreeEnergySurface":
         """Return the surface of all samples, summed in blocks, with its errors."""
+        if samples.mixture is not None:
+            values, log_w = samples.values, samples.log_weights
+            surface = cls._summed(density, values, log_w, bandwidth, kbt, units, explain, progress)
+            from cyfes.windowblocks import density_uncertainty
+
+            return surface._told(density_uncertainty(density, samples, bandwidth, errors))
         warn_if_coarse(density.grid, bandwidth[None, :], "kernels")
         n_files = len(samples.ends) or 1
         blocks = _blocks_of(density, bandwidth, errors.blocks, len(samples), n_files)
@@ -430,12 +437,15 @@ class FreeEnergySurface(Surface):
 
     def _with_errors(self, blocks: "BlockDensity", errors: "ErrorRequest") -> "FreeEnergySurface":
         """Return itself with the errors that its blocks tell; warn where these are too small."""
-        found = blocks.uncertainty(errors)
+        return self._told(blocks.uncertainty(errors))
+
+    def _told(self, found: "Uncertainty") -> "FreeEnergySurface":
+        """Return itself with errors; warn where these are too small."""
         if found.problem:
             warnings.warn(
                 f"the errors are lower bounds: {found.problem}",
                 CyfesWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
         return self.with_uncertainty(found)
 
@@ -523,17 +533,19 @@ def hill_blocks(hills: Hills, grid: Grid, **options: Any) -> Iterator[FreeEnergy
 
 
 def opes_surfaces(
-    states: Sequence[OpesState], grid: Grid, kbt: float, **options: Any
+    states: Sequence["OpesState"], grid: Grid, kbt: float, **options: Any
 ) -> Iterator[FreeEnergySurface]:
     """Return the surface of each state (see opessum.opes_free_energy, whose options it takes).
 
     Raises InputError for a kBT that is not positive, and a grid that no kernel reaches.
     """
+    from cyfes.opessum import check_reach, opes_free_energy
+
     if not kbt > 0:
         raise InputError(f"kbt must be positive, got {kbt}")
     check_reach(states, grid)
 
-    def surface(state: OpesState) -> FreeEnergySurface:
+    def surface(state: "OpesState") -> FreeEnergySurface:
         values, slopes, density = opes_free_energy(state, grid, kbt, **options)
         told = tuple(density.explanation())
         return FreeEnergySurface(grid, values, kbt, slopes, explanation=told)
@@ -636,7 +648,7 @@ def _with_hills(paths: Any, hills: Any) -> Any:
 
 def _made(name: str, data: Any, settings: dict[str, Any]) -> Provenance:
     """The provenance of what a method of the surface makes; of arrays no files are known."""
-    paths = () if isinstance(data, Hills | OpesState | Samples | SampleStream) else data
+    paths = data if isinstance(data, str | PathLike | Sequence) else ()
     told = [(k, v) for k, v in settings.items() if v is not None and v is not False]
     return Provenance.of(f"FreeEnergySurface.{name}", paths, told)
 

@@ -12,6 +12,7 @@ import numpy as np
 from cyfes import windows
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import Grid
+from cyfes.mbar import Mixture
 from cyfes.rowfilter import REPEATED, RowFilter, superseded_rows
 from cyfes.selection import Selection
 from cyfes.tables import (
@@ -43,8 +44,8 @@ class Samples:
     rows read, of which ``len(samples)`` are used; ``dropped`` counts the others by reason.
     ``ends``: number of frames up to the end of each file; none where all are one run. ``times``
     None or float64[n], where they were asked for and the files tell them. ``beside``: further
-    columns by name, float64[n] each; ``own_bias`` names the one that is the bias of the hills, or
-    is empty.
+    columns by name, float64[n] each; ``own_bias`` names the one that is the bias of the hills or
+    the restraint, or is empty. ``mixture``: of umbrella windows, one per file, what ln w is of.
     """
 
     names: tuple[str, ...]
@@ -59,6 +60,7 @@ class Samples:
     times: np.ndarray | None = None
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
     own_bias: str = ""
+    mixture: Mixture | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -353,8 +355,8 @@ def read_samples(
     if len(parts) > 1 and windows.differ(parts, stream.periods):
         warnings.warn(
             f"each of the {len(parts)} files has a harmonic restraint of its own: these are "
-            "umbrella windows, which exp(V / kBT) does not join; the surface is wrong, use WHAM "
-            "or MBAR",
+            "umbrella windows, which exp(V / kBT) does not join; the surface is wrong, use "
+            "'cyfes umbrella'",
             CyfesWarning,
             stacklevel=2,
         )

@@ -30,8 +30,9 @@ class Selection:
     "bias" takes the bias of a METAD run as it is, V(s, t); "rbias" V(s, t) - c(t), of the column
     ``*.rbias`` or of ``*.bias`` and ``*.rct``. ``hills``: the CVs of hills whose bias is computed
     in place of the one in the files, columns that are read beside ``cv``; ``bias`` is then that of
-    others, such as walls. ``on_overlap``: what is done with frames that a restart from an older
-    checkpoint has again (see restarts).
+    others, such as walls. ``computed``: what that bias is called, "hills" or "restraint".
+    ``on_overlap``: what is done with frames that a restart from an older checkpoint has again (see
+    restarts).
     """
 
     cv: Sequence[str] | None = None
@@ -48,6 +49,7 @@ class Selection:
     period: Mapping[str, Bounds] = field(default_factory=dict)
     weights: Literal["bias", "rbias"] | None = None
     hills: Sequence[str] = ()
+    computed: Literal["hills", "restraint"] = "hills"
 
     def __post_init__(self) -> None:
         chosen = [self.bias is not None, self.rbias, self.no_bias, self.logweights is not None]
@@ -81,7 +83,7 @@ class Selection:
         expect_kind(path, header, "COLVAR")
         if not header.line:
             raise _without_header(path, header)
-        candidates = _before_bias(header)
+        candidates = columns_before_bias(header)
         periodic = [name for name in candidates if f"min_{name}" in header.constants]
         # Evident: one column, or columns that are all declared periodic. Among others there may be
         # an energy, which would give a wrong surface without a word.
@@ -106,7 +108,7 @@ class Selection:
         if self.logweights is not None:
             return Biases(((1, self.logweights),))
         if self.hills:
-            return _beside_hills(path, header, self.bias or ())
+            return _beside_computed(path, header, self.bias or (), self.computed)
         if self.bias is not None:
             return _named(self.bias, header)
         expect_kind(path, header, "COLVAR")
@@ -165,8 +167,8 @@ def _labels(header: Header) -> list[str]:
     return list(dict.fromkeys(name.rpartition(".")[0] for name in names))
 
 
-def _beside_hills(path: str, header: Header, named: Sequence[str]) -> "Biases":
-    """Biases that are added to that of the hills; InputError if more than ``named`` may be."""
+def _beside_computed(path: str, header: Header, named: Sequence[str], computed: str) -> "Biases":
+    """Biases that are added to one that is computed; InputError if more than ``named`` may be."""
     biases = _named(named, header)
     if not header.line:
         return biases
@@ -176,7 +178,8 @@ def _beside_hills(path: str, header: Header, named: Sequence[str]) -> "Biases":
     if len(labels) > 1:
         columns = ", ".join(f"{label}.bias" for label in labels)
         raise InputError(
-            f"{path}: the hills are one of the biases {columns}; name the others with --bias, "
+            f"{path}: the {computed} {'are' if computed == 'hills' else 'is'} one of the biases "
+            f"{columns}; name the others with --bias, "
             "which are added, or say --no-bias if they are to be left out"
         )
     own = [f"{label}.bias" for label in labels if f"{label}.bias" in header.fields]
@@ -211,8 +214,8 @@ def _of_metad(path: str, header: Header, weights: str) -> "Biases":
     )
 
 
-def _before_bias(header: Header) -> list[str]:
-    """Columns between time and the first column of a bias."""
+def columns_before_bias(header: Header) -> list[str]:
+    """Return the columns between time and the first column of a bias."""
     names = []
     for name in header.fields:
         if name.endswith((".bias", ".rbias")):

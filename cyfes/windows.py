@@ -28,6 +28,8 @@ def differ(files: Sequence[tuple[np.ndarray, np.ndarray]], periods: np.ndarray) 
 
 def _quadratic(values: np.ndarray, bias: np.ndarray, periods: np.ndarray) -> np.ndarray | None:
     """Coefficients of the quadratic function that the bias is; None if it is none, or constant."""
+    if not len(bias):
+        return None
     some = slice(None, None, max(1, len(bias) // FRAMES))
     x, y = values[some].copy(), bias[some]
     wraps = periods > 0

@@ -191,6 +191,21 @@ int cyfes_cpu_nodes_to_grid(int32_t n_dims, const cyfes_matrix *matrices /* [n_d
                             int64_t n_blocks, const double *nodes, const cyfes_options *options,
                             double *values);
 
+/* Sums of the multistate Bennett acceptance ratio over samples in harmonic windows. With the
+ * exponents e_k(x) = offsets[k] - sum_d half_springs[k][d] (x_d - centers[k][d])^2, differences at
+ * the nearest image, and shares p_k(x) = exp(e_k) / sum_l exp(e_l): sums[k] += sum p_k;
+ * products[k][l] += sum p_k p_l; logs[n] = ln sum_l exp(e_l(x_n)). A share below exp(-50) may count
+ * as nothing. Samples must be finite. Only n_threads and isa of the options count; the bits are the
+ * same for any n_threads. */
+int cyfes_cpu_mbar(int32_t n_dims, const double *period /* [n_dims] 0 = none */, int64_t n_windows,
+                   const double *centers /* [n_windows][n_dims] */,
+                   const double *half_springs /* [n_windows][n_dims] */,
+                   const double *offsets /* [n_windows] */, int64_t n_samples,
+                   const double *samples /* [n_samples][n_dims] */, const cyfes_options *options,
+                   double *sums /* [n_windows] */,
+                   double *products /* NULL or [n_windows][n_windows] */,
+                   double *logs /* NULL or [n_samples] */);
+
 /* Text tables: whitespace-separated columns, '#' starts a comment. */
 typedef enum cyfes_row_fault {
   CYFES_ROW_GOOD = 0,

@@ -212,7 +212,9 @@ def window(write, name, center, stiffness, form="quadratic"):
 
 def test_umbrella_windows_are_pointed_out(write):
     paths = [window(write, f"w{k}", center, 20.0) for k, center in enumerate((-1.0, 0.0, 1.0))]
-    with pytest.warns(CyfesWarning, match=r"each of the 3 files has a harmonic restraint.*WHAM"):
+    with pytest.warns(
+        CyfesWarning, match=r"each of the 3 files has a harmonic restraint.*umbrella"
+    ):
         read_samples(paths, 1.0)
 
 

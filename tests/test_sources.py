@@ -97,7 +97,6 @@ def test_what_is_no_table_of_lines(write, content, message):
         ("time phi psi", "no numbers, and no '#! FIELDS' before it"),
         ("0.0,1.5,2.5", "separated by commas"),
         ("time,phi", "separated by commas"),
-        ('@    title "dist"', "line of an .xvg file"),
         ("phi: TORSION ATOMS=5,7,9,15", "looks like PLUMED's input"),
         ("METAD ARG=phi SIGMA=0.2", "looks like PLUMED's input"),
     ],
@@ -105,6 +104,14 @@ def test_what_is_no_table_of_lines(write, content, message):
 def test_a_first_row_without_numbers(write, row, message):
     with pytest.raises(FileFormatError, match=rf"COLVAR:2: .*{message}"):
         read_table(write(f"# by hand\n{row}\n1 2 3\n"), ["1"])
+
+
+def test_lines_of_xvg_files_are_comments(write):
+    text = '# gmx\n@    title "dist"\n@ s0 legend "d"\n@TYPE xy\n0.0 1.5\n2.0 2.5\n'
+    table = read_table(write(text), ["0", "1"])
+    assert table.columns["1"].tolist() == [1.5, 2.5]
+    with pytest.raises(FileFormatError, match=r"COLVAR:6: column 2 \(1\): 'x' is not a number"):
+        read_table(write(text.replace("2.5", "x")), ["1"])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from benchmarks.workload import Workload
-from benchmarks.workloads import blocks, files, hills, kde, landscape, points, startup
+from benchmarks.workloads import blocks, files, hills, kde, landscape, points, startup, umbrella
 
 #: A row or more of the target table each, in its order.
 WORKLOADS: dict[str, Callable[[], Workload]] = {
@@ -18,6 +18,8 @@ WORKLOADS: dict[str, Callable[[], Workload]] = {
     "points-3d": lambda: points.direct(3),
     "blocks": blocks.blocks,
     "bootstrap": blocks.bootstrap,
+    "umbrella": lambda: umbrella.mbar(100_000, 50, with_peers=True),
+    "umbrella-1e6": lambda: umbrella.mbar(1_000_000, 100, with_peers=False),
     "hills-2d": lambda: hills.generated(2, 50_000, 200),
     "hills-3d": lambda: hills.generated(3, 20_000, 60),
     "hills-2d-real": lambda: hills.real(2, 256),

@@ -23,6 +23,7 @@ COMMANDS = {
     "sum_hills": "free energy surface from metadynamics HILLS files",
     "opes": "free energy surface from the STATE or KERNELS file of an OPES run",
     "reweight": "free energy surface from biased frames in COLVAR files",
+    "umbrella": "free energy surface from umbrella windows with harmonic restraints, by MBAR",
     "weights": "weights of the frames of a METAD run, from its HILLS, and dG by each estimator",
     "deltag": "free energy difference of two regions, straight from biased frames",
     "converge": "how a surface and differences of regions came about, and how long a run must be",
@@ -40,6 +41,7 @@ COMMANDS = {
 DECLARED_IN = {
     "weights": "weights_options",
     "opes": "opes_options",
+    "umbrella": "umbrella_options",
     "converge": "course_options",
     "minima": "landscape_options",
     "path": "landscape_options",
@@ -127,7 +129,10 @@ def _ended(how: str, number: int) -> int:
 def _run(arguments: list[str]) -> None:
     parsed = build_parser(arguments).parse_args(arguments)
     parsed.command_line = shlex.join(["cyfes", *arguments])
-    outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto", "saddles")}
+    outputs = {
+        getattr(parsed, name, None)
+        for name in ("outfile", "outhisto", "saddles", "windows", "overlap")
+    }
     console.report.begin(on_stderr=bool(outputs & set(console.STDOUT)))
     _imported(f"cyfes.cli.{parsed.command}").run(parsed)
 

@@ -283,6 +283,8 @@ def sampled_bandwidth(
     if given in (None, ["auto"], ["auto-f"]):
         if isinstance(samples, SampleStream):
             raise InputError("--stream reads the frames once and needs --sigma with numbers")
+        if given == ["auto-f"] and samples.mixture is not None:
+            raise InputError("--sigma auto-f is for one run, not for windows: give auto or numbers")
         return _found_bandwidth(samples, for_free_energy=given == ["auto-f"])
     widths = positives(given, "--sigma") or []
     if len(widths) != len(samples.names):

@@ -61,6 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
     target, below = positive(arguments.target, "--target"), positive(arguments.below, "--below")
     factor = to_units(arguments.units, arguments, kbt)
     below = None if below is None else below / factor
+    if arguments.weights == "mbar":
+        raise InputError("--weights mbar is for windows, which are no run that could converge")
     arguments.files = files((), arguments.files)
     of = _of_hills if _are_hills(arguments.files) else _of_frames
     found = of(arguments, regions, kbt, below, computing)

@@ -30,8 +30,10 @@ from cyfes.fes import FreeEnergySurface
 from cyfes.hills import Hills
 from cyfes.hillsfile import read_hill_sets
 from cyfes.hillweights import OF_COLUMNS, read_weighted
+from cyfes.restraints import read_windows
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
+from cyfes.umbrella import read_umbrella
 from cyfes.units import UNIT_LABELS
 
 #: Options that only frames have, with what they are where they are not given.
@@ -67,13 +69,19 @@ class Reweighted:
             notes([uncertainty.note] if uncertainty.note else [])
 
 
-def reweighted(arguments: argparse.Namespace, computing: dict[str, Any]) -> Reweighted:
-    """Return the surface of frames as the options say; ``computing`` from ``where``."""
+def reweighted(
+    arguments: argparse.Namespace,
+    computing: dict[str, Any],
+    samples: Samples | SampleStream | None = None,
+) -> Reweighted:
+    """Return the surface of frames as the options say; ``computing`` from ``where``, ``samples``
+    where they are read already."""
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
     request, blocks = grid_request(arguments), number_of_blocks(arguments)
-    samples = frames_of(arguments, kbt, split(arguments.cv), computing["n_threads"])
+    if samples is None:
+        samples = frames_of(arguments, kbt, split(arguments.cv), computing["n_threads"])
     if isinstance(samples, Samples):
         notes(samples.notes)
     bandwidth, rule = sampled_bandwidth(arguments, samples)
@@ -122,6 +130,10 @@ def kept_frames(
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name} is for --weights tiwary, final or static: say which")
         return read_samples(arguments.files, kbt, chosen, threads, timed=True)
+    if kind == "mbar":
+        if arguments.hills is not None:
+            raise InputError("--hills is for --weights tiwary, final or static, not mbar")
+        return read_umbrella(arguments.files, kbt, chosen, n_threads=threads).samples
     return read_weighted(
         arguments.files,
         kbt,
@@ -156,8 +168,12 @@ def _told(arguments: argparse.Namespace, hills: Hills) -> Hills:
 
 
 def inputs(arguments: argparse.Namespace) -> list[str]:
-    """Return all files that a result is made from: frames, and the hills of --hills."""
-    return [*files((), arguments.files), *files(arguments.hills)]
+    """Return all files that a result is made from: frames, lists of these, the hills of --hills."""
+    given = files((), arguments.files)
+    listed: list[str] = []
+    if getattr(arguments, "weights", None) == "mbar":
+        listed = [w.path for w in read_windows(given, split(arguments.cv)).windows]
+    return [*dict.fromkeys([*given, *listed]), *files(arguments.hills)]
 
 
 def surface_or_frames(arguments: argparse.Namespace) -> tuple[Surface, list[tuple[str, object]]]:
@@ -194,6 +210,24 @@ def _surface_of_file(arguments: argparse.Namespace) -> tuple[Surface, list[tuple
         text = "has the error of F, which does not tell that of a difference; for that give"
         notes([f"{paths[0]} {text} the COLVAR files instead"])
     return in_units(replace(surface, kbt=kbt), arguments, kbt), lines
+
+
+def reference_of(arguments: argparse.Namespace) -> list[float] | None:
+    """Return the point of --reference, None for the lowest; InputError if --mintozero is there."""
+    if arguments.reference is not None and arguments.mintozero:
+        raise InputError("--mintozero is --reference minimum without its errors: give one of them")
+    if arguments.reference in (None, "minimum"):
+        return None
+    return [number(text, "--reference") or 0.0 for text in split([arguments.reference]) or ()]
+
+
+def moved(
+    surface: FreeEnergySurface, arguments: argparse.Namespace, reference: list[float] | None
+) -> FreeEnergySurface:
+    """Return the surface relative to --reference, or as --mintozero says."""
+    if arguments.reference is not None:
+        return surface.relative_to(reference)
+    return surface.shifted() if arguments.mintozero else surface
 
 
 def _at_least_zero(text: str, option: str) -> float:

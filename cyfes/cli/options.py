@@ -13,8 +13,8 @@ BINARY = (".npz", ".cube", ".cub")
 
 UNITS = ("kj/mol", "kcal/mol", "kt")
 
-#: Kinds of weights, as in cyfes.hillweights.
-WEIGHTS = ("bias", "rbias", "tiwary", "final", "static")
+#: Kinds of weights, as in cyfes.hillweights; and those of umbrella windows.
+WEIGHTS = ("bias", "rbias", "tiwary", "final", "static", "mbar")
 
 
 def add_sum_hills(parser: argparse.ArgumentParser) -> None:
@@ -104,20 +104,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "sum the frames as they are read, whatever the size of the files; needs --sigma and, "
         "unless all CVs are periodic, --min, --max and --bin",
     )
-    errors = parser.add_argument_group("errors")
-    errors.add_argument(
-        "--error",
-        action="store_true",
-        help="also the standard error of F, from blocks of successive frames: a column of the "
-        "output, a band or a panel of --plot",
-    )
-    errors.add_argument(
-        "--reference",
-        metavar="S,S,...|minimum",
-        help="F and its error are those of F(s) - F(this point), one value per CV, or the lowest "
-        "point; what both points share cancels in the error (default: of F itself)",
-    )
-    add_blocks(errors)
+    add_errors(parser)
     output = add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     add_running(parser)
@@ -302,9 +289,22 @@ def add_weighing(parser: argparse.ArgumentParser) -> None:
         choices=WEIGHTS,
         help="of a METAD run, V its bias. From the columns: bias, V(s,t); rbias, V(s,t) - c(t). "
         "From --hills, to which --bias adds walls: tiwary, V(s,t) - c(t); final, V(s,t_end). From "
-        "either: static, a V that does not move (default: what the columns say)",
+        "either: static, a V that does not move. mbar: the files are lists of umbrella windows, as "
+        "'cyfes umbrella' takes them (default: what the columns say)",
     )
     add_hills(group)
+
+
+def add_other_biases(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add --bias and --no-bias, where the main bias is computed."""
+    walls = parser.add_argument_group("weights").add_mutually_exclusive_group()
+    walls.add_argument(
+        "--bias",
+        action=List,
+        metavar="NAME,...",
+        help=f"columns of other biases {what}, such as walls, which are added",
+    )
+    walls.add_argument("--no-bias", action="store_true", help="add no other bias")
 
 
 def add_hills(group: argparse._ArgumentGroup, *, required: bool = False) -> None:
@@ -403,6 +403,24 @@ def add_grid(parser: argparse.ArgumentParser, title: str = "grid") -> None:
         ("--spacing", "D,...", "bin width in CV units; with --bin the finer one counts"),
     ):
         group.add_argument(name, action=List, metavar=metavar, help=text)
+
+
+def add_errors(parser: argparse.ArgumentParser) -> None:
+    """Add --error, --reference and --blocks."""
+    errors = parser.add_argument_group("errors")
+    errors.add_argument(
+        "--error",
+        action="store_true",
+        help="also the standard error of F, from blocks of successive frames: a column of the "
+        "output, a band or a panel of --plot",
+    )
+    errors.add_argument(
+        "--reference",
+        metavar="S,S,...|minimum",
+        help="F and its error are those of F(s) - F(this point), one value per CV, or the lowest "
+        "point; what both points share cancels in the error (default: of F itself)",
+    )
+    add_blocks(errors)
 
 
 def add_output(parser: argparse.ArgumentParser, default: str) -> argparse._ArgumentGroup:

@@ -7,13 +7,10 @@ from cyfes.cli.common import (
     describe_minima,
     energy_unit,
     files,
-    number,
     report,
-    split,
     where,
 )
-from cyfes.cli.frames import inputs, reweighted
-from cyfes.errors import InputError
+from cyfes.cli.frames import inputs, moved, reference_of, reweighted
 from cyfes.gridfile import check_output
 from cyfes.provenance import Provenance
 
@@ -22,7 +19,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Reweight frames as the options say."""
     computing = where(arguments)
     # What can be refused is refused now, not after a long sum.
-    reference = _reference(arguments)
+    reference = reference_of(arguments)
     if arguments.plot:
         from cyfes.plot import picture_format
 
@@ -32,10 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
     made = Provenance.of(arguments.command_line, inputs(arguments))
     found = reweighted(arguments, computing)
     surface = replace(found.surface, provenance=made.then(*found.lines))
-    if arguments.reference is not None:
-        surface = surface.relative_to(reference)
-    elif arguments.mintozero:
-        surface = surface.shifted()
+    surface = moved(surface, arguments, reference)
     path = arguments.outfile or "fes.dat"
     wanted = arguments.provenance or arguments.error
     threads = computing["n_threads"]
@@ -58,12 +52,3 @@ def run(arguments: argparse.Namespace) -> None:
 
         save_plot(surface, arguments.plot)
         report({"written": arguments.plot})
-
-
-def _reference(arguments: argparse.Namespace) -> list[float] | None:
-    """The point of --reference, None for the lowest."""
-    if arguments.reference is not None and arguments.mintozero:
-        raise InputError("--mintozero is --reference minimum without its errors: give one of them")
-    if arguments.reference in (None, "minimum"):
-        return None
-    return [number(text, "--reference") or 0.0 for text in split([arguments.reference]) or ()]

@@ -8,6 +8,7 @@ from cyfes.cli.options import (
     add_grid,
     add_hills,
     add_on_bad,
+    add_other_biases,
     add_period,
     add_regions,
     add_rows,
@@ -36,14 +37,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
     add_period(files, "of each CV, those of --cv first, then those of the regions")
     add_on_bad(files)
-    walls = parser.add_argument_group("weights").add_mutually_exclusive_group()
-    walls.add_argument(
-        "--bias",
-        action=List,
-        metavar="NAME,...",
-        help="columns of other biases, such as walls, which are added",
-    )
-    walls.add_argument("--no-bias", action="store_true", help="add no other bias")
+    add_other_biases(parser, "beside the hills")
     add_regions(parser)
     add_energy_of(parser, "of hills and biases", "")
     add_grid(parser, "grid of c(t)")

@@ -59,11 +59,6 @@ def check_first_row(path: str, number: int, row: bytes) -> None:
         return
     text = decode(row.strip())[:60]
     where = f"{path}:{number}: {text!r}"
-    if row.lstrip().startswith(b"@"):
-        raise FileFormatError(
-            f"{where} is a line of an .xvg file; leave such lines out: grep -v '^[@#]' {path} | "
-            "cyfes ... -, with columns by number"
-        )
     if re.search(rb"\w:\s|=", row):
         raise FileFormatError(f"{where} looks like PLUMED's input; give the file that it writes")
     if separated:

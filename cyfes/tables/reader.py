@@ -29,8 +29,9 @@ BLOCK_BYTES = 1 << 21
 MAX_BLOCK_BYTES = 1 << 24
 FIRST_BYTES = 1 << 16
 
-# Whole lines that are blank or comments. What was matched is not given back.
-_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
+# Whole lines that are blank or comments, those of .xvg files too, which begin with @. What was
+# matched is not given back.
+_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:(?:#(?!!)|@)[^\n]*+)?\n)*+")
 _HEADER_LINE = re.compile(rb"[ \t\r]*#!")
 _FIELDS_LINE = re.compile(rb"[ \t\r]*#!\s*FIELDS\b")
 _HEADER_IN_ROW = re.compile(rb"^[ \t\r]*[^#\s][^#\n]*(#!)", re.MULTILINE)

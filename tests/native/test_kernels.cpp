@@ -53,6 +53,7 @@ int main(int n_arguments, char **arguments) {
   if (n_arguments < 2 || std::strcmp(arguments[1], "threads") != 0) {
     test_sums();
     test_basins();
+    test_mbar();
     test_text();
   }
   check_threads();

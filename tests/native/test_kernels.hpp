@@ -4,6 +4,7 @@
 
 void test_sums();
 void test_basins();
+void test_mbar();
 void test_text();
 
 #endif

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "cpu/jobs/evaluate_job.hpp"
+#include "cpu/jobs/mbar_job.hpp"
 #include "cpu/jobs/moment_job.hpp"
 #include "cpu/jobs/node_job.hpp"
 #include "cpu/jobs/point_job.hpp"
@@ -36,6 +37,7 @@ struct isa_table {
   void (*sum_weights)(const double *weights, std::int64_t n, double *sums);
   void (*nodes)(const node_job &);
   void (*transposed_product)(const product_job &);
+  void (*mbar)(const mbar_job &);
 };
 
 // One per instruction set, defined by per_isa/loops.cpp and per_isa/loops_exact.cpp under the index

@@ -1,6 +1,7 @@
 // Compiled once per instruction set, with CYFES_ISA_INDEX and CYFES_ISA_NAME.
 #include "cpu/jobs/isa_table.hpp"
 #include "cpu/per_isa/evaluate_loops.hpp"
+#include "cpu/per_isa/mbar_loops.hpp"
 #include "cpu/per_isa/moment_loops.hpp"
 #include "cpu/per_isa/node_loops.hpp"
 #include "cpu/per_isa/point_loops.hpp"
@@ -22,7 +23,8 @@ const isa_table &isa_of<CYFES_ISA_INDEX>() {
       weigh,
       sum_weights,
       add_nodes,
-      transposed_product};
+      transposed_product,
+      ::mbar};
   return table;
 }
 
