@@ -1,5 +1,6 @@
 """HILLS files: what a row means, and what must not change between rows and files."""
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -21,15 +22,23 @@ from cyfes.tables import (
     Table,
     TableReader,
     expect_kind,
+    format_of,
     input_paths,
+    kind_of,
     more_exact,
+    periods_as_constants,
     same_bounds,
     table_of,
+    told,
 )
+from cyfes.tables.formats import COLVARS_HILLS, CSV, SEMICOLON
 from cyfes.units import parse_number
 
 #: Columns that are no CVs, unless they have a sigma.
 _NO_CVS = ("time", "height", "biasf")
+
+#: Formats whose headers name columns and tell no periods.
+PERIODS_NOT_TOLD = (CSV, SEMICOLON)
 
 #: A hill this many times as high as the median is pointed out: a walker may have blown up.
 SPIKE = 1e4
@@ -46,7 +55,8 @@ def read_hills(
 
     Restarts (repeated headers), walkers (a trailing clock column), compressed files and CRLF are
     understood. ``on_bad="skip"`` leaves bad rows out and counts them in ``Hills.dropped``;
-    ``plumed_compat`` also a complete last line without newline, as PLUMED does.
+    ``plumed_compat`` also a complete last line without newline, as PLUMED does. Hills of other
+    programs are read as METAD would have written them; ``cyfes.reading`` tells what files do not.
     Raises FileMissingError or FileFormatError naming file, line and column; InputError for a file
     given twice, or copies of one file.
     """
@@ -75,6 +85,20 @@ def read_hills(
     )
     _warn_of_copies(hills)
     return replace(hills, notes=(*hills.notes, *_spikes(hills)))
+
+
+def holds_hills(path: str) -> bool:
+    """Return whether a file holds hills; of a pipe, which would lose what is read, no.
+
+    Raises as TableReader.
+    """
+    if not os.path.isfile(path):
+        return False
+    if "frames" not in format_of(path, "hills").gives:
+        return True
+    reader = TableReader(path, allow_nonfinite=True)
+    reader.close()
+    return kind_of(reader.header) == "HILLS"
 
 
 def cv_names(header: Header) -> tuple[str, ...]:
@@ -148,7 +172,8 @@ class _Schema:
         if header.line == 0:
             raise FileFormatError(
                 f"{path}:1: no '#! FIELDS' header; expected one such as "
-                "'#! FIELDS time phi psi sigma_phi sigma_psi height biasf' (PLUMED 1 wrote none)"
+                "'#! FIELDS time phi psi sigma_phi sigma_psi height biasf' (PLUMED 1 wrote none); "
+                "of Colvars' .hills.traj say --format colvars-hills"
             )
         expect_kind(path, header, "HILLS")
         names = cv_names(header)
@@ -192,7 +217,8 @@ class _HillsReader:
 
     def __init__(self, reader: TableReader) -> None:
         self.reader = reader
-        self.first = _Schema(reader.path, reader.header)
+        self._told = _told_periods(reader)
+        self.first = self._schema(reader.header)
         self.bounds = self.first.bounds
         self.gaussian: list[np.ndarray] = []
         self.times = TimeWatch()
@@ -213,7 +239,7 @@ class _HillsReader:
         """Check rows before they are kept."""
         if rows.header is not self._header:
             self._header = rows.header
-            schema = _Schema(self.reader.path, rows.header)
+            schema = self._schema(rows.header)
             self.first.check_same(schema, f"line {max(1, self.reader.header.line)}")
             self._kernel = schema.kernel
             self.bounds = tuple(map(more_exact, self.bounds, schema.bounds))
@@ -237,6 +263,10 @@ class _HillsReader:
             self.times.look(rows, columns["time"])
         self.gaussian.append(np.full(len(rows), self._kernel == "gaussian"))
 
+    def _schema(self, header: Header) -> _Schema:
+        known = {**header.constants, **self._told}
+        return _Schema(self.reader.path, replace(header, constants=known))
+
     def _check_finite(self, rows: Rows, name: str) -> None:
         column = rows.columns[self.wanted.index(name)]
         number = rows.header.fields.index(name) + 1
@@ -245,6 +275,24 @@ class _HillsReader:
             "not finite",
             lambda row: f"column {number} ({name}) is {column[row]}",
         )
+
+
+def _told_periods(reader: TableReader) -> dict[str, str]:
+    """SET lines of the periods that a user tells of hills whose format has none.
+
+    Raises InputError unless every CV is named.
+    """
+    if reader.format.name not in PERIODS_NOT_TOLD:
+        return {}
+    names = cv_names(reader.header)
+    axes = told().axes
+    if sorted(names) != sorted(axis.name for axis in axes):
+        raise InputError(
+            f"{reader.path}: the format {reader.format.name} does not tell which CVs are periodic; "
+            f"name each, as in --axes {','.join(f'{name}=-pi:pi:periodic' for name in names)}, or "
+            f"--axes {','.join(names)} if none is"
+        )
+    return periods_as_constants(axes)
 
 
 def _read_file(
@@ -256,13 +304,14 @@ def _read_file(
         allow_nonfinite=True,  # of biasf, which most sums do not need: check refuses the others
         drop_unterminated=plumed_compat,
         n_threads=n_threads,
+        wanted="hills",
     )
     file = _HillsReader(reader)
     table = table_of(reader, file.wanted, file.check)
     columns, names = table.columns, file.first.names
     covariances, sigmas = _widths(table, file.first.sigma_names, len(names))
     notes = [*table.notes, *([file.times.going_back] if file.times.going_back else [])]
-    return Hills(
+    hills = Hills(
         names=names,
         bounds=file.bounds,
         centers=np.column_stack([columns[name] for name in names]),
@@ -278,6 +327,25 @@ def _read_file(
         dropped=dict(table.dropped),
         notes=tuple(f"{path}: {note}" for note in notes),
     )
+    return _of_colvars(path, hills) if reader.format.name == COLVARS_HILLS else hills
+
+
+def _of_colvars(path: str, hills: Hills) -> Hills:
+    """Hills of Colvars, whose heights are those of the bias, as METAD would write them.
+
+    Colvars writes sigma since 2020-02-24, 2 sigma before (its manual). Warns if nothing tells which.
+    """
+    told().need_units(path, "the heights of Colvars' hills")
+    gamma = told().need_gamma(path)
+    if not told().widths:
+        warnings.warn(
+            f"{path}: widths are taken for sigma, which Colvars writes since 2020-02-24; older "
+            "versions wrote 2 sigma: say --widths sigma or --widths 2sigma",
+            CyfesWarning,
+            stacklevel=4,
+        )
+    half = 0.5 if told().widths == "2sigma" else 1.0
+    return replace(hills, sigmas=half * hills.sigmas).with_biasfactor(gamma).unscaled()
 
 
 def _widths(

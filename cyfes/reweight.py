@@ -23,7 +23,9 @@ from cyfes.tables import (
     more_exact,
     periods_of,
     same_bounds,
+    told,
 )
+from cyfes.tables.formats import COLVARS_TRAJ, PLUMED
 from cyfes.tables.growing import GrowingArray
 from cyfes.weights import WeightSums
 
@@ -135,6 +137,7 @@ class SampleStream:
         header = self._first.header
         self.names = self._selection.choose_cvs(self._paths[0], header)
         self._biases = self._selection.choose_biases(self._paths[0], header)
+        self._check_units(self._first)
         self.bounds: tuple[Bounds, ...] = self._bounds_of(self._paths[0], header)
         self.own_bias = self._biases.own
         self.beside = self._beside()
@@ -226,6 +229,12 @@ class SampleStream:
     def _open(self, path: str) -> TableReader:
         return TableReader(path, on_bad=self._selection.on_bad, n_threads=self._n_threads)
 
+    def _check_units(self, reader: TableReader) -> None:
+        """InputError for energies of a file of Colvars whose unit is not told."""
+        energies = self._biases.terms and self._selection.logweights is None
+        if energies and reader.format.name == COLVARS_TRAJ:
+            told().need_units(reader.path, f"energies of Colvars, {self._biases.names[0]},")
+
     def _bounds_of(self, path: str, header: Header) -> tuple[Bounds, ...]:
         return tuple(self._selection.bounds_of(path, header, name) for name in self.names)
 
@@ -275,9 +284,24 @@ class SampleStream:
                 yield FramePart(columns, log_weights, len(self.ends), rows, keep, repeated)
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
-        self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
+        told_of = (*reader.notes, *filtered.notes, *self._untold_periods(reader))
+        self.notes += [f"{path}: {note}" for note in told_of]
         for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
             self.dropped[reason] = self.dropped.get(reason, 0) + count
+
+    def _untold_periods(self, reader: TableReader) -> list[str]:
+        """A remark on CVs that are taken for not periodic because no format but PLUMED's tells."""
+        names = [
+            name
+            for name, bounds in zip(self.names, self.bounds)
+            if bounds is None and name not in self._selection.period
+        ]
+        if reader.format.name == PLUMED or not names:
+            return []
+        return [
+            f"{reader.format.name} tells no periods; {', '.join(names)} is taken for not periodic "
+            "(--period gives one)"
+        ]
 
     def _check_copy(self, rows: Rows, columns: Mapping[str, np.ndarray], path: str) -> None:
         """Raise InputError if a file begins with the same rows as another; warn if a part of a file

@@ -16,6 +16,7 @@ from types import ModuleType
 from cyfes import __version__
 from cyfes.cli import (
     console,
+    convert_options,
     course_options,
     landscape_options,
     options,
@@ -37,6 +38,7 @@ COMMANDS = {
     "slice": "surface of fewer CVs, the others at fixed values",
     "assign": "which basin each frame is in; lists of frames for other programs",
     "diff": "how two surfaces differ, up to a constant",
+    "convert": "a file of another program as HILLS, COLVAR or a grid of PLUMED, or as CSV",
     "plot": "picture of a surface in a .dat, .cube or .npz file",
     "info": "how a file was made; or version, instruction set, threads and libraries",
 }
@@ -73,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
             surface_options,
             landscape_options,
             weights_options,
+            convert_options,
         )
         module = next(m for m in modules if hasattr(m, f"add_{name}"))
         getattr(module, f"add_{name}")(command)
@@ -127,7 +130,9 @@ def _run(arguments: list[str]) -> None:
     parsed.command_line = shlex.join(["cyfes", *arguments])
     outputs = {getattr(parsed, name, None) for name in ("outfile", "outhisto", "saddles")}
     console.report.begin(on_stderr=bool(outputs & set(options.STDOUT)))
-    _imported(f"cyfes.cli.{parsed.command}").run(parsed)
+    command = _imported(f"cyfes.cli.{parsed.command}")
+    with _imported("cyfes.cli.common").told_files(parsed):
+        command.run(parsed)
 
 
 def _run_compat(arguments: list[str]) -> None:

@@ -34,7 +34,7 @@ from cyfes.hillsum import hill_blocks_of
 from cyfes.histogram import read_unweighted
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples
-from cyfes.tables import same_bounds
+from cyfes.tables import same_bounds, told
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -76,6 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _check_units(arguments: argparse.Namespace) -> None:
     """Refuse units that would change no number, by somebody who may expect a conversion."""
     used = (arguments.to_units, arguments.kt, arguments.temp, arguments.idw, arguments.histo)
+    if told().format:  # of another program, which may need to be told
+        return
     if arguments.units != "kj/mol" and all(option is None for option in used):
         raise InputError(
             f"--units {arguments.units} says what the files hold and converts nothing; say "

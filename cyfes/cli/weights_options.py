@@ -7,6 +7,7 @@ from cyfes.cli.options import (
     add_energy_of,
     add_grid,
     add_hills,
+    add_input_format,
     add_on_bad,
     add_period,
     add_regions,
@@ -36,6 +37,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     )
     add_period(files, "of each CV, those of --cv first, then those of the regions")
     add_on_bad(files)
+    add_input_format(parser)
     walls = parser.add_argument_group("weights").add_mutually_exclusive_group()
     walls.add_argument(
         "--bias",

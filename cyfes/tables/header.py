@@ -1,10 +1,11 @@
 """The header lines of PLUMED files: ``#! FIELDS`` names columns, ``#! SET`` gives constants."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cyfes.errors import FileFormatError, quoted
+from cyfes.errors import FileFormatError, InputError, quoted
+from cyfes.tables.settings import Axis
 from cyfes.tables.text import decode, fields_of
 from cyfes.units import parse_number
 
@@ -103,6 +104,28 @@ def header_after(
             raise FileFormatError(f"{path}:{number}: more than {MAX_CONSTANTS} SET lines")
     found = Header(fields, constants, line_of_fields, 0, remarks)
     return header if replace(header, first_row=0) == found else found
+
+
+def header_of_hills(axes: Sequence[Axis]) -> Header:
+    """Return the header of the hills of Colvars: step, centers, widths and weight, of Gaussians."""
+    names = [axis.name for axis in axes]
+    sigmas = [f"sigma_{name}" for name in names]
+    constants = {"multivariate": "false", "kerneltype": "gaussian", **periods_as_constants(axes)}
+    return Header(("time", *names, *sigmas, "height"), constants, 1, 0)
+
+
+def periods_as_constants(axes: Sequence[Axis]) -> dict[str, str]:
+    """Return what SET lines tell of the periods of CVs; InputError for bounds of no period."""
+    constants: dict[str, str] = {}
+    for axis in axes:
+        if axis.bounds is not None and not axis.periodic:
+            raise InputError(
+                f"--axes: {axis.name} has bounds and is not periodic; of a table only periods are "
+                f"told: {axis.name}=MIN:MAX:periodic, or {axis.name} alone"
+            )
+        if axis.bounds is not None:
+            constants[f"min_{axis.name}"], constants[f"max_{axis.name}"] = axis.bounds
+    return constants
 
 
 def with_fields(header: Header, row: bytes) -> Header:

@@ -10,10 +10,12 @@ import numpy as np
 
 from cyfes._kernels import ROW_FAULTS, max_threads, parse_rows
 from cyfes.errors import FileFormatError, InputError
-from cyfes.tables.header import NO_HEADER, header_after, with_fields
+from cyfes.tables.formats import COLVARS_HILLS, PLUMED, Wanted, opened
+from cyfes.tables.header import NO_HEADER, header_after, header_of_hills, with_fields
 from cyfes.tables.kind import check_first_row
 from cyfes.tables.rows import SKIP_HINT, Rows
-from cyfes.tables.text import LONGEST_LINE, Block, TextReader, decode, fields_of
+from cyfes.tables.settings import told
+from cyfes.tables.text import LONGEST_LINE, Block, decode, fields_of
 
 GOOD = ROW_FAULTS.index("good")
 WRONG_COLUMNS = ROW_FAULTS.index("wrong number of columns")
@@ -51,9 +53,11 @@ class _Columns:
 
 
 class TableReader:
-    """A PLUMED table, read forwards once: first its header, then the rows, a block at a time.
+    """A table, read forwards once: first its header, then the rows, a block at a time.
 
-    ``header`` is the one in force at the first row, known at once; ``rows`` gives the rows.
+    ``wanted``: what the file is to hold. ``format``: which of cyfes.tables.formats it is, read as
+    PLUMED would have written it; ``top``: its first bytes as they are. ``header`` is the one in
+    force at the first row, known at once; ``rows`` gives the rows.
     ``dropped`` (reason -> rows), ``notes`` and ``n_rows`` (read) are complete after them.
     Options and errors as ``read_table``.
     """
@@ -66,6 +70,7 @@ class TableReader:
         allow_nonfinite: bool = False,
         drop_unterminated: bool = False,
         n_threads: int = 0,
+        wanted: Wanted = "frames",
     ) -> None:
         if on_bad not in ("raise", "skip"):
             raise InputError(f"on_bad must be 'raise' or 'skip', got {on_bad!r}")
@@ -85,7 +90,7 @@ class TableReader:
         self._columns: _Columns | None = None
         self._faults = np.empty(0, np.uint8)
         self._reused: list[np.ndarray] = []
-        self._text = TextReader(path)
+        self._text, self.format, self.top = opened(path, wanted)
         try:
             self._read_top()
         except BaseException:
@@ -133,6 +138,9 @@ class TableReader:
     def _read_top(self) -> None:
         """Read up to the first row."""
         n_bytes, row = FIRST_BYTES, None
+        if self.format.name == COLVARS_HILLS:
+            axes = told().need_axes(self.path, "phi=-180:180:periodic,d")
+            self.header_in_force = header_of_hills(axes)
         while row is None and (block := self._text.peek(n_bytes)):
             if n_read := self._pass_headers(block):
                 self._text.advance(n_read)
@@ -326,6 +334,9 @@ class TableReader:
             if not found and nth and fields.count(nth["name"]) >= int(nth["number"]):
                 same = [i for i, field in enumerate(fields) if field == nth["name"]]
                 found = [same[int(nth["number"]) - 1]]
+            # Elsewhere names are but labels, and numbers as good.
+            if not found and self.format.name != PLUMED and name.isdecimal():
+                found = [int(name)] if int(name) < len(fields) else []
             if not found:
                 raise self._missing(name)
             if found[0] in at:
