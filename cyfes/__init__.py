@@ -18,6 +18,8 @@ _EXPORTS = {
     "Hills": "cyfes.hills",
     "read_hills": "cyfes.hillsfile",
     "read_samples": "cyfes.reweight",
+    "frames_of_arrays": "cyfes.arrays",
+    "reading": "cyfes.tables",
     "convergence_of_frames": "cyfes.running",
     "convergence_of_hills": "cyfes.running",
     "PathFES": "cyfes.compat",

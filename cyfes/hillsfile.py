@@ -333,7 +333,8 @@ def _read_file(
 def _of_colvars(path: str, hills: Hills) -> Hills:
     """Hills of Colvars, whose heights are those of the bias, as METAD would write them.
 
-    Colvars writes sigma since 2020-02-24, 2 sigma before (its manual). Warns if nothing tells which.
+    Colvars writes sigma since 2020-02-24, and wrote 2 sigma before, as its manual says. Warns where
+    nothing tells which.
     """
     told().need_units(path, "the heights of Colvars' hills")
     gamma = told().need_gamma(path)

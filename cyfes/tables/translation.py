@@ -74,8 +74,8 @@ class SeparatedValues:
             return self._rows(line)
         if numbers:
             raise FileFormatError(
-                f"{self._path}:{self._line}: {quoted(decode(line.strip()))} holds names and numbers; "
-                "expected a line of names, of which none is a number"
+                f"{self._path}:{self._line}: {quoted(decode(line.strip()))} holds names and "
+                "numbers; expected names of columns, none of which is a number"
             )
         names = [column_name(decode(field)) or str(i) for i, field in enumerate(fields)]
         return f"#! FIELDS {' '.join(names)}".encode()
