@@ -58,7 +58,7 @@ def _of_columns(columns: Mapping[str, Any]) -> Named:
             array = np.asarray(column, np.float64)
         except (TypeError, ValueError):
             raise InputError(
-                f"column {quoted(name)} holds no numbers; give the CVs alone, as in samples[['phi']]"
+                f"column {quoted(name)} holds no numbers; give the CVs alone, samples[['phi']]"
             ) from None
         if array.ndim == 2 and array.shape[1] == 1:  # as mdtraj returns one dihedral
             array = array[:, 0]
@@ -77,7 +77,7 @@ def _of_columns(columns: Mapping[str, Any]) -> Named:
 
 def _names(samples: Any) -> tuple[str, ...] | None:
     """Names of a Series or a DataArray: its own, or the labels along its last axis if texts."""
-    dims = getattr(samples, "dims", ())
+    dims: Any = getattr(samples, "dims", ())
     if len(dims) == 2 and dims[1] in getattr(samples, "coords", {}):
         labels = np.asarray(samples.coords[dims[1]]).tolist()
         return tuple(labels) if all(isinstance(label, str) for label in labels) else None

@@ -95,9 +95,8 @@ def test_what_is_no_table_of_lines(write, content, message):
     ("row", "message"),
     [
         ("time phi psi", "no numbers, and no '#! FIELDS' before it"),
-        ("0.0,1.5,2.5", "separated by commas"),
-        ("time,phi", "separated by commas"),
-        ('@    title "dist"', "line of an .xvg file"),
+        ("0,5 1,5 2,5", "are the commas those of decimals"),
+        ("time,0.5", "holds names and numbers"),
         ("phi: TORSION ATOMS=5,7,9,15", "looks like PLUMED's input"),
         ("METAD ARG=phi SIGMA=0.2", "looks like PLUMED's input"),
     ],
