@@ -46,7 +46,6 @@ def run(arguments: argparse.Namespace) -> None:
     for output in (arguments.outfile, arguments.outhisto):
         check_output(output, [*arguments.hills, *files(arguments.histo)])
     kbt = thermal(arguments)
-    _check_units(arguments)
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
         raise InputError("--idw and --histo need --kt, kBT in --units, or --temp")
     stride = integer(arguments.stride or "0", "--stride")
@@ -57,6 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     hills, made = None, Provenance.of(arguments.command_line, arguments.hills)
     if arguments.hills:
         hills, grid = _read(arguments, request, computing["n_threads"])
+    _check_units(arguments)
     # All that can be refused is, before a file is written.
     histogram = (
         None

@@ -32,7 +32,11 @@ class Axis:
         """
         name, equals, rest = text.strip().partition("=")
         low, *others = rest.split(":") if equals else [""]
-        if name.split() != [name] or (equals and others[1:] not in ([], ["periodic"])):
+        if (
+            name.split() != [name]
+            or ":" in name
+            or (equals and others[1:] not in ([], ["periodic"]))
+        ):
             raise InputError(
                 f"--axes: {quoted(text)} is no CV; expected NAME, NAME=MIN:MAX or "
                 "NAME=MIN:MAX:periodic"

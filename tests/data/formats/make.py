@@ -1,4 +1,4 @@
-"""Writes the files of this folder: one run of 240 frames, and its hills, as each program writes it."""
+"""Writes the files of this folder: one run of 240 frames and its hills, as programs write them."""
 
 import math
 from pathlib import Path
