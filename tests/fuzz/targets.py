@@ -248,7 +248,8 @@ OPTIONS = (
 VALUES = (
     "HILLS COLVAR HILLS,HILLS nothere . , 0 1 -1 2.49 -pi pi,pi 1e400 nan inf 10 10,10 "
     "99999999999999999999 1.5 d phi time d,phi metad.bias skip raise kt kj/mol kcal/mol auto 0.1 "
-    "csv openmm colvars-hills phi=-pi:pi:periodic d=0:1 2sigma 0.1,0.1 %14.9f %s %d %n %99999f --kt -- -0:1 0:2 a=b = é \t out.dat 50% 0.001 300"
+    "csv openmm colvars-hills phi=-pi:pi:periodic d=0:1 2sigma "
+    "0.1,0.1 %14.9f %s %d %n %99999f --kt -- -0:1 0:2 a=b = é \t out.dat 50% 0.001 300"
 ).split(" ")
 VALUES += ["", "-" * 3000, "9" * 400, "0.1," * 300]
 
