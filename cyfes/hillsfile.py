@@ -88,14 +88,14 @@ def read_hills(
 
 
 def holds_hills(path: str) -> bool:
-    """Return whether a file holds hills; of a pipe, which would lose what is read, no.
+    """Return whether a file holds hills; of a pipe, which would lose what is read, only if told.
 
     Raises as TableReader.
     """
-    if not os.path.isfile(path):
-        return False
     if "frames" not in format_of(path, "hills").gives:
         return True
+    if not os.path.isfile(path):
+        return False
     reader = TableReader(path, allow_nonfinite=True)
     reader.close()
     return kind_of(reader.header) == "HILLS"
@@ -284,6 +284,7 @@ def _told_periods(reader: TableReader) -> dict[str, str]:
     """
     if reader.format.name not in PERIODS_NOT_TOLD:
         return {}
+    expect_kind(reader.path, reader.header, "HILLS")
     names = cv_names(reader.header)
     axes = told().axes
     if sorted(names) != sorted(axis.name for axis in axes):

@@ -25,7 +25,7 @@ from cyfes.tables import (
     same_bounds,
     told,
 )
-from cyfes.tables.formats import COLVARS_TRAJ, PLUMED
+from cyfes.tables.formats import COLVARS_TRAJ
 from cyfes.tables.growing import GrowingArray
 from cyfes.weights import WeightSums
 
@@ -284,24 +284,12 @@ class SampleStream:
                 yield FramePart(columns, log_weights, len(self.ends), rows, keep, repeated)
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
-        told_of = (*reader.notes, *filtered.notes, *self._untold_periods(reader))
+        known = {name for name, bounds in zip(self.names, self.bounds) if bounds is not None}
+        untold = [n for n in self.names if n not in known and n not in selection.period]
+        told_of = (*reader.notes, *filtered.notes, *reader.remark_on_periods(untold))
         self.notes += [f"{path}: {note}" for note in told_of]
         for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
             self.dropped[reason] = self.dropped.get(reason, 0) + count
-
-    def _untold_periods(self, reader: TableReader) -> list[str]:
-        """A remark on CVs that are taken for not periodic because no format but PLUMED's tells."""
-        names = [
-            name
-            for name, bounds in zip(self.names, self.bounds)
-            if bounds is None and name not in self._selection.period
-        ]
-        if reader.format.name == PLUMED or not names:
-            return []
-        return [
-            f"{reader.format.name} tells no periods; {', '.join(names)} is taken for not periodic "
-            "(--period gives one)"
-        ]
 
     def _check_copy(self, rows: Rows, columns: Mapping[str, np.ndarray], path: str) -> None:
         """Raise InputError if a file begins with the same rows as another; warn if a part of a file

@@ -140,11 +140,12 @@ def test_names_must_be_those_of_the_grid():
     with pytest.raises(InputError, match="samples are of phi, d, the grid is of d, phi"):
         FreeEnergySurface.from_samples({"phi": PHI, "d": D}, grid=grid, **OPTIONS)
     ordered = FreeEnergySurface.from_samples(
-        {"d": D, "phi": PHI}, grid=grid, period=[0, 360], bandwidth=[0.3, 60]
+        {"d": D, "phi": PHI}, grid=grid, period=[0, 360], bandwidth=[0.3, 80]
     )
     assert ordered.grid.names == ("d", "phi")
 
 
+@pytest.mark.filterwarnings("ignore:only .* effective samples:cyfes.errors.CyfesWarning")
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.floats(-3, 3), min_size=5, max_size=40), st.integers(0, 2**32 - 1))
 def test_frames_of_arrays_are_those_of_samples(values, seed):

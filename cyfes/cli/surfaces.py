@@ -15,11 +15,11 @@ from cyfes.units import UNIT_LABELS, parse_number
 
 
 def is_surface(path: str) -> bool:
-    """Return whether a file holds a surface; of a pipe, which would lose what is read, no."""
-    if not os.path.isfile(path):
-        return False
+    """Return whether a file holds a surface; of a pipe, which would lose what is read, if told."""
     if "frames" not in format_of(path, "surface").gives:
         return True
+    if not os.path.isfile(path):
+        return False
     reader = TableReader(path, allow_nonfinite=True)
     reader.close()
     return kind_of(reader.header) == "grid"

@@ -102,6 +102,15 @@ class TableReader:
         """Close the file; at the end of the rows this is done."""
         self._text.close()
 
+    def remark_on_periods(self, names: Sequence[str]) -> list[str]:
+        """Return a remark on CVs taken for not periodic, if the format does not tell periods."""
+        if self.format.name == PLUMED or not names:
+            return []
+        return [
+            f"{self.format.name} tells no periods; {', '.join(names)} is taken for not periodic "
+            "(--period gives one)"
+        ]
+
     def rows(
         self,
         wanted: Sequence[str],

@@ -294,7 +294,7 @@ _UNREADABLE = (
     (
         b"\x93NUMPY",
         "an array of NumPy, which does not tell what it holds: say --format openmm for the bias of "
-        "OpenMM's metadynamics, which is a surface",
+        "OpenMM's metadynamics, a surface (not packed)",
     ),
     (b"\xff\xfe\0\0", "UTF-32 text; convert it: iconv -f UTF-32 -t UTF-8 {path}"),
     (b"\xff\xfe", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
