@@ -56,7 +56,7 @@ def test_zstd(write):
         import zstandard
     except ImportError:
         if sys.version_info < (3, 14):
-            with pytest.raises(FileFormatError, match=r"zstandard; or say: zstd -dc .*COLVAR"):
+            with pytest.raises(FileFormatError, match=r"cyfes\[zstd\].* or say: zstd -dc .*COLVAR"):
                 read(write(text))
             return
         from compression import zstd
