@@ -110,9 +110,9 @@ class Xvg:
 
     def __call__(self, text: bytes) -> bytes:
         """Translate the next lines."""
-        if self._line and not self._head and b"@" not in text and b"&" not in text:
+        if self._line and not (self._head or self._ended or b"@" in text or b"&" in text):
             self._line += text.count(b"\n")
-            return text if not self._ended else self._after_end(text)
+            return text
         return b"".join(map(self._translated, text.splitlines(keepends=True)))
 
     def _translated(self, line: bytes) -> bytes:
@@ -147,12 +147,6 @@ class Xvg:
     def _names(self, row: bytes) -> str:
         n = max(len(row.split()) - 1, *(index + 1 for index in self._legends), 0)
         return " ".join([self._x, *(self._legends.get(i) or str(i + 1) for i in range(n))])
-
-    def _after_end(self, text: bytes) -> bytes:
-        for line in text.split(b"\n"):
-            if line.strip() and not line.lstrip().startswith(b"#"):
-                self._refuse()
-        return text
 
     def _refuse(self) -> None:
         raise FileFormatError(
