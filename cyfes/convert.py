@@ -111,7 +111,10 @@ def _widths(hills: Hills) -> Iterator[tuple[str, np.ndarray]]:
     if hills.covariances is None:
         yield from ((f"sigma_{name}", sigma) for name, sigma in zip(hills.names, hills.sigmas.T))
         return
-    factors = np.linalg.cholesky(hills.covariances)
+    try:
+        factors = np.linalg.cholesky(hills.covariances)
+    except np.linalg.LinAlgError:
+        raise InputError("the covariance of a hill is not positive definite") from None
     for i, a in enumerate(hills.names):
         for j, b in enumerate(hills.names[: i + 1]):
             yield f"sigma_{a}_{b}", factors[:, i, j]

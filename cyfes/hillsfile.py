@@ -26,19 +26,15 @@ from cyfes.tables import (
     input_paths,
     kind_of,
     more_exact,
-    periods_as_constants,
     same_bounds,
     table_of,
     told,
 )
-from cyfes.tables.formats import COLVARS_HILLS, CSV, SEMICOLON
+from cyfes.tables.formats import COLVARS_HILLS, PLUMED
 from cyfes.units import parse_number
 
 #: Columns that are no CVs, unless they have a sigma.
 _NO_CVS = ("time", "height", "biasf")
-
-#: Formats whose headers name columns and tell no periods.
-PERIODS_NOT_TOLD = (CSV, SEMICOLON)
 
 #: A hill this many times as high as the median is pointed out: a walker may have blown up.
 SPIKE = 1e4
@@ -217,8 +213,8 @@ class _HillsReader:
 
     def __init__(self, reader: TableReader) -> None:
         self.reader = reader
-        self._told = _told_periods(reader)
-        self.first = self._schema(reader.header)
+        _check_told(reader)
+        self.first = _Schema(reader.path, reader.header)
         self.bounds = self.first.bounds
         self.gaussian: list[np.ndarray] = []
         self.times = TimeWatch()
@@ -239,7 +235,7 @@ class _HillsReader:
         """Check rows before they are kept."""
         if rows.header is not self._header:
             self._header = rows.header
-            schema = self._schema(rows.header)
+            schema = _Schema(self.reader.path, rows.header)
             self.first.check_same(schema, f"line {max(1, self.reader.header.line)}")
             self._kernel = schema.kernel
             self.bounds = tuple(map(more_exact, self.bounds, schema.bounds))
@@ -263,10 +259,6 @@ class _HillsReader:
             self.times.look(rows, columns["time"])
         self.gaussian.append(np.full(len(rows), self._kernel == "gaussian"))
 
-    def _schema(self, header: Header) -> _Schema:
-        known = {**header.constants, **self._told}
-        return _Schema(self.reader.path, replace(header, constants=known))
-
     def _check_finite(self, rows: Rows, name: str) -> None:
         column = rows.columns[self.wanted.index(name)]
         number = rows.header.fields.index(name) + 1
@@ -277,23 +269,22 @@ class _HillsReader:
         )
 
 
-def _told_periods(reader: TableReader) -> dict[str, str]:
-    """SET lines of the periods that a user tells of hills whose format has none.
-
-    Raises InputError unless every CV is named.
-    """
-    if reader.format.name not in PERIODS_NOT_TOLD:
-        return {}
+def _check_told(reader: TableReader) -> None:
+    """Raise InputError unless a user tells the periods of hills whose format does not, and of
+    others no different ones."""
+    if reader.format.name == PLUMED:
+        for name in cv_names(reader.header):
+            told().check_tells(reader.path, name, reader.header.bounds_of(reader.path, name))
+        return
+    told().check_periods()
     expect_kind(reader.path, reader.header, "HILLS")
     names = cv_names(reader.header)
-    axes = told().axes
-    if sorted(names) != sorted(axis.name for axis in axes):
+    if sorted(names) != sorted(axis.name for axis in told().axes):
         raise InputError(
             f"{reader.path}: the format {reader.format.name} does not tell which CVs are periodic; "
             f"name each, as in --axes {','.join(f'{name}=-pi:pi:periodic' for name in names)}, or "
             f"--axes {','.join(names)} if none is"
         )
-    return periods_as_constants(axes)
 
 
 def _read_file(

@@ -1,5 +1,6 @@
 """The files of a surface: which format a path means, and what goes into each."""
 
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Self
@@ -122,6 +123,7 @@ class SurfaceFiles:
         data = _READERS.get(found, gridfile.read_dat)(name)
         if found == COLVARS_PMF and units is None:
             units = told().need_units(name, "the free energies of Colvars")
+        _check_axes(name, data.grid.names)
         return cls._of_file(data, units=units or "kj/mol")
 
     @classmethod
@@ -155,4 +157,13 @@ class SurfaceFiles:
             data.value_name or str(data.extra.get("value_name", "file.free")),
             error=data.extra.get("error"),
             provenance=data.provenance,
+        )
+
+
+def _check_axes(path: str, names: Sequence[str]) -> None:
+    """Raise InputError if a user names other CVs than those of a surface, and not of hills."""
+    given = [axis.name for axis in told().axes]
+    if given and sorted(given) != sorted(names) and told().format in ("", COLVARS_PMF, OPENMM):
+        raise InputError(
+            f"{path} is of {', '.join(names)}, and --axes names {', '.join(given)}: leave it out"
         )

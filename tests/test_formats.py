@@ -319,7 +319,7 @@ def test_what_hills_of_colvars_do_not_tell_is_asked(missing, capsys, tmp_path, m
         (["--heights", "unscaled"], "scaled by --gamma: leave --heights out"),
         (["--gamma", "0.5"], "--gamma is above 1, or -1"),
         (["--axes", "phi"], "columns where 4 are expected (time phi sigma_phi height)"),
-        (["--axes", "phi=1:2,d"], "is not periodic; of a table only periods are told"),
+        (["--axes", "phi=1:2,d"], "is not periodic; of hills only periods are told"),
         (["--axes", "phi=2:1:periodic,d"], "must be MIN < MAX"),
         (["--axes", "phi=1,d"], "is not a number"),
         (["--axes", "phi:1,d"], "is no CV"),
@@ -345,6 +345,44 @@ def test_the_surface_of_colvars_own_run(shared_data):
         pmf = Surface.read(folder / "test.pmf", "kcal/mol")
     found = hills.free_energy(pmf.grid.axes[0][:, None])
     np.testing.assert_allclose(found - found.min(), pmf.values, atol=1e-5)  # Colvars' cut
+
+
+@pytest.mark.parametrize("option", [["--gamma", "10"], ["--widths", "sigma"]])
+def test_what_would_change_nothing_is_refused(option, capsys, tmp_path):
+    hills = next((DATA.parent / "gen-2d-mixed-per-wt").glob("HILLS*"))
+    code, _, err = run(capsys, "sum_hills", hills, *option, "--outfile", tmp_path / "out")
+    assert code == 2
+    assert f"{option[0]} is for --format colvars-hills" in err
+
+
+def test_a_period_that_the_header_denies_is_refused(write):
+    hills = write("#! FIELDS time d sigma_d height biasf\n1 0 1 1 10\n", "HILLS")
+    frames = write("#! FIELDS time d\n1 0\n")
+    choice = cyfes.reweight.Selection
+    with reading(axes=["d=-pi:pi:periodic"]):
+        with pytest.raises(InputError, match="--axes says that d is periodic, and the header"):
+            cyfes.read_hills(hills)
+        with pytest.raises(InputError, match="--axes says that d is periodic, and the header"):
+            cyfes.read_samples(frames, 1.0, choice(cv=["d"], no_bias=True))
+        given = choice(cv=["d"], no_bias=True, period={"d": ("-pi", "pi")})
+        assert cyfes.read_samples(frames, 1.0, given).bounds == (("-pi", "pi"),)
+
+
+def test_axes_tell_periods_of_frames_too():
+    choice = cyfes.reweight.Selection(cv=["phi"], no_bias=True)
+    with reading(axes=["phi=-180:180:periodic"]):
+        for name in FRAMES:
+            samples = cyfes.read_samples(DATA / name, 1.0, choice)
+            assert samples.bounds == (("-180", "180"),)
+            assert samples.notes == ()
+
+
+def test_axes_of_another_surface_are_refused(tmp_path):
+    with reading(axes=["phi"]):
+        Surface.read(DATA / "run.pmf", "kj/mol").to_dat(tmp_path / "fes.dat")
+        assert Surface.read(tmp_path / "fes.dat").grid.names == ("phi",)
+    with reading(axes=["psi"]), pytest.raises(InputError, match="of phi, and --axes names psi"):
+        Surface.read(tmp_path / "fes.dat")
 
 
 def test_hills_as_csv_need_their_periods(write):

@@ -44,10 +44,9 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _surface(arguments: argparse.Namespace, made: Provenance) -> None:
-
     surface = Surface.read(arguments.file, told().units)
     report({"read": arguments.file, "CVs": surface.grid})
-    surface = replace(surface, provenance=surface.provenance or made)
+    surface = replace(surface, provenance=made)
     surface.write(arguments.outfile, fmt="%.17g", provenance=True)
 
 

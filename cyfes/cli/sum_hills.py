@@ -35,6 +35,7 @@ from cyfes.histogram import read_unweighted
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples
 from cyfes.tables import same_bounds, told
+from cyfes.tables.formats import COLVARS_HILLS
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _check_units(arguments: argparse.Namespace) -> None:
     """Refuse units that would change no number, by somebody who may expect a conversion."""
     used = (arguments.to_units, arguments.kt, arguments.temp, arguments.idw, arguments.histo)
-    if told().format:  # of another program, which may need to be told
+    if told().format == COLVARS_HILLS:  # of which they must be told
         return
     if arguments.units != "kj/mol" and all(option is None for option in used):
         raise InputError(

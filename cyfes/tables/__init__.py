@@ -1,14 +1,7 @@
 """Tables in: HILLS, COLVAR, KERNELS and STATE files, and those of others, as columns of float64."""
 
 from cyfes.tables.formats import FORMATS, Format, format_of, grid_lines, reading
-from cyfes.tables.header import (
-    Bounds,
-    Header,
-    more_exact,
-    periods_as_constants,
-    periods_of,
-    same_bounds,
-)
+from cyfes.tables.header import Bounds, Header, more_exact, periods_of, same_bounds
 from cyfes.tables.kind import expect_kind, kind_of
 from cyfes.tables.reader import TableReader
 from cyfes.tables.rows import Rows
@@ -32,7 +25,6 @@ __all__ = [
     "input_paths",
     "kind_of",
     "more_exact",
-    "periods_as_constants",
     "periods_of",
     "read_header",
     "read_table",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from cyfes.errors import FileFormatError, InputError, quoted
+from cyfes.errors import FileFormatError, FileMissingError, InputError, quoted
 from cyfes.tables.settings import Axis, Reading, telling, told
 from cyfes.tables.text import TextReader, decode
 from cyfes.tables.translation import (
@@ -30,6 +30,9 @@ PLUMED, CSV, SEMICOLON, XVG = "plumed", "csv", "csv-semicolon", "xvg"
 COLVARS_TRAJ, COLVARS_HILLS = "colvars-traj", "colvars-hills"
 #: Formats of surfaces alone.
 COLVARS_PMF, OPENMM, NPZ, CUBE = "colvars-pmf", "openmm", "npz", "cube"
+
+#: Formats that --gamma and --widths tell something of.
+_OF_GAMMA, _OF_WIDTHS = (COLVARS_HILLS, OPENMM), (COLVARS_HILLS,)
 
 _ZIP, _NUMPY = b"PK\x03\x04", b"\x93NUMPY"
 _PLUMED_HEADER = re.compile(rb"[ \t]*#!")
@@ -98,6 +101,11 @@ def reading(
     """
     if format and format not in FORMATS:
         raise InputError(f"--format: {quoted(format)} is none of {', '.join(FORMATS)}")
+    for option, value, of in (("gamma", gamma, _OF_GAMMA), ("widths", widths or None, _OF_WIDTHS)):
+        if value is not None and format not in of:
+            raise InputError(
+                f"--{option} is for --format {' and '.join(of)}: say which, or no --{option}"
+            )
     parsed = tuple(axis if isinstance(axis, Axis) else Axis.parse(axis) for axis in axes)
     with telling(Reading(format, parsed, units, gamma, widths)):
         yield
@@ -132,8 +140,7 @@ def format_of(path: str, wanted: Wanted) -> Format:
     forced = FORMATS.get(told().format, FORMATS[PLUMED])
     if not os.path.isfile(path):
         return forced if wanted in forced.gives else FORMATS[PLUMED]
-    with open(path, "rb") as file:
-        magic = file.read(6)
+    magic = _beginning(path)
     if magic.startswith(_ZIP) or path.lower().endswith(f".{NPZ}"):
         return FORMATS[NPZ]
     if magic == _NUMPY and forced.name == OPENMM:
@@ -142,6 +149,14 @@ def format_of(path: str, wanted: Wanted) -> Format:
         return FORMATS[CUBE]
     with TextReader(path) as text:
         return _format_of(path, bytes(text.peek(HEAD_BYTES).text), wanted)
+
+
+def _beginning(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(len(_NUMPY))
+    except OSError as error:
+        raise FileMissingError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def _mistaken(path: str, found: Format, wanted: Wanted) -> FileFormatError:

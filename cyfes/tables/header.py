@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from cyfes.errors import FileFormatError, InputError, quoted
+from cyfes.errors import FileFormatError, quoted
 from cyfes.tables.settings import Axis
 from cyfes.tables.text import decode, fields_of
 from cyfes.units import parse_number
@@ -110,22 +110,15 @@ def header_of_hills(axes: Sequence[Axis]) -> Header:
     """Return the header of the hills of Colvars: step, centers, widths and weight, of Gaussians."""
     names = [axis.name for axis in axes]
     sigmas = [f"sigma_{name}" for name in names]
-    constants = {"multivariate": "false", "kerneltype": "gaussian", **periods_as_constants(axes)}
+    constants = {"multivariate": "false", "kerneltype": "gaussian"}
     return Header(("time", *names, *sigmas, "height"), constants, 1, 0)
 
 
-def periods_as_constants(axes: Sequence[Axis]) -> dict[str, str]:
-    """Return what SET lines tell of the periods of CVs; InputError for bounds of no period."""
-    constants: dict[str, str] = {}
-    for axis in axes:
-        if axis.bounds is not None and not axis.periodic:
-            raise InputError(
-                f"--axes: {axis.name} has bounds and is not periodic; of a table only periods are "
-                f"told: {axis.name}=MIN:MAX:periodic, or {axis.name} alone"
-            )
-        if axis.bounds is not None:
-            constants[f"min_{axis.name}"], constants[f"max_{axis.name}"] = axis.bounds
-    return constants
+def with_periods(header: Header, axes: Sequence[Axis]) -> Header:
+    """Return a header that tells none with the periods that a user tells of its columns."""
+    told = [axis for axis in axes if axis.periodic and axis.name in header.fields]
+    ends = {f"{end}_{axis.name}": text for axis in told for end, text in axis.ends()}
+    return replace(header, constants={**header.constants, **ends}) if ends else header
 
 
 def with_fields(header: Header, row: bytes) -> Header:

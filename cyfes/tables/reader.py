@@ -11,7 +11,14 @@ import numpy as np
 from cyfes._kernels import ROW_FAULTS, max_threads, parse_rows
 from cyfes.errors import FileFormatError, InputError
 from cyfes.tables.formats import COLVARS_HILLS, PLUMED, Wanted, opened
-from cyfes.tables.header import NO_HEADER, header_after, header_of_hills, with_fields
+from cyfes.tables.header import (
+    NO_HEADER,
+    Header,
+    header_after,
+    header_of_hills,
+    with_fields,
+    with_periods,
+)
 from cyfes.tables.kind import check_first_row
 from cyfes.tables.rows import SKIP_HINT, Rows
 from cyfes.tables.settings import told
@@ -104,11 +111,13 @@ class TableReader:
 
     def remark_on_periods(self, names: Sequence[str]) -> list[str]:
         """Return a remark on CVs taken for not periodic, if the format does not tell periods."""
+        named = {axis.name for axis in told().axes}
+        names = [name for name in names if name not in named]
         if self.format.name == PLUMED or not names:
             return []
         return [
             f"{self.format.name} tells no periods; {', '.join(names)} is taken for not periodic "
-            "(--period gives one)"
+            "(--period or --axes gives one)"
         ]
 
     def rows(
@@ -149,7 +158,7 @@ class TableReader:
         n_bytes, row = FIRST_BYTES, None
         if self.format.name == COLVARS_HILLS:
             axes = told().need_axes(self.path, "phi=-180:180:periodic,d")
-            self.header_in_force = header_of_hills(axes)
+            self._begin(header_of_hills(axes))
         while row is None and (block := self._text.peek(n_bytes)):
             if n_read := self._pass_headers(block):
                 self._text.advance(n_read)
@@ -157,9 +166,14 @@ class TableReader:
                 n_bytes = self._longer(n_bytes)
         if row is not None and fields_of(row) and not self.header_in_force.line:
             check_first_row(self.path, self.line, row)
-            self.header_in_force = with_fields(self.header_in_force, row)
+            self._begin(with_fields(self.header_in_force, row))
         if not self.header_in_force.fields:
             raise FileFormatError(f"{self.path}: no data rows")
+
+    def _begin(self, header: Header) -> None:
+        """Take a header for that in force, with the periods that a user tells."""
+        axes = () if self.format.name == PLUMED else told().axes
+        self.header_in_force, self._columns = with_periods(header, axes), None
 
     def _longer(self, n_bytes: int) -> int:
         """The size of a block for a line that is longer than one."""
@@ -188,7 +202,7 @@ class TableReader:
             skipped = self.notes if self.on_bad == "skip" else None
             header = header_after(self.header_in_force, lines, self.path, skipped)
             if header is not self.header_in_force:
-                self.header_in_force, self._columns = header, None
+                self._begin(header)
             self.passed_header |= any(_FIELDS_LINE.match(line) for _, line in lines)
         return min(at, len(text))
 

@@ -49,6 +49,10 @@ class Axis:
             raise InputError(f"--axes: the bounds of {name} must be MIN < MAX, got {rest}")
         return axis
 
+    def ends(self) -> list[tuple[str, str]]:
+        """Return ("min", ...) and ("max", ...), nothing where there are no bounds."""
+        return list(zip(("min", "max"), self.bounds or ()))
+
     def need_bounds(self) -> tuple[str, str]:
         """Return the bounds; InputError if there are none."""
         if self.bounds is None:
@@ -91,6 +95,23 @@ class Reading:
                 "(GROMACS)"
             )
         return self.units
+
+    def check_periods(self) -> None:
+        """Raise InputError for bounds of a CV that is not periodic, which hills do not have."""
+        for axis in self.axes:
+            if axis.bounds is not None and not axis.periodic:
+                raise InputError(
+                    f"--axes: {axis.name} has bounds and is not periodic; of hills only periods "
+                    f"are told: {axis.name}=MIN:MAX:periodic, or {axis.name} alone"
+                )
+
+    def check_tells(self, path: str, name: str, bounds: object) -> None:
+        """Raise InputError if a file of PLUMED tells no period of a CV that is said to have one."""
+        if bounds is None and any(axis.periodic and axis.name == name for axis in self.axes):
+            raise InputError(
+                f"{path}: --axes says that {name} is periodic, and the header that it is not; mend "
+                "the header, or give the period of frames with --period"
+            )
 
     def need_axes(self, path: str, example: str) -> tuple[Axis, ...]:
         """Return the CVs; InputError if they were not told."""
