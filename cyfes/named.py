@@ -82,7 +82,7 @@ def _names(samples: Any) -> tuple[str, ...] | None:
         labels = np.asarray(samples.coords[dims[1]]).tolist()
         return tuple(labels) if all(isinstance(label, str) for label in labels) else None
     name = getattr(samples, "name", None)
-    return (name,) if isinstance(name, str) and getattr(samples, "ndim", 0) == 1 else None
+    return (name,) if isinstance(name, str) and getattr(samples, "ndim", 1) == 1 else None
 
 
 def _periods(attributes: Any, names: Sequence[str]) -> dict[str, float]:

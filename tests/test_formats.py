@@ -510,6 +510,20 @@ def test_what_is_no_bias_of_openmm(array, told, message, tmp_path):
         Surface.read(path)
 
 
+def test_frames_beside_a_surface_that_is_told(tmp_path, capsys):
+    told = "--format openmm --axes phi=-180:180:periodic --gamma 10 --temp 300".split()
+    bias = saved(tmp_path / "b.npy", 5 * np.cos(np.radians(np.linspace(-360, 360, 37))))
+    words = [DATA / "run.csv", "--fes", bias, *told, "--no-bias", "--a", "basin:0"]
+    code, out, err = run(capsys, "deltag", *words)
+    assert (code, err) == (0, "")
+    assert report_of(out)["samples used"] == "240"
+
+
+def test_a_lone_cr_is_no_line(write):
+    with pytest.raises(FileFormatError, match=r"COLVAR:4: column 2 \(1\): 'x' is not a number"):
+        read_table(write(b"# a\rb\n@TYPE xy\n0 1\n0 x\n"), ["1"])
+
+
 def test_an_array_must_be_told(tmp_path, capsys):
     path = saved(tmp_path / "b.npy", np.zeros(3))
     for command in ("minima", "reweight"):

@@ -176,7 +176,8 @@ def _format_of(path: str, head: bytes, wanted: Wanted) -> Format:
     forced = FORMATS.get(told().format)
     if any(map(_PLUMED_HEADER.match, top)):
         return FORMATS[PLUMED]
-    if forced is not None and wanted in forced.gives:
+    # Grids of Colvars and arrays are told in any case, and beside them may be files of frames.
+    if forced is not None and wanted in forced.gives and forced.name not in (COLVARS_PMF, OPENMM):
         return forced
     if any(line.lstrip().startswith(b"@") for line in top):
         return FORMATS[XVG]

@@ -32,18 +32,15 @@ class Axis:
         """
         name, equals, rest = text.strip().partition("=")
         low, *others = rest.split(":") if equals else [""]
-        if (
-            name.split() != [name]
-            or ":" in name
-            or (equals and others[1:] not in ([], ["periodic"]))
-        ):
+        is_name = name.split() == [name] and ":" not in name
+        if not is_name or others[1:] not in ([], ["periodic"]):
             raise InputError(
                 f"--axes: {quoted(text)} is no CV; expected NAME, NAME=MIN:MAX or "
                 "NAME=MIN:MAX:periodic"
             )
         if not equals:
             return cls(name)
-        axis = cls(name, (low, (others or [""])[0]), len(others) == 2)
+        axis = cls(name, (low, others[0] if others else ""), len(others) == 2)
         first, last = (parse_number(end, f"--axes: {name}") for end in axis.need_bounds())
         if not (math.isfinite(last - first) and first < last):
             raise InputError(f"--axes: the bounds of {name} must be MIN < MAX, got {rest}")

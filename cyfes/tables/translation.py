@@ -3,6 +3,7 @@
 Each line of the file gives one line, so that errors name the line of the file.
 """
 
+import io
 import re
 from collections.abc import Callable
 
@@ -113,7 +114,7 @@ class Xvg:
         if self._line and not (self._head or self._ended or b"@" in text or b"&" in text):
             self._line += text.count(b"\n")
             return text
-        return b"".join(map(self._translated, text.splitlines(keepends=True)))
+        return b"".join(map(self._translated, io.BytesIO(text)))
 
     def _translated(self, line: bytes) -> bytes:
         """A line, or lines that were held back, as text; nothing while a head goes on."""
