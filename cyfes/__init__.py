@@ -19,6 +19,8 @@ _EXPORTS = {
     "read_hills": "cyfes.hillsfile",
     "read_opes": "cyfes.opesfile",
     "read_samples": "cyfes.reweight",
+    "frames_of_arrays": "cyfes.arrays",
+    "reading": "cyfes.tables",
     "convergence_of_frames": "cyfes.running",
     "convergence_of_hills": "cyfes.running",
     "PathFES": "cyfes.compat",

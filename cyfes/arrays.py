@@ -1,19 +1,96 @@
 """Samples that are given as arrays: what is wrong with them, and the grid that fits them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from cyfes.density import given_weights, unmasked
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS, Grid, GridRequest, fit_samples
+from cyfes.named import Named
+from cyfes.reweight import Samples
 from cyfes.units import parse_number
+from cyfes.weights import WeightSums
+
+#: One period for all CVs, one per CV, or those of some by name; 0 is none.
+Periods = Sequence[float] | np.ndarray | Mapping[str, float] | float
 
 
-def sample_array(samples: np.ndarray) -> np.ndarray:
-    """Return samples as float64[n, d]; InputError for other shapes and masked values."""
-    values = unmasked("samples", samples)
+def frames_of_arrays(
+    samples: Any,
+    *,
+    weights: np.ndarray | None = None,
+    log_weights: np.ndarray | None = None,
+    period: Periods | None = None,
+    names: Sequence[str] | None = None,
+    times: np.ndarray | None = None,
+) -> Samples:
+    """Return arrays as the frames of a run, for all that takes those of COLVAR files.
+
+    ``samples`` [n] or [n, d]: an array, a table of pandas or polars, an array or data set of
+    xarray, a structured array, or a mapping of names to columns; names and periods that they tell,
+    as an attribute ``period``, hold unless ``names`` and ``period`` say others (0 = none). A
+    periodic CV spans [-period / 2, period / 2). ``weights`` >= 0 or ``log_weights`` float64[n],
+    such as V / kBT; ``times`` float64[n].
+    Raises InputError for shapes that disagree, values that are not finite, and what is no weight.
+    """
+    values, names, periods = named_samples(samples, names, period)
+    span(values)
+    log_w = sample_weights(len(values), weights, log_weights)
+    log_w = np.zeros(len(values)) if log_w is None else log_w
+    known = None if times is None else np.asarray(times, np.float64)
+    if known is not None and known.shape != (len(values),):
+        raise InputError(f"times must be [{len(values)}], got {list(known.shape)}")
+    bounds = tuple((repr(-p / 2), repr(p / 2)) if p else None for p in periods.tolist())
+    n, sums = len(values), WeightSums.of(log_w)
+    return Samples(tuple(names), bounds, values, log_w, sums, n, times=known)
+
+
+def named_samples(
+    samples: Any,
+    names: Sequence[str] | None,
+    period: Periods | None,
+    grid: Grid | GridRequest | None = None,
+) -> tuple[np.ndarray, Sequence[str], np.ndarray]:
+    """Return (float64[n, d], names, periods float64[d]) of samples of any kind.
+
+    What is given counts more than what the samples tell; those of a Grid must be theirs. Raises
+    InputError as ``frames_of_arrays``.
+    """
+    found = Named.of(samples)
+    values = sample_array(found.values)
+    d = values.shape[1]
+    on_grid = grid.names if isinstance(grid, Grid) else None
+    if not names and None not in (found.names, on_grid) and found.names != on_grid:
+        raise InputError(
+            f"the samples are of {', '.join(found.names or ())}, the grid is of "
+            f"{', '.join(on_grid or ())}: choose and order the columns, or say names"
+        )
+    names = names or found.names or on_grid or [f"s{i + 1}" for i in range(d)]
+    if len(names) != d:
+        raise InputError(f"names has {len(names)} entries for {d} CVs")
+    told = dict(zip(found.names or (), range(d)))
+    periods = np.zeros(d)
+    for name, own in found.periods.items():
+        periods[told[name]] = own
+    if isinstance(period, Mapping):
+        unknown = [name for name in period if name not in names]
+        if unknown:
+            raise InputError(f"period names {unknown[0]}, which is none of {', '.join(names)}")
+        period = [period.get(name, own) for name, own in zip(names, periods)]
+    return values, names, sample_periods(periods if period is None else period, d)
+
+
+def sample_array(samples: Any) -> np.ndarray:
+    """Return samples as float64[n, d]; InputError for other shapes, texts and masked values."""
+    try:
+        values = unmasked("samples", samples)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"samples must be numbers [n, d], got {type(samples).__name__}") from None
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not len(values):
         raise InputError(f"samples must be finite [n, d] with n > 0, got {values.shape}")
@@ -32,7 +109,7 @@ def span(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def sample_periods(period: Sequence[float] | None, n_dims: int) -> np.ndarray:
+def sample_periods(period: Sequence[float] | np.ndarray | float | None, n_dims: int) -> np.ndarray:
     """Return the period of each CV, 0 where there is none."""
     periods = np.zeros(n_dims) if period is None else per_cv("period", period, n_dims)
     if not (np.all(periods >= 0) and np.all(np.isfinite(periods))):

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cyfes.arrays import (
+    Periods,
     bins_of_shape,
+    named_samples,
     per_cv,
     positive,
-    sample_array,
     sample_grid,
-    sample_periods,
     sample_weights,
     span,
 )
@@ -198,7 +198,7 @@ class FreeEnergySurface(Surface):
     @classmethod
     def from_samples(
         cls,
-        samples: np.ndarray,
+        samples: Any,
         *,
         weights: np.ndarray | None = None,
         log_weights: np.ndarray | None = None,
@@ -207,7 +207,7 @@ class FreeEnergySurface(Surface):
         lower: Sequence[float] | None = None,
         upper: Sequence[float] | None = None,
         shape: Sequence[int] | None = None,
-        period: Sequence[float] | None = None,
+        period: Periods | None = None,
         kbt: float = 1.0,
         units: str = "kt",
         names: Sequence[str] | None = None,
@@ -227,7 +227,9 @@ class FreeEnergySurface(Surface):
     ) -> "FreeEnergySurface":
         """Return F(s) = -kBT ln P(s) of weighted samples (see from_colvar for P).
 
-        ``samples`` float64[n, d] or [n]; ``weights`` >= 0 or ``log_weights`` float64[n];
+        ``samples`` float64[n, d] or [n], or what tells names and periods besides: a table of pandas
+        or polars, an array or data set of xarray, a structured array, or a mapping of names to
+        columns (see frames_of_arrays); ``weights`` >= 0 or ``log_weights`` float64[n];
         ``bandwidth``, ``lower``, ``upper``, ``period`` (0 = not periodic): one per CV, in CV units;
         ``shape``: grid points per CV; or a ``grid``. A periodic CV spans [lower, lower + period),
         lower defaulting to -period / 2. P errs by at most ``tol`` of its peak, and F by 1e-8 kBT up
@@ -237,14 +239,9 @@ class FreeEnergySurface(Surface):
         Raises InputError for shapes that disagree, weights that are no weights, and a grid that no
         sample reaches.
         """
-        values = sample_array(samples)
+        values, names, periods = named_samples(samples, names, period, grid)
         n, d = values.shape
         log_w = sample_weights(n, weights, log_weights)
-        periods = sample_periods(period, d)
-        if names is None:
-            names = grid.names if isinstance(grid, Grid) else [f"s{i + 1}" for i in range(d)]
-        if len(names) != d:
-            raise InputError(f"names has {len(names)} entries for {d} CVs")
         if bandwidth is None:
             span(values)
             logarithms = np.zeros(n) if log_w is None else log_w

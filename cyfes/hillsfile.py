@@ -1,5 +1,6 @@
 """HILLS files: what a row means, and what must not change between rows and files."""
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,11 +22,15 @@ from cyfes.tables import (
     Table,
     TableReader,
     expect_kind,
+    format_of,
     input_paths,
+    kind_of,
     more_exact,
     same_bounds,
     table_of,
+    told,
 )
+from cyfes.tables.formats import COLVARS_HILLS, PLUMED
 from cyfes.units import parse_number
 
 #: Columns that are no CVs, unless they have a sigma.
@@ -55,7 +60,8 @@ def read_hills(
     understood. ``on_bad="skip"`` leaves bad rows out and counts them in ``Hills.dropped``;
     ``plumed_compat`` also a complete last line without newline, as PLUMED does. Hills that a
     restart from an older checkpoint has again are kept, as METAD reads them and sum_hills sums
-    them; ``on_overlap`` "drop" leaves the older ones out, "raise" is an error.
+    them; ``on_overlap`` "drop" leaves the older ones out, "raise" is an error. Hills of other
+    programs are read as METAD would have written them; ``cyfes.reading`` tells what files do not.
     Raises FileMissingError or FileFormatError naming file, line and column; InputError for a file
     given twice, or copies of one file.
     """
@@ -110,6 +116,20 @@ def _joined(names: Sequence[str], parts: list[Hills], on_overlap: str) -> Hills:
     hills = replace(joined(parts), bounds=bounds)
     _warn_of_copies(hills)
     return replace(hills, notes=(*hills.notes, *_spikes(hills)))
+
+
+def holds_hills(path: str) -> bool:
+    """Return whether a file holds hills; of a pipe, which would lose what is read, only if told.
+
+    Raises as TableReader.
+    """
+    if "frames" not in format_of(path, "hills").gives:
+        return True
+    if not os.path.isfile(path):
+        return False
+    reader = TableReader(path, allow_nonfinite=True)
+    reader.close()
+    return kind_of(reader.header) == "HILLS"
 
 
 def cv_names(header: Header) -> tuple[str, ...]:
@@ -183,7 +203,8 @@ class _Schema:
         if header.line == 0:
             raise FileFormatError(
                 f"{path}:1: no '#! FIELDS' header; expected one such as "
-                "'#! FIELDS time phi psi sigma_phi sigma_psi height biasf' (PLUMED 1 wrote none)"
+                "'#! FIELDS time phi psi sigma_phi sigma_psi height biasf' (PLUMED 1 wrote none); "
+                "of Colvars' .hills.traj say --format colvars-hills"
             )
         expect_kind(path, header, "HILLS")
         names = cv_names(header)
@@ -227,6 +248,7 @@ class _HillsReader:
 
     def __init__(self, reader: TableReader) -> None:
         self.reader = reader
+        _check_told(reader)
         self.first = _Schema(reader.path, reader.header)
         self.bounds = self.first.bounds
         self.gaussian: list[np.ndarray] = []
@@ -282,6 +304,24 @@ class _HillsReader:
         )
 
 
+def _check_told(reader: TableReader) -> None:
+    """Raise InputError unless a user tells the periods of hills whose format does not, and of
+    others no different ones."""
+    if reader.format.name == PLUMED:
+        for name in cv_names(reader.header):
+            told().check_tells(reader.path, name, reader.header.bounds_of(reader.path, name))
+        return
+    told().check_periods()
+    expect_kind(reader.path, reader.header, "HILLS")
+    names = cv_names(reader.header)
+    if sorted(names) != sorted(axis.name for axis in told().axes):
+        raise InputError(
+            f"{reader.path}: the format {reader.format.name} does not tell which CVs are periodic; "
+            f"name each, as in --axes {','.join(f'{name}=-pi:pi:periodic' for name in names)}, or "
+            f"--axes {','.join(names)} if none is"
+        )
+
+
 def _read_file(
     path: str,
     on_bad: Literal["raise", "skip"],
@@ -295,6 +335,7 @@ def _read_file(
         allow_nonfinite=True,  # of biasf, which most sums do not need: check refuses the others
         drop_unterminated=plumed_compat,
         n_threads=n_threads,
+        wanted="hills",
     )
     file = _HillsReader(reader)
     table = table_of(reader, file.wanted, file.check)
@@ -303,7 +344,7 @@ def _read_file(
     file.times.refuse(path, on_overlap)
     back = file.times.note(on_overlap)
     notes = [*table.notes, *([back] if back else [])]
-    return Hills(
+    hills = Hills(
         names=names,
         bounds=file.bounds,
         centers=np.column_stack([columns[name] for name in names]),
@@ -319,6 +360,26 @@ def _read_file(
         dropped=dict(table.dropped),
         notes=tuple(f"{path}: {note}" for note in notes),
     )
+    return _of_colvars(path, hills) if reader.format.name == COLVARS_HILLS else hills
+
+
+def _of_colvars(path: str, hills: Hills) -> Hills:
+    """Hills of Colvars, whose heights are those of the bias, as METAD would write them.
+
+    Colvars writes sigma since 2020-02-24, and wrote 2 sigma before, as its manual says. Warns where
+    nothing tells which.
+    """
+    told().need_units(path, "the heights of Colvars' hills")
+    gamma = told().need_gamma(path)
+    if not told().widths:
+        warnings.warn(
+            f"{path}: widths are taken for sigma, which Colvars writes since 2020-02-24; older "
+            "versions wrote 2 sigma: say --widths sigma or --widths 2sigma",
+            CyfesWarning,
+            stacklevel=4,
+        )
+    half = 0.5 if told().widths == "2sigma" else 1.0
+    return replace(hills, sigmas=half * hills.sigmas).with_biasfactor(gamma).unscaled()
 
 
 def _widths(

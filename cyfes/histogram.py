@@ -52,7 +52,11 @@ def read_unweighted(
         WeightSums.of(log_weights),
         sum(reader.n_rows for reader in readers),
         dict(sum((Counter(table.dropped) for table in tables), Counter())),
-        tuple(f"{table.path}: {note}" for table in tables for note in table.notes),
+        tuple(
+            f"{reader.path}: {note}"
+            for reader, table in zip(readers, tables)
+            for note in (*table.notes, *reader.remark_on_periods(names))
+        ),
     )
 
 

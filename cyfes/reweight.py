@@ -24,7 +24,9 @@ from cyfes.tables import (
     more_exact,
     periods_of,
     same_bounds,
+    told,
 )
+from cyfes.tables.formats import COLVARS_TRAJ
 from cyfes.tables.growing import GrowingArray
 from cyfes.weights import WeightSums
 
@@ -141,6 +143,7 @@ class SampleStream:
         header = self._first.header
         self.names = self._selection.choose_cvs(self._paths[0], header)
         self._biases = self._selection.choose_biases(self._paths[0], header)
+        self._check_units(self._first)
         self.bounds: tuple[Bounds, ...] = self._bounds_of(self._paths[0], header)
         self.own_bias = self._biases.own
         self.beside = self._beside()
@@ -234,6 +237,12 @@ class SampleStream:
     def _open(self, path: str) -> TableReader:
         return TableReader(path, on_bad=self._selection.on_bad, n_threads=self._n_threads)
 
+    def _check_units(self, reader: TableReader) -> None:
+        """InputError for energies of a file of Colvars whose unit is not told."""
+        energies = self._biases.terms and self._selection.logweights is None
+        if energies and reader.format.name == COLVARS_TRAJ:
+            told().need_units(reader.path, f"energies of Colvars, {self._biases.names[0]},")
+
     def _bounds_of(self, path: str, header: Header) -> tuple[Bounds, ...]:
         return tuple(self._selection.bounds_of(path, header, name) for name in self.names)
 
@@ -286,7 +295,10 @@ class SampleStream:
                 yield FramePart(columns, log_weights, number, rows, keep, repeated, superseded)
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
-        self.notes += [f"{path}: {note}" for note in (*reader.notes, *filtered.notes)]
+        known = {name for name, bounds in zip(self.names, self.bounds) if bounds is not None}
+        untold = [n for n in self.names if n not in known and n not in selection.period]
+        told_of = (*reader.notes, *filtered.notes, *reader.remark_on_periods(untold))
+        self.notes += [f"{path}: {note}" for note in told_of]
         for reason, count in (*reader.dropped.items(), *filtered.dropped.items()):
             self.dropped[reason] = self.dropped.get(reason, 0) + count
 

@@ -7,7 +7,7 @@ from typing import Literal
 from cyfes.errors import InputError
 from cyfes.grid import MAX_DIMS
 from cyfes.restarts import check_on_overlap
-from cyfes.tables import Bounds, Header, expect_kind
+from cyfes.tables import Bounds, Header, expect_kind, told
 from cyfes.units import parse_number
 
 #: What the biases of PBMETAD are called by most.
@@ -133,7 +133,9 @@ class Selection:
     def bounds_of(self, path: str, header: Header, name: str) -> Bounds:
         """Return the bounds of a CV's period: those of ``period``, else the header's."""
         if name not in self.period:
-            return header.bounds_of(path, name)
+            bounds = header.bounds_of(path, name)
+            told().check_tells(path, name, bounds)
+            return bounds
         given = self.period[name]
         if given is None:
             return None

@@ -1,5 +1,6 @@
 """The files of a surface: which format a path means, and what goes into each."""
 
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Self
@@ -10,10 +11,20 @@ from cyfes import gridfile
 from cyfes.errors import InputError
 from cyfes.grid import Grid
 from cyfes.provenance import Provenance
+from cyfes.tables import format_of, told
+from cyfes.tables.formats import COLVARS_PMF, CUBE, NPZ, OPENMM
 
 #: What the files of pictures end in, and those of cubes.
 _PICTURES = (".png", ".pdf", ".svg")
 _CUBES = (".cube", ".cub")
+
+
+_READERS = {
+    COLVARS_PMF: gridfile.read_colvars,
+    CUBE: gridfile.read_cube,
+    NPZ: gridfile.read_npz,
+    OPENMM: gridfile.read_openmm,
+}
 
 
 class SurfaceFiles:
@@ -98,21 +109,22 @@ class SurfaceFiles:
         )
 
     @classmethod
-    def read(cls, path: str | PathLike, units: str = "kj/mol") -> Self:
+    def read(cls, path: str | PathLike, units: str | None = None) -> Self:
         """Read a surface; its format is told by the content, then by the suffix.
 
-        ``units`` of a file that does not tell them, such as a .dat of PLUMED.
+        ``units`` of a file that does not tell them, such as a .dat of PLUMED (None: kj/mol). What
+        files of other programs do not tell, cyfes.reading does.
         Raises FileMissingError or FileFormatError, InputError for a picture.
         """
         name = fspath(path)
-        suffix = Path(name).suffix.lower()
-        if suffix in _PICTURES:
+        if Path(name).suffix.lower() in _PICTURES:
             raise InputError(f"{name} is a picture; expected a .dat, .cube or .npz file")
-        if suffix == ".npz" or _begins_with(name, b"PK\x03\x04"):
-            return cls._of_file(gridfile.read_npz(name), units=units)
-        if suffix in _CUBES and not _begins_with(name, b"#!"):
-            return cls._of_file(gridfile.read_cube(name), units=units)
-        return cls._of_file(gridfile.read_dat(name), units=units)
+        found = format_of(name, "surface").name
+        data = _READERS.get(found, gridfile.read_dat)(name)
+        if found == COLVARS_PMF and units is None:
+            units = told().need_units(name, "the free energies of Colvars")
+        _check_axes(name, data.grid.names)
+        return cls._of_file(data, units=units or "kj/mol")
 
     @classmethod
     def from_dat(
@@ -148,12 +160,10 @@ class SurfaceFiles:
         )
 
 
-def _begins_with(path: str, magic: bytes) -> bool:
-    """Whether a file that can be read begins with these bytes; a pipe would lose them."""
-    if not Path(path).is_file():
-        return False
-    try:
-        with open(path, "rb") as file:
-            return file.read(len(magic)) == magic
-    except OSError:
-        return False
+def _check_axes(path: str, names: Sequence[str]) -> None:
+    """Raise InputError if a user names other CVs than those of a surface, and not of hills."""
+    given = [axis.name for axis in told().axes]
+    if given and sorted(given) != sorted(names) and told().format in ("", COLVARS_PMF, OPENMM):
+        raise InputError(
+            f"{path} is of {', '.join(names)}, and --axes names {', '.join(given)}: leave it out"
+        )

@@ -56,7 +56,7 @@ def test_zstd(write):
         import zstandard
     except ImportError:
         if sys.version_info < (3, 14):
-            with pytest.raises(FileFormatError, match=r"zstandard; or say: zstd -dc .*COLVAR"):
+            with pytest.raises(FileFormatError, match=r"cyfes\[zstd\].* or say: zstd -dc .*COLVAR"):
                 read(write(text))
             return
         from compression import zstd
@@ -95,8 +95,8 @@ def test_what_is_no_table_of_lines(write, content, message):
     ("row", "message"),
     [
         ("time phi psi", "no numbers, and no '#! FIELDS' before it"),
-        ("0.0,1.5,2.5", "separated by commas"),
-        ("time,phi", "separated by commas"),
+        ("0,5 1,5 2,5", "are the commas those of decimals"),
+        ("time,0.5", "holds names and numbers"),
         ("phi: TORSION ATOMS=5,7,9,15", "looks like PLUMED's input"),
         ("METAD ARG=phi SIGMA=0.2", "looks like PLUMED's input"),
     ],

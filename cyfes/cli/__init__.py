@@ -33,6 +33,7 @@ COMMANDS = {
     "slice": "surface of fewer CVs, the others at fixed values",
     "assign": "which basin each frame is in; lists of frames for other programs",
     "diff": "how two surfaces differ, up to a constant",
+    "convert": "a file of another program as HILLS, COLVAR or a grid of PLUMED, or as CSV",
     "plot": "picture of a surface in a .dat, .cube or .npz file",
     "info": "how a file was made; or version, instruction set, threads and libraries",
 }
@@ -44,6 +45,7 @@ DECLARED_IN = {
     "umbrella": "umbrella_options",
     "converge": "course_options",
     "minima": "landscape_options",
+    "convert": "convert_options",
     "path": "landscape_options",
     "project": "surface_options",
     "slice": "surface_options",
@@ -134,7 +136,9 @@ def _run(arguments: list[str]) -> None:
         for name in ("outfile", "outhisto", "saddles", "windows", "overlap")
     }
     console.report.begin(on_stderr=bool(outputs & set(console.STDOUT)))
-    _imported(f"cyfes.cli.{parsed.command}").run(parsed)
+    command = _imported(f"cyfes.cli.{parsed.command}")
+    with _imported("cyfes.cli.common").told_files(parsed):
+        command.run(parsed)
 
 
 def _run_compat(arguments: list[str]) -> None:

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _basins(arguments: argparse.Namespace) -> tuple[Grid, np.ndarray, list[tuple[str, str]]]:
     """(grid, labels, a line about each basin)."""
     if arguments.basins:
-        surface = Surface.read(arguments.basins)
+        surface = Surface.read(arguments.basins, "kj/mol")
         return surface.grid, labels_of(surface.values, arguments.basins), []
     basins = basins_of(arguments.fes, arguments, arguments.units)
     names, lowest = basins.surface.grid.names, basins.surface.minimum

@@ -5,7 +5,8 @@ import glob
 import os
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import zip_longest
 from typing import Any, TypeVar
 
@@ -18,7 +19,8 @@ from cyfes.grid import GridRequest
 from cyfes.reweight import Samples, SampleStream
 from cyfes.selection import Selection
 from cyfes.surface import Surface
-from cyfes.tables import Bounds
+from cyfes.tables import Bounds, reading
+from cyfes.tables.formats import COLVARS_HILLS
 from cyfes.units import (
     UNIT_LABELS,
     check_kbt,
@@ -50,6 +52,7 @@ __all__ = [
     "split",
     "thermal",
     "to_units",
+    "told_files",
     "where",
 ]
 
@@ -60,6 +63,23 @@ PATTERN = re.compile(r"[*?]|\[.+\]")
 
 #: The largest number of threads or devices that the kernels can be asked for.
 MAX_INT = 2**31 - 1
+
+
+@contextmanager
+def told_files(arguments: argparse.Namespace) -> Iterator[None]:
+    """Have files read within the block as the options tell of what other programs wrote."""
+    given = vars(arguments)
+    name = given.get("format") or ""
+    if name == COLVARS_HILLS and given.get("heights") == "unscaled":
+        raise InputError("heights of Colvars' hills are scaled by --gamma: leave --heights out")
+    with reading(
+        name,
+        axes=split(given.get("axes")) or (),
+        units=given["units"] if given.get("told_units") else None,
+        gamma=number(given.get("gamma"), "--gamma"),
+        widths=given.get("widths") or "",
+    ):
+        yield
 
 
 def split(entries: Sequence[str] | None) -> list[str] | None:

@@ -1,7 +1,6 @@
 """``cyfes converge``: how a result came about while the run went on."""
 
 import argparse
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -30,11 +29,10 @@ from cyfes.density import Density
 from cyfes.errors import InputError
 from cyfes.grid import fit_samples
 from cyfes.hills import hills_grid
-from cyfes.hillsfile import read_hills
+from cyfes.hillsfile import holds_hills, read_hills
 from cyfes.provenance import Provenance
 from cyfes.regions import Region, TwoRegions
 from cyfes.running import ROWS, convergence_of_frames, convergence_of_hills, cuts_of
-from cyfes.tables import TableReader, kind_of
 from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS
 from cyfes.walkers import hills_in_order, samples_in_order
@@ -64,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.weights == "mbar":
         raise InputError("--weights mbar is for windows, which are no run that could converge")
     arguments.files = files((), arguments.files)
-    of = _of_hills if _are_hills(arguments.files) else _of_frames
+    of = _of_hills if holds_hills(arguments.files[0]) else _of_frames
     found = of(arguments, regions, kbt, below, computing)
     made = Provenance.of(arguments.command_line, inputs(arguments))
     surface = replace(in_units(found.surface, arguments, kbt), provenance=made)
@@ -87,15 +85,6 @@ def _regions(arguments: argparse.Namespace) -> TwoRegions | None:
     given = {"--a": arguments.a, "--b": arguments.b}
     a, b = (None if t is None else Region.parse(t, option) for option, t in given.items())
     return TwoRegions(a, b)
-
-
-def _are_hills(paths: list[str]) -> bool:
-    """Whether the first file holds hills; a pipe, which would lose what is looked at, does not."""
-    if not os.path.isfile(paths[0]):
-        return False
-    reader = TableReader(paths[0], allow_nonfinite=True)
-    reader.close()
-    return kind_of(reader.header) == "HILLS"
 
 
 def _cuts(arguments: argparse.Namespace, n: int) -> np.ndarray:

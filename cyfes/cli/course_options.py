@@ -6,6 +6,7 @@ from cyfes.cli.options import (
     add_blocks,
     add_energy_of,
     add_grid,
+    add_input_format,
     add_on_bad,
     add_order,
     add_period,
@@ -40,6 +41,7 @@ def add_converge(parser: argparse.ArgumentParser) -> None:
     )
     add_period(files, "of each CV")
     add_on_bad(files)
+    add_input_format(parser)
     parts = parser.add_argument_group("parts of the run")
     parts.add_argument("--stride", metavar="N", help="a row after every N hills or frames")
     parts.add_argument("--rows", metavar="N", help="so many rows instead (default 20)")

@@ -31,6 +31,7 @@ from cyfes.errors import CyfesWarning, InputError
 from cyfes.regions import GridRegion, Region, TwoRegions
 from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
+from cyfes.tables import told
 from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS, parse_integer, parse_number
 
@@ -105,7 +106,7 @@ def _regions(arguments: argparse.Namespace, kbt: float) -> TwoRegions:
 
 
 def _basins(path: str, arguments: argparse.Namespace, kbt: float) -> Basins:
-    surface = Surface.read(path, arguments.units)
+    surface = Surface.read(path, told().units)
     if surface.kbt is None and surface.units != arguments.units:
         raise InputError(
             f"{path} is in {UNIT_LABELS[surface.units]} and does not tell kBT; a surface in "
@@ -138,7 +139,7 @@ def _on_grid(arguments: argparse.Namespace, regions: TwoRegions, kbt: float) -> 
         if getattr(arguments, name) != unused:
             option = "--" + name.replace("_", "-")
             raise InputError(f"{paths[0]} is a surface on a grid; {option} is for frames")
-    surface = Surface.read(paths[0], arguments.units)
+    surface = Surface.read(paths[0], told().units)
     check_units(paths[0], surface, arguments.units)
     if surface.kbt and abs(surface.kbt - kbt) > ANOTHER_KBT * kbt:
         text = f"{paths[0]} was made with kBT = {surface.kbt:g}, and kBT = {kbt:g} is used"

@@ -6,6 +6,7 @@ from cyfes.cli.options import (
     add_blocks,
     add_cvs,
     add_grid,
+    add_input_format,
     add_kernel,
     add_on_bad,
     add_persistence,
@@ -112,6 +113,7 @@ def _add_frames(parser: argparse.ArgumentParser, files: argparse._ArgumentGroup)
     """The options of ``cyfes reweight`` for frames."""
     add_cvs(files)
     add_on_bad(files)
+    add_input_format(parser)
     add_weighing(parser)
     add_kernel(parser)
     add_grid(parser)

@@ -3,7 +3,7 @@
 import argparse
 
 from cyfes.cli.console import STDOUT
-from cyfes.cli.words import Box, Files, List
+from cyfes.cli.words import Box, Files, List, Told
 
 #: Ends of the names of pictures.
 PICTURES = (".png", ".pdf", ".svg")
@@ -12,6 +12,21 @@ PICTURES = (".png", ".pdf", ".svg")
 BINARY = (".npz", ".cube", ".cub")
 
 UNITS = ("kj/mol", "kcal/mol", "kt")
+
+#: Names of formats, as in cyfes.tables.formats, and what widths of hills may be.
+FORMATS = (
+    "plumed",
+    "xvg",
+    "colvars-traj",
+    "colvars-hills",
+    "colvars-pmf",
+    "csv",
+    "csv-semicolon",
+    "openmm",
+    "npz",
+    "cube",
+)
+WIDTHS = ("sigma", "2sigma")
 
 #: Kinds of weights, as in cyfes.hillweights; and those of umbrella windows.
 WEIGHTS = ("bias", "rbias", "tiwary", "final", "static", "mbar")
@@ -41,6 +56,7 @@ def add_sum_hills(parser: argparse.ArgumentParser) -> None:
         help="COLVAR or HILLS files whose CVs are histogrammed: -kT ln sum of unit kernels",
     )
     add_on_bad(files)
+    add_input_format(parser)
     add_energy_of(parser, "of the hills", "; for --idw and --histo")
     add_grid(parser)
     sums = parser.add_argument_group("sum")
@@ -95,6 +111,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, plain or gzip")
     add_cvs(files)
     add_on_bad(files)
+    add_input_format(parser)
     add_weighing(parser)
     add_energy_of(parser, "of the bias", "")
     add_kernel(parser)
@@ -124,6 +141,7 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
     )
     add_period(files, "of each CV in the order the regions name them")
     add_on_bad(files)
+    add_input_format(parser)
     regions = add_regions(parser, "; or basin:N, a basin of --fes")
     regions.add_argument(
         "--fes",
@@ -152,6 +170,7 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
     """Options of ``cyfes plot``."""
     parser.usage = "cyfes plot [OPTION ...] FES"
     parser.add_argument("file", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
+    add_input_format(parser)
     parser.add_argument(
         "-o", "--outfile", metavar="FILE", help=".png, .pdf or .svg (default: FES with .png)"
     )
@@ -202,6 +221,35 @@ def add_order(group: argparse._ArgumentGroup, default: str, when: str = "") -> N
         choices=("time", "files"),
         help=f"{when}several files: merged by their clocks, else by time, as those of walkers "
         f"(time{default}), or one after another (files)",
+    )
+
+
+def add_input_format(parser: argparse.ArgumentParser) -> None:
+    """Add the options of files that other programs wrote, and of what these do not tell."""
+    group = parser.add_argument_group("files of other programs")
+    group.add_argument(
+        "--format",
+        metavar="NAME",
+        choices=FORMATS,
+        help="format of files without PLUMED's header, where their content does not tell it: "
+        f"{', '.join(FORMATS)}",
+    )
+    group.add_argument(
+        "--axes",
+        action=Box,
+        metavar="CV=MIN:MAX:periodic,...",
+        help="CVs that a file does not tell: of hills NAME, or NAME with its period; of OpenMM's "
+        "bias all with bounds; of Colvars' .pmf the names",
+    )
+    group.add_argument(
+        "--gamma",
+        metavar="G",
+        help="bias factor of hills of Colvars, -1 for ordinary metadynamics, or of OpenMM's bias",
+    )
+    group.add_argument(
+        "--widths",
+        choices=WIDTHS,
+        help="what the widths of Colvars' hills are: sigma (since 2020-02-24), or 2sigma (before)",
     )
 
 
@@ -380,10 +428,11 @@ def add_energy_of(parser: argparse.ArgumentParser, what: str, use: str) -> None:
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
     group.add_argument(
         "--units",
+        action=Told,
         type=str.lower,
         choices=UNITS,
         default="kj/mol",
-        help=f"energy unit {what} in the files and of --kt (default kj/mol)",
+        help=f"energy unit {what} in the files and of --kt (default kj/mol; Colvars: must be told)",
     )
     group.add_argument(
         "--to-units",

@@ -12,7 +12,7 @@ from cyfes.units import UNIT_LABELS
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw a surface file."""
-    surface = FreeEnergySurface.read(arguments.file)
+    surface = FreeEnergySurface.read(arguments.file, arguments.units)
     if arguments.units is not None:
         surface = replace(surface, units=arguments.units)
         report({"energy unit": f"{UNIT_LABELS[arguments.units]}, as given; nothing is converted"})

@@ -33,7 +33,8 @@ from cyfes.hillsum import hill_blocks_of
 from cyfes.histogram import read_unweighted
 from cyfes.provenance import Provenance
 from cyfes.reweight import Samples
-from cyfes.tables import same_bounds
+from cyfes.tables import same_bounds, told
+from cyfes.tables.formats import COLVARS_HILLS
 from cyfes.walkers import hills_in_order
 
 
@@ -46,7 +47,6 @@ def run(arguments: argparse.Namespace) -> None:
     for output in (arguments.outfile, arguments.outhisto):
         check_output(output, [*arguments.hills, *files(arguments.histo)])
     kbt = thermal(arguments)
-    _check_units(arguments)
     if kbt is None and (arguments.idw is not None or arguments.histo is not None):
         raise InputError("--idw and --histo need --kt, kBT in --units, or --temp")
     stride = integer(arguments.stride or "0", "--stride")
@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     biases = _read(arguments, request, computing["n_threads"]) if arguments.hills else []
     if biases:
         grid = biases[0].grid
+    _check_units(arguments)
     # All that can be refused is, before a file is written.
     histogram = (
         None
@@ -76,6 +77,8 @@ def run(arguments: argparse.Namespace) -> None:
 def _check_units(arguments: argparse.Namespace) -> None:
     """Refuse units that would change no number, by somebody who may expect a conversion."""
     used = (arguments.to_units, arguments.kt, arguments.temp, arguments.idw, arguments.histo)
+    if told().format == COLVARS_HILLS:  # of which they must be told
+        return
     if arguments.units != "kj/mol" and all(option is None for option in used):
         raise InputError(
             f"--units {arguments.units} says what the files hold and converts nothing; say "

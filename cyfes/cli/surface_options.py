@@ -5,13 +5,14 @@ import argparse
 from cyfes.cli.options import (
     UNITS,
     add_format,
+    add_input_format,
     add_on_bad,
     add_persistence,
     add_rows,
     output_path,
     table_path,
 )
-from cyfes.cli.words import Box, List
+from cyfes.cli.words import Box, List, Told
 
 
 def add_project(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +75,7 @@ def add_assign(parser: argparse.ArgumentParser) -> None:
         "their header)",
     )
     add_on_bad(files)
+    add_input_format(parser)
     add_persistence(parser.add_argument_group("basins"))
     add_energy(parser, converts=False)
     add_rows(parser)
@@ -116,6 +118,7 @@ def add_diff(parser: argparse.ArgumentParser) -> None:
         "Example: cyfes diff first.dat second.dat --below 40 --plot diff.png"
     )
     parser.add_argument("files", nargs=2, metavar="FES", help="surfaces A and B: .dat, .cube, .npz")
+    add_input_format(parser)
     parser.add_argument(
         "--below",
         metavar="E",
@@ -155,6 +158,7 @@ def add_diff(parser: argparse.ArgumentParser) -> None:
 
 def _add_surface(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FES", help="surface: .dat (PLUMED grid), .cube or .npz")
+    add_input_format(parser)
 
 
 def add_energy(parser: argparse.ArgumentParser, converts: bool = True) -> None:
@@ -164,6 +168,7 @@ def add_energy(parser: argparse.ArgumentParser, converts: bool = True) -> None:
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
     group.add_argument(
         "--units",
+        action=Told,
         choices=UNITS,
         help="energy unit of a surface that does not tell it, a .dat, and of --kt (default kj/mol)",
     )

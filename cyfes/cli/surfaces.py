@@ -10,16 +10,16 @@ from cyfes.cli.common import describe_minima, in_units, report, thermal
 from cyfes.errors import InputError, quoted
 from cyfes.provenance import Provenance
 from cyfes.surface import Surface
-from cyfes.tables import TableReader, kind_of
+from cyfes.tables import TableReader, format_of, kind_of
 from cyfes.units import UNIT_LABELS, parse_number
 
 
 def is_surface(path: str) -> bool:
-    """Return whether a file holds a surface; of a pipe, which would lose what is read, no."""
+    """Return whether a file holds a surface; of a pipe, which would lose what is read, if told."""
+    if "frames" not in format_of(path, "surface").gives:
+        return True
     if not os.path.isfile(path):
         return False
-    if path.lower().endswith((".npz", ".cube", ".cub")):
-        return True
     reader = TableReader(path, allow_nonfinite=True)
     reader.close()
     return kind_of(reader.header) == "grid"
@@ -32,7 +32,7 @@ def surface_of(
 
     ``units`` of a file that does not tell them. Raises InputError if options and file disagree.
     """
-    surface = Surface.read(path, units or "kj/mol")
+    surface = Surface.read(path, units)
     check_units(path, surface, units)
     given = thermal(argparse.Namespace(**{**vars(arguments), "units": surface.units}))
     told = surface.kbt

@@ -7,6 +7,7 @@ from cyfes.cli.options import (
     add_energy_of,
     add_grid,
     add_hills,
+    add_input_format,
     add_on_bad,
     add_other_biases,
     add_period,
@@ -38,6 +39,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     add_period(files, "of each CV, those of --cv first, then those of the regions")
     add_on_bad(files)
     add_other_biases(parser, "beside the hills")
+    add_input_format(parser)
     add_regions(parser)
     add_energy_of(parser, "of hills and biases", "")
     add_grid(parser, "grid of c(t)")

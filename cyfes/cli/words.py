@@ -34,6 +34,21 @@ class List(argparse.Action):
         return True
 
 
+class Told(argparse.Action):
+    """An option with a default, of which ``told_NAME`` says whether it was given."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Take what was given."""
+        setattr(namespace, self.dest, values)
+        setattr(namespace, f"told_{self.dest}", True)
+
+
 class Files(List):
     """A list of files, as a shell makes of ``HILLS.*``."""
 

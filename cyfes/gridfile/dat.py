@@ -161,7 +161,7 @@ def read_dat(path: str | os.PathLike[str], *, index: int | None = None) -> GridD
     Raises FileMissingError, or FileFormatError if the header is incomplete or the rows are not
     the points of the grid it describes; InputError for a grid that is not there.
     """
-    reader = TableReader(os.fspath(path), allow_nonfinite=True)
+    reader = TableReader(os.fspath(path), allow_nonfinite=True, wanted="surface")
     try:
         names, value_name, others = _columns(path, reader.header)
         table = table_of(reader, [*names, value_name, *others])

@@ -1,10 +1,11 @@
 """The header lines of PLUMED files: ``#! FIELDS`` names columns, ``#! SET`` gives constants."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from cyfes.errors import FileFormatError, quoted
+from cyfes.tables.settings import Axis
 from cyfes.tables.text import decode, fields_of
 from cyfes.units import parse_number
 
@@ -103,6 +104,21 @@ def header_after(
             raise FileFormatError(f"{path}:{number}: more than {MAX_CONSTANTS} SET lines")
     found = Header(fields, constants, line_of_fields, 0, remarks)
     return header if replace(header, first_row=0) == found else found
+
+
+def header_of_hills(axes: Sequence[Axis]) -> Header:
+    """Return the header of the hills of Colvars: step, centers, widths and weight, of Gaussians."""
+    names = [axis.name for axis in axes]
+    sigmas = [f"sigma_{name}" for name in names]
+    constants = {"multivariate": "false", "kerneltype": "gaussian"}
+    return Header(("time", *names, *sigmas, "height"), constants, 1, 0)
+
+
+def with_periods(header: Header, axes: Sequence[Axis]) -> Header:
+    """Return a header that tells none with the periods that a user tells of its columns."""
+    told = [axis for axis in axes if axis.periodic and axis.name in header.fields]
+    ends = {f"{end}_{axis.name}": text for axis in told for end, text in axis.ends()}
+    return replace(header, constants={**header.constants, **ends}) if ends else header
 
 
 def with_fields(header: Header, row: bytes) -> Header:

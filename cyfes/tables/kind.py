@@ -57,18 +57,12 @@ def check_first_row(path: str, number: int, row: bytes) -> None:
     separated = any(b"," in field for field in fields)
     if any(_NUMBER.match(field) for field in fields) and not separated:
         return
-    text = decode(row.strip())[:60]
-    where = f"{path}:{number}: {text!r}"
+    where = f"{path}:{number}: {decode(row.strip())[:60]!r}"
     if re.search(rb"\w:\s|=", row):
         raise FileFormatError(f"{where} looks like PLUMED's input; give the file that it writes")
     if separated:
-        named = not any(map(_NUMBER.match, row.replace(b",", b" ").split()))
-        blanks = f"tr -d '\"' < {path} | tr ',' ' '" if b'"' in row else f"tr ',' ' ' < {path}"
-        remedy = f"(printf '#! FIELDS '; {blanks}) | cyfes ... -" if named else blanks
-        raise FileFormatError(
-            f"{where}: fields are separated by commas; expected blanks, such as by: {remedy}"
-        )
+        raise FileFormatError(f"{where}: fields are separated by commas; say --format csv")
     raise FileFormatError(
         f"{where}: no numbers, and no '#! FIELDS' before it; names of columns are written "
-        "'#! FIELDS time phi psi'"
+        "'#! FIELDS time phi psi', or with commas between them"
     )

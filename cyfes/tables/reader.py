@@ -10,10 +10,19 @@ import numpy as np
 
 from cyfes._kernels import ROW_FAULTS, max_threads, parse_rows
 from cyfes.errors import FileFormatError, InputError
-from cyfes.tables.header import NO_HEADER, header_after, with_fields
+from cyfes.tables.formats import COLVARS_HILLS, PLUMED, Wanted, opened
+from cyfes.tables.header import (
+    NO_HEADER,
+    Header,
+    header_after,
+    header_of_hills,
+    with_fields,
+    with_periods,
+)
 from cyfes.tables.kind import check_first_row
 from cyfes.tables.rows import SKIP_HINT, Rows
-from cyfes.tables.text import LONGEST_LINE, Block, TextReader, decode, fields_of
+from cyfes.tables.settings import told
+from cyfes.tables.text import LONGEST_LINE, Block, decode, fields_of
 
 GOOD = ROW_FAULTS.index("good")
 WRONG_COLUMNS = ROW_FAULTS.index("wrong number of columns")
@@ -29,9 +38,8 @@ BLOCK_BYTES = 1 << 21
 MAX_BLOCK_BYTES = 1 << 24
 FIRST_BYTES = 1 << 16
 
-# Whole lines that are blank or comments, those of .xvg files too, which begin with @. What was
-# matched is not given back.
-_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:(?:#(?!!)|@)[^\n]*+)?\n)*+")
+# Whole lines that are blank or comments. What was matched is not given back.
+_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
 _HEADER_LINE = re.compile(rb"[ \t\r]*#!")
 _FIELDS_LINE = re.compile(rb"[ \t\r]*#!\s*FIELDS\b")
 _HEADER_IN_ROW = re.compile(rb"^[ \t\r]*[^#\s][^#\n]*(#!)", re.MULTILINE)
@@ -52,9 +60,11 @@ class _Columns:
 
 
 class TableReader:
-    """A PLUMED table, read forwards once: first its header, then the rows, a block at a time.
+    """A table, read forwards once: first its header, then the rows, a block at a time.
 
-    ``header`` is the one in force at the first row, known at once; ``rows`` gives the rows.
+    ``wanted``: what the file is to hold. ``format``: which of cyfes.tables.formats it is, read as
+    PLUMED would have written it; ``top``: its first bytes as they are. ``header`` is the one in
+    force at the first row, known at once; ``rows`` gives the rows.
     ``dropped`` (reason -> rows), ``notes`` and ``n_rows`` (read) are complete after them.
     Options and errors as ``read_table``.
     """
@@ -67,6 +77,7 @@ class TableReader:
         allow_nonfinite: bool = False,
         drop_unterminated: bool = False,
         n_threads: int = 0,
+        wanted: Wanted = "frames",
     ) -> None:
         if on_bad not in ("raise", "skip"):
             raise InputError(f"on_bad must be 'raise' or 'skip', got {on_bad!r}")
@@ -86,7 +97,7 @@ class TableReader:
         self._columns: _Columns | None = None
         self._faults = np.empty(0, np.uint8)
         self._reused: list[np.ndarray] = []
-        self._text = TextReader(path)
+        self._text, self.format, self.top = opened(path, wanted)
         try:
             self._read_top()
         except BaseException:
@@ -97,6 +108,17 @@ class TableReader:
     def close(self) -> None:
         """Close the file; at the end of the rows this is done."""
         self._text.close()
+
+    def remark_on_periods(self, names: Sequence[str]) -> list[str]:
+        """Return a remark on CVs taken for not periodic, if the format does not tell periods."""
+        named = {axis.name for axis in told().axes}
+        names = [name for name in names if name not in named]
+        if self.format.name == PLUMED or not names:
+            return []
+        return [
+            f"{self.format.name} tells no periods; {', '.join(names)} is taken for not periodic "
+            "(--period or --axes gives one)"
+        ]
 
     def rows(
         self,
@@ -134,6 +156,9 @@ class TableReader:
     def _read_top(self) -> None:
         """Read up to the first row."""
         n_bytes, row = FIRST_BYTES, None
+        if self.format.name == COLVARS_HILLS:
+            axes = told().need_axes(self.path, "phi=-180:180:periodic,d")
+            self._begin(header_of_hills(axes))
         while row is None and (block := self._text.peek(n_bytes)):
             if n_read := self._pass_headers(block):
                 self._text.advance(n_read)
@@ -141,9 +166,14 @@ class TableReader:
                 n_bytes = self._longer(n_bytes)
         if row is not None and fields_of(row) and not self.header_in_force.line:
             check_first_row(self.path, self.line, row)
-            self.header_in_force = with_fields(self.header_in_force, row)
+            self._begin(with_fields(self.header_in_force, row))
         if not self.header_in_force.fields:
             raise FileFormatError(f"{self.path}: no data rows")
+
+    def _begin(self, header: Header) -> None:
+        """Take a header for that in force, with the periods that a user tells."""
+        axes = () if self.format.name == PLUMED else told().axes
+        self.header_in_force, self._columns = with_periods(header, axes), None
 
     def _longer(self, n_bytes: int) -> int:
         """The size of a block for a line that is longer than one."""
@@ -172,7 +202,7 @@ class TableReader:
             skipped = self.notes if self.on_bad == "skip" else None
             header = header_after(self.header_in_force, lines, self.path, skipped)
             if header is not self.header_in_force:
-                self.header_in_force, self._columns = header, None
+                self._begin(header)
             self.passed_header |= any(_FIELDS_LINE.match(line) for _, line in lines)
         return min(at, len(text))
 
@@ -327,6 +357,9 @@ class TableReader:
             if not found and nth and fields.count(nth["name"]) >= int(nth["number"]):
                 same = [i for i, field in enumerate(fields) if field == nth["name"]]
                 found = [same[int(nth["number"]) - 1]]
+            # Elsewhere names are but labels, and numbers as good.
+            if not found and self.format.name != PLUMED and name.isdecimal():
+                found = [int(name)] if int(name) < len(fields) else []
             if not found:
                 raise self._missing(name)
             if found[0] in at:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, cast
 
-from cyfes.errors import FileFormatError, FileMissingError, InputError
+from cyfes.errors import CyfesError, FileFormatError, FileMissingError, InputError
 
 #: The path that stands for standard input.
 STDIN = "-"
@@ -22,6 +22,8 @@ _HEAD_BYTES = 512
 LONGEST_LINE = 1 << 24
 #: Most lines are no longer.
 _LINE = 1 << 10
+#: Bytes that are translated at a time.
+_TRANSLATED = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 #: A number that is shorter than so many above it is cut off; they are looked for in so many bytes.
 _ALIKE, _CONTEXT = 5, 1 << 14
@@ -126,6 +128,13 @@ class TextReader:
         """Go n bytes on."""
         self._begin += n
 
+    def translate(self, translator: Callable[[bytes], bytes]) -> None:
+        """Have what follows translated, whole lines at a time, of which each gives one."""
+        rest = bytes(self._buffer[self._begin : self._end])
+        self._stream = cast(IO[bytes], _Translated(rest, self._stream, translator))
+        self._begin = self._end = 0
+        self._ended = False
+
     def _fill(self, n: int) -> None:
         """Read until there are n bytes, or all that are left."""
         if self._begin + n > len(self._buffer):
@@ -147,10 +156,12 @@ class TextReader:
     def _readable(self) -> Iterator[None]:
         try:
             yield
+        except CyfesError:
+            raise
         except ImportError:
             raise FileFormatError(
                 f"{self._path}: compressed by zstd, which needs Python 3.14 or the package "
-                f"zstandard; or say: zstd -dc {self._path} | cyfes ... -"
+                f"zstandard: pip install 'cyfes[zstd]'; or say: zstd -dc {self._path} | cyfes ... -"
             ) from None
         except (OSError, ValueError, EOFError, zlib.error) as error:
             if self._format and getattr(error, "errno", None) is None:
@@ -202,6 +213,41 @@ class _Source(io.RawIOBase):
         super().close()
 
 
+class _Translated(io.RawIOBase):
+    """What a translator makes of ``rest`` and of the stream after it."""
+
+    def __init__(
+        self, rest: bytes, stream: IO[bytes], translator: Callable[[bytes], bytes]
+    ) -> None:
+        self._stream, self._translator = stream, translator
+        self._lines, self._left = rest, b""  # text in lines, and what was translated of it
+        self._room = bytearray(_TRANSLATED)
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: memoryview) -> int:  # type: ignore[override]
+        while not self._left and not self._ended:
+            self._left = self._translated()
+        n = min(len(room), len(self._left))
+        room[:n] = self._left[:n]
+        self._left = self._left[n:]
+        return n
+
+    def _translated(self) -> bytes:
+        """The whole lines that are there, or else further text; at the end all that is left."""
+        lines, newline, rest = self._lines.rpartition(b"\n")
+        if newline:
+            self._lines = rest
+            return self._translator(lines + newline)
+        n = self._stream.readinto(self._room)  # type: ignore[attr-defined]
+        self._lines += self._room[:n]
+        # A line that is too long is told of by whoever reads it.
+        self._ended = n == 0 or len(self._lines) > LONGEST_LINE
+        return self._translator(self._lines) if self._ended and self._lines else b""
+
+
 def _buffered(opened: Callable[[IO[bytes]], IO[bytes]]) -> Callable[[_Source], IO[bytes]]:
     return lambda source: opened(io.BufferedReader(source, 1 << 16))
 
@@ -245,6 +291,11 @@ _COMPRESSIONS = (
 #: First bytes of what cannot be read, and the remedy.
 _UNREADABLE = (
     (b"PK\x03\x04", "a zip archive; unpack it first"),
+    (
+        b"\x93NUMPY",
+        "an array of NumPy, which does not tell what it holds: say --format openmm for the bias of "
+        "OpenMM's metadynamics, a surface (not packed)",
+    ),
     (b"\xff\xfe\0\0", "UTF-32 text; convert it: iconv -f UTF-32 -t UTF-8 {path}"),
     (b"\xff\xfe", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),
     (b"\xfe\xff", "UTF-16 text; convert it: iconv -f UTF-16 -t UTF-8 {path}"),

@@ -129,6 +129,8 @@ def rows_of(path: Path, names: list[str] | None = None) -> list[Row]:
         if content.startswith(magic):
             content = unpacked(content)
     text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    if path.suffix == ".csv":
+        text = "#! FIELDS " + text.replace(",", " ")
     rows, constants, headers, resumes = [], {}, 0, False
     for at, line in enumerate(text.split("\n"), 1):
         data, hash_sign, tail = line.partition("#")

@@ -20,14 +20,18 @@ from cases.oracle import accepted, hill_columns, hills_sum, rows_of
 from oracles import grid_points
 
 from cyfes import FreeEnergySurface, Grid, cli
+from cyfes.convert import write_frames
 from cyfes.errors import CyfesError, FileFormatError
 from cyfes.gridfile import read_cube, read_dat, read_npz
 from cyfes.hillsfile import read_hills
 from cyfes.opesfile import read_opes
-from cyfes.tables import read_header, read_table
+from cyfes.surface import Surface
+from cyfes.tables import format_of, read_header, read_table, reading
+from cyfes.tables.formats import COLVARS_HILLS, COLVARS_PMF
 from cyfes.units import parse_number
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "cases"
+FORMATS = DATA.parent / "formats"
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,42 @@ def check_opes(content: bytes, folder: Path) -> None:
     require(state.zed == 1 or abs(zed / state.zed - 1) < 2e-3, f"Z is {zed}, not {state.zed}")
 
 
+# --- files of other programs
+
+
+@cache
+def foreign() -> list[bytes]:
+    """The beginnings of the files of other programs."""
+    return [path.read_bytes()[:3000] for path in sorted(FORMATS.glob("[!m]*.*"))]
+
+
+def make_foreign(rng: random.Random) -> bytes:
+    return texts.damaged(rng, rng.choice(foreign()), foreign())
+
+
+def check_foreign(content: bytes, folder: Path) -> None:
+    """What can be read reads the same after it was written as PLUMED's."""
+    path = stored(content, folder, "file")
+    told = {"axes": ["phi=-180:180:periodic", "d"], "units": "kj/mol", "gamma": 5.0}
+    if format_of(str(path), "frames").name == COLVARS_PMF:
+        require(not np.isnan(Surface.read(path, "kj/mol").values).all(), "F is nan")
+        return
+    try:
+        with reading(COLVARS_HILLS, widths="sigma", **told):
+            require(np.isfinite(read_hills(path, on_bad="skip").heights).all(), "a height is nan")
+    except CyfesError:
+        pass
+    written = folder / "written"
+    written.unlink(missing_ok=True)
+    write_frames(written, str(path), on_bad="skip")
+    names = list(dict.fromkeys(read_header(path).fields))
+    before, after = (
+        read_table(p, names, on_bad="skip", allow_nonfinite=True).columns for p in (path, written)
+    )
+    for name in names:
+        require(np.array_equal(before[name], after[name], equal_nan=True), f"{name} differs")
+
+
 # --- grids
 
 
@@ -235,11 +275,13 @@ OPTIONS = (
     "--hills --histo --stride --nohistory --min --max --bin --spacing --idw --kt --sigma --outfile "
     "--fmt --negbias --mintozero --on-bad --cv --bias --rbias --no-bias --temp --units --start "
     "--stop --skip --every --stream --period --tol --tail --explain --logweights --threads "
-    "--plumed-compat --help --version --outhisto --all --colvar --"
+    "--plumed-compat --help --version --outhisto --all --colvar --format --axes --gamma --widths "
+    "--columns --to --"
 ).split()
 VALUES = (
     "HILLS COLVAR HILLS,HILLS nothere . , 0 1 -1 2.49 -pi pi,pi 1e400 nan inf 10 10,10 "
     "99999999999999999999 1.5 d phi time d,phi metad.bias skip raise kt kj/mol kcal/mol auto 0.1 "
+    "csv openmm colvars-hills phi=-pi:pi:periodic d=0:1 2sigma "
     "0.1,0.1 %14.9f %s %d %n %99999f --kt -- -0:1 0:2 a=b = é \t out.dat 50% 0.001 300"
 ).split(" ")
 VALUES += ["", "-" * 3000, "9" * 400, "0.1," * 300]
@@ -250,7 +292,7 @@ def make_options(rng: random.Random) -> bytes:
         ("sum_hills", ["--hills", "HILLS", "--bin", "4"]),
         ("reweight", ["COLVAR", "--kt", "1", "--sigma", "0.2", "--bin", "4"]),
         ("opes", ["STATE", "--temp", "300", "--bin", "90"]),
-        ("plot", ["fes.dat"]), ("info", []), ("", []),
+        ("plot", ["fes.dat"]), ("convert", ["COLVAR", "-o", "out"]), ("info", []), ("", []),
     ])  # fmt: skip
     words = [command] if rng.random() < 0.97 else []
     words += files if rng.random() < 0.9 else []
@@ -288,6 +330,7 @@ TARGETS = {
     "hills": Target(mutated("HILLS*"), check_hills),
     "frames": Target(mutated("COLVAR*"), check_frames),
     "opes": Target(make_opes, check_opes),
+    "foreign": Target(make_foreign, check_foreign),
     **{
         suffix: Target(damaged_grid(suffix), grid_reader(suffix))
         for suffix in ("dat", "npz", "cube")
