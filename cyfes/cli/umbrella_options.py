@@ -7,6 +7,7 @@ from cyfes.cli.options import (
     add_energy_of,
     add_errors,
     add_grid,
+    add_input_format,
     add_kernel,
     add_on_bad,
     add_other_biases,
@@ -36,6 +37,7 @@ def add_umbrella(parser: argparse.ArgumentParser) -> None:
     )
     add_cvs(files)
     add_on_bad(files)
+    add_input_format(parser)
     add_other_biases(parser, "that all windows share")
     add_energy_of(parser, "of the restraints", "")
     add_kernel(parser)
