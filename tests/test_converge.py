@@ -348,8 +348,8 @@ def test_bad_input_of_frames_is_one_line(tmp_path, capsys, monkeypatch, options,
     [
         ([], "need kbt"),
         (["--b", "phi=0:1", "--below", 3], "need kbt"),
-        (["--bias", "metad.bias", "--below", 3], "--bias is of frames"),
-        (["--blocks", 5, "--below", 3], "--blocks is of frames"),
+        (["--bias", "metad.bias", "--below", 3], "--bias is for frames"),
+        (["--blocks", 5, "--below", 3], "--blocks is for frames"),
         (["--b", "x=0:1", "--temp", 300], "the grid has no CV 'x'"),
     ],
 )

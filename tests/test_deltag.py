@@ -243,7 +243,7 @@ def test_options_of_frames_are_refused_beside_a_surface(tmp_path, capsys, option
     path = written_npz(tmp_path / "k.npz", "kj/mol", 2.5)
     code, _, err = run(capsys, "deltag", path, "--kt", 2.5, "--b", "x=0.5:", *option)
     assert code == 2
-    assert f"is a surface on a grid; {option[0]} is for frames" in err
+    assert f"{option[0]} is for frames, and {path} is a surface" in err
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from cyfes.cli.common import (
     to_units,
     where,
 )
-from cyfes.cli.frames import inputs, kept_frames
+from cyfes.cli.frames import inputs, kept_frames, refuse_options_of_frames
 from cyfes.convergence import Convergence
 from cyfes.density import Density
 from cyfes.errors import InputError
@@ -37,13 +37,8 @@ from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS
 from cyfes.walkers import hills_in_order, samples_in_order
 
-#: Options that hills do not have, and what they are where they are not given.
-_OF_FRAMES = {
-    **dict.fromkeys(("cv", "period", "bias", "logweights", "sigma", "start", "stop", "blocks")),
-    **dict.fromkeys(("weights", "hills", "biasfactor", "heights")),
-    **dict.fromkeys(("rbias", "no_bias"), False),
-    **{"skip": "0", "every": "1"},
-}
+#: Options of frames that hills have, too.
+_OF_BOTH = ("on_bad", "on_overlap", "min", "max", "bin", "spacing", "tol", "tail")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -106,10 +101,7 @@ def _of_hills(
     computing: dict,
 ) -> Convergence:
     """The convergence of HILLS files."""
-    for name, default in _OF_FRAMES.items():
-        if getattr(arguments, name) != default:
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(f"{option} is of frames, and {arguments.files[0]} holds hills")
+    refuse_options_of_frames(arguments, f"{arguments.files[0]} holds hills", _OF_BOTH)
     threads = computing["n_threads"]
     hills = read_hills(
         arguments.files,

@@ -18,7 +18,7 @@ from cyfes.cli.common import (
     thermal,
     to_units,
 )
-from cyfes.cli.frames import frames_of
+from cyfes.cli.frames import frames_of, refuse_options_of_frames
 from cyfes.cli.surfaces import check_units, is_surface
 from cyfes.deltag import (
     STANDARD_VOLUME,
@@ -37,27 +37,6 @@ from cyfes.units import UNIT_LABELS, parse_integer, parse_number
 
 #: Begins a region that is a basin.
 BASIN = "basin:"
-
-#: Options that say which frames are used and what they weigh, and what they are if not given.
-OF_FRAMES = {
-    "period": None,
-    "on_bad": "raise",
-    "on_overlap": "keep",
-    "bias": None,
-    "rbias": False,
-    "no_bias": False,
-    "logweights": None,
-    "weights": None,
-    "hills": None,
-    "biasfactor": None,
-    "heights": None,
-    "start": None,
-    "stop": None,
-    "skip": "0",
-    "every": "1",
-    "stream": False,
-    "blocks": None,
-}
 
 #: By which share the kBT of a surface may differ from the one given, in silence.
 ANOTHER_KBT = 0.01
@@ -135,10 +114,7 @@ def _on_grid(arguments: argparse.Namespace, regions: TwoRegions, kbt: float) -> 
     paths = arguments.files
     if len(paths) > 1:
         raise InputError(f"expected one surface on a grid, or COLVAR files, got {', '.join(paths)}")
-    for name, unused in OF_FRAMES.items():
-        if getattr(arguments, name) != unused:
-            option = "--" + name.replace("_", "-")
-            raise InputError(f"{paths[0]} is a surface on a grid; {option} is for frames")
+    refuse_options_of_frames(arguments, f"{paths[0]} is a surface")
     surface = Surface.read(paths[0], told().units)
     check_units(paths[0], surface, arguments.units)
     if surface.kbt and abs(surface.kbt - kbt) > ANOTHER_KBT * kbt:

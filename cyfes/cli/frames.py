@@ -1,7 +1,7 @@
 """What the commands share that make surfaces of frames."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,14 +36,27 @@ from cyfes.surface import Surface
 from cyfes.umbrella import read_umbrella
 from cyfes.units import UNIT_LABELS
 
-#: Options that only frames have, with what they are where they are not given.
-_OF_FRAMES = {
+#: Options of frames and of their sum, with what they are where they are not given.
+OF_FRAMES = {
     **dict.fromkeys(("cv", "period", "bias", "logweights", "sigma", "start", "stop", "blocks")),
     **dict.fromkeys(("min", "max", "bin", "spacing", "weights", "hills", "biasfactor", "heights")),
-    **dict.fromkeys(("rbias", "no_bias"), False),
+    **dict.fromkeys(("rbias", "no_bias", "stream"), False),
     **{"on_bad": "raise", "on_overlap": "keep", "skip": "0", "every": "1"},
     **{"tol": "1e-11", "tail": "30"},
 }
+
+
+def refuse_options_of_frames(
+    arguments: argparse.Namespace, what: str, kept: Collection[str] = ()
+) -> None:
+    """Raise InputError for an option of frames, but those ``kept``, where there are none.
+
+    ``what`` there is instead, as in "fes.dat is a surface".
+    """
+    for name, default in OF_FRAMES.items():
+        if name not in kept and getattr(arguments, name, default) != default:
+            option = "--" + name.replace("_", "-")
+            raise InputError(f"{option} is for frames, and {what}: leave it out")
 
 
 @dataclass(frozen=True)
@@ -197,10 +210,7 @@ def _surface_of_file(arguments: argparse.Namespace) -> tuple[Surface, list[tuple
     paths: Sequence[str] = arguments.files
     if len(paths) > 1:
         raise InputError(f"expected one surface on a grid, or COLVAR files, got {', '.join(paths)}")
-    for name, default in _OF_FRAMES.items():
-        if getattr(arguments, name) != default:
-            option = "--" + name.replace("_", "-")
-            raise InputError(f"{option} is for frames, and {paths[0]} is a surface: leave it out")
+    refuse_options_of_frames(arguments, f"{paths[0]} is a surface")
     surface, told = surface_of(paths[0], arguments, arguments.units)
     kbt = needed(told, paths[0], surface)
     text = f"{kbt:.6g} {UNIT_LABELS[surface.units]}"
