@@ -477,6 +477,19 @@ def test_the_bias_of_openmm():
     assert fes.grid.axes[1][lowest[1]] == pytest.approx(1.2, abs=0.14)
 
 
+def test_the_last_biases_of_all_processes_are_added(tmp_path):
+    for name, value in (("bias_1_9", 1.0), ("bias_1_10", 2.0), ("bias_2_3", 4.0), ("temp_2_4", 9)):
+        np.save(tmp_path / f"{name}.npy", np.full(3, float(value)))
+    with reading("openmm", axes=["a=0:1"], gamma=2):
+        assert Surface.read(tmp_path).values.tolist() == [-12.0] * 3
+        np.save(tmp_path / "bias_3_1.npy", np.zeros(4))
+        with pytest.raises(FileFormatError, match=r"different shapes, .*bias_1_10.npy \[3\]"):
+            Surface.read(tmp_path)
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(FileFormatError, match=r"no bias_ID_N\.npy in this"):
+            Surface.read(tmp_path / "empty")
+
+
 def saved(path, array):
     np.save(path, array)
     return path
@@ -535,7 +548,10 @@ def test_an_array_must_be_told(tmp_path, capsys):
 def test_biases_of_other_processes_are_warned_of(tmp_path):
     path = saved(tmp_path / "bias_1_4.npy", np.zeros(3))
     saved(tmp_path / "bias_22_9.npy", np.zeros(3))
-    with reading("openmm", axes=["a=0:1"], gamma=2), pytest.warns(CyfesWarning, match="of 1 other"):
+    with (
+        reading("openmm", axes=["a=0:1"], gamma=2),
+        pytest.warns(CyfesWarning, match="of 1 other.*give the folder"),
+    ):
         Surface.read(path)
 
 

@@ -14,8 +14,8 @@ from cyfes.grid import MAX_DIMS
 from cyfes.gridfile.data import GridData, grid_of_file, missing_file
 from cyfes.tables import Axis, told
 
-#: What OpenMM calls the files of a bias: the process that wrote it, and how often it had before.
-_NAME = re.compile(r"bias_([0-9]+)_[0-9]+\.npy")
+#: What OpenMM calls the files of a bias: the process that wrote it, and how often it has.
+_NAME = re.compile(r"bias_([0-9]+)_([0-9]+)\.npy")
 
 #: How far both ends of a periodic CV may differ, relative to the range of the bias.
 ENDS = 1e-6
@@ -26,8 +26,9 @@ def read_openmm(path: str | os.PathLike[str]) -> GridData:
 
     F = -gamma / (gamma - 1) V, with the ``axes`` and the ``gamma`` (biasFactor) of cyfes.reading;
     the CVs in the order of OpenMM's variables, whose last is the first axis of the array. Points
-    reach from MIN to MAX; of a periodic CV both ends are one point. Warns of a file beside those of
-    other processes, whose biases OpenMM adds. Source: OpenMM's documentation of Metadynamics.
+    reach from MIN to MAX; of a periodic CV both ends are one point. Of a folder, its ``biasDir``,
+    the last biases of all processes are added, as OpenMM does; one file beside those of others is
+    warned of. Source: OpenMM's documentation of Metadynamics.
     Raises FileMissingError, FileFormatError for another array, InputError for axes that do not fit.
     """
     name = os.fspath(path)
@@ -35,7 +36,7 @@ def read_openmm(path: str | os.PathLike[str]) -> GridData:
     gamma = told().need_gamma(name)
     if gamma < 0:
         raise InputError(f"{name}: OpenMM's metadynamics is well-tempered: --gamma is above 1")
-    bias = _array(name)
+    bias = _sum(Path(name)) if os.path.isdir(name) else _array(name)
     if bias.ndim != len(axes):
         raise InputError(f"{name}: an array of {bias.ndim} axes, and --axes names {len(axes)}")
     _warn_of_others(name)
@@ -83,17 +84,31 @@ def _of_period(path: str, bias: np.ndarray, i: int, axis: Axis) -> np.ndarray:
     return bias.take(range(bias.shape[i] - 1), axis=i)
 
 
+def _sum(folder: Path) -> np.ndarray:
+    """The sum of the last biases of all processes."""
+    arrays = {path: _array(str(path)) for path in _last_biases(folder).values()}
+    if not arrays:
+        raise FileFormatError(f"{folder}: no bias_ID_N.npy in this folder, which OpenMM writes")
+    if len({array.shape for array in arrays.values()}) > 1:
+        told = ", ".join(f"{path.name} {list(array.shape)}" for path, array in arrays.items())
+        raise FileFormatError(f"{folder}: biases of different shapes, {told}")
+    return np.asarray(sum(arrays.values()))
+
+
+def _last_biases(folder: Path) -> dict[str, Path]:
+    """The file that each process wrote last, by its ID."""
+    found = [(match, path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
+    return {match[1]: path for match, path in sorted(found, key=lambda one: int(one[0][2]))}
+
+
 def _warn_of_others(path: str) -> None:
     """Warn if other processes have saved their biases in the same folder."""
-    own = _NAME.fullmatch(Path(path).name)
-    if not own:
-        return
-    found = (_NAME.fullmatch(other.name) for other in Path(path).parent.iterdir())
-    others = {other[1] for other in found if other} - {own[1]}
+    own, folder = _NAME.fullmatch(Path(path).name), Path(path).parent
+    others = set(_last_biases(folder)) - {own[1]} if own else set()
     if others:
         warnings.warn(
             f"{path}: beside it are the biases of {len(others)} other processes, which OpenMM adds "
-            "to it: a free energy is that of the sum of all",
+            f"to it; give the folder, {folder}, for the sum of all",
             CyfesWarning,
             stacklevel=5,
         )

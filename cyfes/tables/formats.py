@@ -139,7 +139,8 @@ def format_of(path: str, wanted: Wanted) -> Format:
     """
     forced = FORMATS.get(told().format, FORMATS[PLUMED])
     if not os.path.isfile(path):
-        return forced if wanted in forced.gives else FORMATS[PLUMED]
+        told_apart = forced.name != OPENMM or os.path.isdir(path)
+        return forced if wanted in forced.gives and told_apart else FORMATS[PLUMED]
     magic = _beginning(path)
     if magic.startswith(_ZIP) or path.lower().endswith(f".{NPZ}"):
         return FORMATS[NPZ]
