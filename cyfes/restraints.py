@@ -64,19 +64,17 @@ class WindowList:
         return np.array([window.springs for window in self.windows])
 
 
-def read_windows(
-    paths: str | PathLike | Sequence[str | PathLike], cv: Sequence[str] | None = None
-) -> WindowList:
+def read_windows(paths: str | PathLike | Sequence[str | PathLike]) -> WindowList:
     """Return the windows of lists, or of COLVAR files that hold their restraints.
 
     A line of a list is "FILE CENTER K [CORRELATION [TEMPERATURE]]", one center and K per CV
-    (Grossfield's WHAM), and the CVs are ``cv``, else the columns 1, 2, ... of the files; or a
-    header names them, "#! FIELDS file at_phi kappa_phi". Files are looked for as they are named,
-    then beside the list. COLVAR files have columns LABEL.phi_cntr and LABEL.phi_kappa, which do
-    not move.
+    (Grossfield's WHAM); the CVs are the columns of FILE between time and bias, or the columns 1, 2,
+    ... of one without header. Or a header names them, "#! FIELDS file at_phi kappa_phi". Files are
+    looked for as they are named, then beside the list. COLVAR files have columns LABEL.phi_cntr
+    and LABEL.phi_kappa, which do not move.
     Raises FileMissingError, FileFormatError naming file and line, or InputError.
     """
-    lists = [_read_one(path, cv) for path in input_paths(paths)]
+    lists = [_read_one(path) for path in input_paths(paths)]
     names = lists[0].names
     for path, found in zip(input_paths(paths), lists):
         if found.names != names:
@@ -87,7 +85,7 @@ def read_windows(
     return WindowList(names, tuple(window for found in lists for window in found.windows))
 
 
-def _read_one(path: str, cv: Sequence[str] | None) -> WindowList:
+def _read_one(path: str) -> WindowList:
     lines = _lines_of(path)
     fields = _fields(lines)
     if fields is not None and _FILE not in fields:
@@ -100,7 +98,7 @@ def _read_one(path: str, cv: Sequence[str] | None) -> WindowList:
     if not rows:
         raise FileFormatError(f"{path}: no windows; {_FORMS}")
     _check_first(*rows[0])
-    named = _columns_of_header(path, fields) if fields is not None else _columns_of_rows(rows, cv)
+    named = _columns_of_header(path, fields) if fields is not None else _columns_of_rows(*rows[0])
     return WindowList(named[0], tuple(_window(where, words, *named) for where, words in rows))
 
 
@@ -173,38 +171,40 @@ def _columns_of_header(path: str, fields: list[str]) -> _Columns:
     return tuple(names), at[0], at[1], others[0], others[1], len(fields)
 
 
-def _columns_of_rows(rows: Sequence[tuple[str, list[str]]], cv: Sequence[str] | None) -> _Columns:
-    """Columns by their order; InputError where it does not tell how many CVs there are."""
-    where, words = rows[0]
-    n = len(words) - 1
-    possible = [d for d in (1, 2, 3, 4) if 2 * d <= n <= 2 * d + 2]
-    if cv is not None and len(cv) in possible:
-        possible = [len(cv)]
+def _columns_of_rows(where: str, words: Sequence[str]) -> _Columns:
+    """Columns by their order; FileFormatError where it does not tell how many CVs there are.
+
+    Only what cannot be anything else is taken: a wrong guess is a wrong surface.
+    """
+    n, path = len(words) - 1, _found(words[0], where)
+    known = _columns_of_file(path)
+    possible = [d for d in range(1, len(known) + 1) if 2 * d <= n <= 2 * d + 2]
     if len(possible) != 1:
-        choice = " or ".join(map(str, possible)) or "no number of"
+        choice = " or ".join(map(str, possible)) or "no number"
         raise FileFormatError(
-            f"{where}: {n} numbers may be those of {choice} CVs; name as many with --cv, or "
-            f"{_FORMS}"
+            f"{where}: {n} numbers may be those of {choice} of the CVs {', '.join(known)}; say "
+            f"what they are by a first line such as {_header_of(known)}"
         )
     d = possible[0]
-    names = tuple(cv) if cv is not None and len(cv) == d else _names(_found(words[0], where), d)
+    if len(known) > d and read_header(path).line:
+        raise FileFormatError(
+            f"{where}: the header of {path} does not tell which of {', '.join(known)} "
+            f"{'is' if d == 1 else 'are'} restrained; say so by a first line such as "
+            f"{_header_of(known[:d])}"
+        )
     centers, springs = list(range(1, d + 1)), list(range(d + 1, 2 * d + 1))
     correlation, temperature = (2 * d + k if n >= 2 * d + k else None for k in (1, 2))
-    return names, centers, springs, correlation, temperature, n + 1
+    return tuple(known[:d]), centers, springs, correlation, temperature, n + 1
 
 
-def _names(path: str, d: int) -> tuple[str, ...]:
-    """The ``d`` CVs of a file: those of its header where it leaves no doubt, else by number."""
+def _columns_of_file(path: str) -> list[str]:
+    """What may be CVs: the columns between time and bias, or all but the first."""
     header = read_header(path)
-    if not header.line:
-        return tuple(str(1 + i) for i in range(d))
-    names = columns_before_bias(header)
-    if len(names) != d:
-        raise InputError(
-            f"{path}: the header does not tell which {d} of the columns {', '.join(names)} "
-            "are restrained: name them with --cv"
-        )
-    return tuple(names)
+    return columns_before_bias(header) if header.line else list(header.fields[1:])
+
+
+def _header_of(names: Sequence[str]) -> str:
+    return f"'#! FIELDS {_FILE} {' '.join(f'{CENTER}{n} {SPRING}{n}' for n in names)}'"
 
 
 def _window(

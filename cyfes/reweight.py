@@ -364,7 +364,8 @@ def read_samples(
     rows, log_rows = values.array(), log_weights.array()[:, 0]
     cuts = [0, *stream.ends]
     parts = [(rows[a:b], log_rows[a:b]) for a, b in pairwise(cuts)]
-    if len(parts) > 1 and windows.differ(parts, stream.periods):
+    computed = selection is not None and selection.computed == "restraint"
+    if len(parts) > 1 and not computed and windows.differ(parts, stream.periods):
         warnings.warn(
             f"each of the {len(parts)} files has a harmonic restraint of its own: these are "
             "umbrella windows, which exp(V / kBT) does not join; the surface is wrong, use "

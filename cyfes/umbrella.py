@@ -97,7 +97,7 @@ def read_umbrella(
     or another temperature; FileFormatError or FileMissingError.
     """
     chosen = selection or Selection()
-    listed = read_windows(paths, chosen.cv)
+    listed = read_windows(paths)
     _check_temperature(listed, kbt)
     cv = tuple(chosen.cv or listed.names)
     both = (*cv, *(name for name in listed.names if name not in cv))
@@ -187,7 +187,7 @@ def _periods_of(names: Sequence[str], samples: Samples) -> np.ndarray:
 def _check_temperature(listed: WindowList, kbt: float) -> None:
     """Raise InputError for a window at another temperature: that needs potential energies."""
     for window in listed.windows:
-        if window.temperature is None:
+        if window.temperature is None or kbt == 1.0:  # kBT is 1 where energies are in kT
             continue
         # In which unit kBT is, nobody said here.
         ratios = [kbt / thermal_energy(window.temperature, unit) for unit in ("kj/mol", "kcal/mol")]

@@ -27,7 +27,7 @@ GOLDEN = 0.6180339887498949
 FRAMES = 1 << 20
 
 #: ln of the share in a window below which a frame does not count for the response of its f.
-NEGLIGIBLE = -40.0
+NEGLIGIBLE = -20.0
 
 
 @dataclass(frozen=True, eq=False)

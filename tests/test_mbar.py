@@ -65,10 +65,10 @@ def test_the_kernel_against_numpy(d, n, k, seed, stiff):
 
 def test_threads_change_no_bit():
     rng = np.random.default_rng(3)
-    x, centers, halves = rng.random((5000, 2)), rng.random((20, 2)), 30 * rng.random((20, 2))
+    x, centers, halves = rng.random((30000, 2)), rng.random((20, 2)), 30 * rng.random((20, 2))
     results = []
     for n_threads in (1, 2, 5):
-        products, logs = np.zeros((20, 20)), np.empty(5000)
+        products, logs = np.zeros((20, 20)), np.empty(30000)
         sums = _kernels.mbar_sums(
             x, np.zeros(2), centers, halves, np.zeros(20), products, logs, n_threads
         )

@@ -231,8 +231,8 @@ def test_walls_that_all_windows_share_are_taken_off(tmp_path, monkeypatch):
     [
         ("# nothing\n", "list: no windows; expected 'FILE CENTER K"),
         ("COLVAR.0\n", r"list:1: 'COLVAR.0' has no center and no spring constant.*gmx wham"),
-        ("COLVAR.0 1\n", "list:1: 1 numbers may be those of no number of CVs"),
-        ("COLVAR.0 1 2 3 4\n", "list:1: 4 numbers may be those of 1 or 2 CVs; name as many with"),
+        ("COLVAR.0 1\n", "list:1: 1 numbers may be those of no number of the CVs x; say"),
+        ("COLVAR.0 1 2 3 4 5\n", "list:1: 5 numbers may be those of no number of the CVs x"),
         ("0 1 25\n", "list:1: '0' is a number where the file of a window is named"),
         ("COLVAR.0 1 x\n", "list:1: column 3 .spring constant of x.: 'x' is not a number"),
         ("COLVAR.0 1 -2\n", "list:1: column 3: spring constant of x must be a finite number of at"),
@@ -249,6 +249,26 @@ def test_lists_that_are_refused(listed, text, message):
     (listed.parent / "list").write_text(text)
     with pytest.raises(FileFormatError, match=message):
         read_windows("list")
+
+
+def test_what_is_restrained_is_never_guessed(listed):
+    folder = listed.parent
+    (folder / "two").write_text("#! FIELDS time x y r.bias\n0 1 1 0\n")
+    (folder / "list").write_text("two 1 25\n")
+    with pytest.raises(FileFormatError, match=r"which of x, y is restrained; .* at_x kappa_x'"):
+        read_windows("list")
+    (folder / "list").write_text("two 1 2 3 4\n")
+    with pytest.raises(FileFormatError, match="4 numbers may be those of 1 or 2 of the CVs x, y"):
+        read_windows("list")
+    (folder / "list").write_text("#! FIELDS file at_y kappa_y correlation\ntwo 1 25 3\n")
+    found = read_windows("list")
+    assert (found.names, found.windows[0].correlation) == (("y",), 3.0)
+    (folder / "plain").write_text("0 1 2 3\n")
+    (folder / "list").write_text("plain 1 25\n")
+    assert read_windows("list").names == ("1",)
+    (folder / "list").write_text("COLVAR.0 -1.5 25 3 300\n")
+    window = read_windows("list").windows[0]
+    assert (window.correlation, window.temperature) == (3.0, 300.0)
 
 
 def test_files_that_are_refused(listed, capsys):

@@ -185,7 +185,7 @@ def inputs(arguments: argparse.Namespace) -> list[str]:
     given = files((), arguments.files)
     listed: list[str] = []
     if getattr(arguments, "weights", None) == "mbar":
-        listed = [w.path for w in read_windows(given, split(arguments.cv)).windows]
+        listed = [w.path for w in read_windows(given).windows]
     return [*dict.fromkeys([*given, *listed]), *files(arguments.hills)]
 
 

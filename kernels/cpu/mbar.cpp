@@ -31,6 +31,9 @@ void check_restraints(int n_dims, const double *period, std::int64_t n_windows,
       throw std::invalid_argument("offset of window " + std::to_string(k) + " is not finite");
 }
 
+// Samples times windows.
+constexpr std::int64_t short_sum = std::int64_t{1} << 18;
+
 // Sums and products of each part, then shares and indices of each thread.
 class mbar_sum {
  public:
@@ -38,9 +41,14 @@ class mbar_sum {
       : all_(all),
         n_samples_(n_samples),
         size_(all.n_windows * (all.products ? all.n_windows + 1 : 1)),
+        n_chunks_((n_samples + mbar_rows - 1) / mbar_rows),
         // Few parts where their sums are large.
-        n_parts_(std::clamp<std::int64_t>((std::int64_t{1} << 22) / size_, 8, 64)),
-        n_threads_(static_cast<int>(std::min<std::int64_t>(n_threads, n_parts_))),
+        n_parts_(
+            std::min(n_chunks_, std::clamp<std::int64_t>((std::int64_t{1} << 22) / size_, 8, 64))),
+        // For sums this short, synchronising threads costs more than it saves.
+        n_threads_(n_samples * all.n_windows < short_sum
+                       ? 1
+                       : static_cast<int>(std::min<std::int64_t>(n_threads, n_parts_))),
         parts_(n_parts_ * size_),
         shares_(n_threads_ * (all.n_windows + 4) * mbar_rows),
         active_(n_threads_ * all.n_windows) {
@@ -48,11 +56,10 @@ class mbar_sum {
   }
 
   void run(const isa_table &loops) {
-    const std::int64_t n_chunks = (n_samples_ + mbar_rows - 1) / mbar_rows;
     for_each_task(n_threads_, n_parts_, [&](std::int64_t part, int thread) {
       mbar_job job = all_;
-      job.first = part * n_chunks / n_parts_ * mbar_rows;
-      job.last = std::min(n_samples_, (part + 1) * n_chunks / n_parts_ * mbar_rows);
+      job.first = part * n_chunks_ / n_parts_ * mbar_rows;
+      job.last = std::min(n_samples_, (part + 1) * n_chunks_ / n_parts_ * mbar_rows);
       job.sums = parts_.get() + part * size_;
       job.products = all_.products ? job.sums + all_.n_windows : nullptr;
       job.shares = shares_.get() + thread * (all_.n_windows + 4) * mbar_rows;
@@ -76,7 +83,7 @@ class mbar_sum {
 
  private:
   const mbar_job &all_;
-  std::int64_t n_samples_, size_, n_parts_;
+  std::int64_t n_samples_, size_, n_chunks_, n_parts_;
   int n_threads_;
   workspace<double> parts_, shares_;
   workspace<std::int64_t> active_;

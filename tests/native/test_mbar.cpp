@@ -21,8 +21,10 @@ std::vector<double> random_values(std::int64_t n, double low, double high) {
   return values;
 }
 
-case_of_windows random_case(int D) {
-  case_of_windows c{D, whole(1, 20), whole(1, 400), {}, {}, {}, {}, {}};
+// Of up to so many samples; with 20000 of them threads are used.
+case_of_windows random_case(int D, std::int64_t most) {
+  case_of_windows c{D, whole(15, 20), whole(most / 2, most), {}, {}, {}, {}, {}};
+  if (most < 1000) c.n_windows = whole(1, 20);
   for (int d = 0; d < D; ++d) c.period.push_back(whole(0, 1) ? uniform(1, 7) : 0.0);
   c.centers = random_values(c.n_windows * D, -3, 3);
   c.halves = random_values(c.n_windows * D, 0, whole(0, 1) ? 2 : 2000);
@@ -52,8 +54,8 @@ bool near(double found, double want) {
   return std::abs(found - want) < 1e-9 * (1 + std::abs(want));
 }
 
-void check_case(int D, std::int32_t isa) {
-  const case_of_windows c = random_case(D);
+void check_case(int D, std::int32_t isa, std::int64_t most) {
+  const case_of_windows c = random_case(D, most);
   const std::int64_t K = c.n_windows;
   std::vector<double> sums(K), products(K * K), logs(c.n), again(K), p(K), want(K),
       want_products(K * K);
@@ -98,6 +100,6 @@ void check_refusals() {
 void test_mbar() {
   for (int isa = 0; cyfes_cpu_isa_name(isa); ++isa)
     for (int D = 1; cyfes_cpu_isa_supported(isa) && D <= CYFES_MAX_DIMS; ++D)
-      for (int round = 0; round < 10; ++round) check_case(D, isa + 1);
+      for (int round = 0; round < 10; ++round) check_case(D, isa + 1, round ? 1 << round : 40000);
   check_refusals();
 }
