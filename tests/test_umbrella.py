@@ -188,7 +188,8 @@ def test_xvg_files(tmp_path, monkeypatch):
     text = ""
     for k, (x, c, s) in enumerate(zip(frames, centers, springs)):
         rows = "\n".join(f"{t:.4f}\t{v:.8f}" for t, v in enumerate(x))
-        head = '# gmx mdrun\n@    title "Pull COM"\n@ s0 legend "1"\n@TYPE xy\n'
+        head = '# gmx mdrun\n@    title "Pull COM"\n@    xaxis  label "Time (ps)"\n'
+        head += '@ s0 legend "1"\n@TYPE xy\n'
         (tmp_path / f"pullx{k}.xvg").write_text(f"{head}{rows}\n")
         text += f"pullx{k}.xvg {c} {s} 1.5\n"
     (tmp_path / "list").write_text(text)
