@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cyfes import windows
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.grid import Grid
-from cyfes.mbar import Mixture
 from cyfes.rowfilter import REPEATED, RowFilter, superseded_rows
 from cyfes.selection import Selection
 from cyfes.tables import (
@@ -29,6 +29,9 @@ from cyfes.tables import (
 from cyfes.tables.formats import COLVARS_TRAJ
 from cyfes.tables.growing import GrowingArray
 from cyfes.weights import WeightSums
+
+if TYPE_CHECKING:
+    from cyfes.mbar import Mixture
 
 #: So many frames at the beginning of a run tell it from a copy; fewer than the least do not.
 HEAD, LEAST_HEAD = 1000, 10
@@ -62,7 +65,7 @@ class Samples:
     times: np.ndarray | None = None
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
     own_bias: str = ""
-    mixture: Mixture | None = None
+    mixture: "Mixture | None" = None
 
     def __len__(self) -> int:
         return len(self.values)

@@ -28,12 +28,8 @@ from cyfes.cli.surfaces import is_surface, needed, surface_of
 from cyfes.errors import InputError
 from cyfes.fes import FreeEnergySurface
 from cyfes.hills import Hills
-from cyfes.hillsfile import read_hill_sets
-from cyfes.hillweights import OF_COLUMNS, read_weighted
-from cyfes.restraints import read_windows
 from cyfes.reweight import Samples, SampleStream, read_samples
 from cyfes.surface import Surface
-from cyfes.umbrella import read_umbrella
 from cyfes.units import UNIT_LABELS
 
 #: Options of frames and of their sum, with what they are where they are not given.
@@ -124,6 +120,8 @@ def frames_of(
     """Return the frames with the weights that the options say; a stream for --stream."""
     if not arguments.stream:
         return kept_frames(arguments, kbt, cv, threads)
+    from cyfes.hillweights import OF_COLUMNS
+
     chosen = selection(arguments, cv)
     if arguments.weights in OF_COLUMNS:
         chosen = replace(chosen, weights=arguments.weights)
@@ -146,7 +144,11 @@ def kept_frames(
     if kind == "mbar":
         if arguments.hills is not None:
             raise InputError("--hills is for --weights tiwary, final or static, not mbar")
+        from cyfes.umbrella import read_umbrella
+
         return read_umbrella(arguments.files, kbt, chosen, n_threads=threads).samples
+    from cyfes.hillweights import read_weighted
+
     return read_weighted(
         arguments.files,
         kbt,
@@ -161,6 +163,8 @@ def hills_of(arguments: argparse.Namespace) -> list[Hills] | None:
     """Return the hills of --hills, of PBMETAD those of each CV; None if there are none."""
     if arguments.hills is None:
         return None
+    from cyfes.hillsfile import read_hill_sets
+
     threads = integer(arguments.threads, "--threads")
     found = read_hill_sets(
         files(arguments.hills),
@@ -185,6 +189,8 @@ def inputs(arguments: argparse.Namespace) -> list[str]:
     given = files((), arguments.files)
     listed: list[str] = []
     if getattr(arguments, "weights", None) == "mbar":
+        from cyfes.restraints import read_windows
+
         listed = [w.path for w in read_windows(given).windows]
     return [*dict.fromkeys([*given, *listed]), *files(arguments.hills)]
 
