@@ -110,6 +110,9 @@ def test_lines_of_xvg_files_are_comments(write):
     text = '# gmx\n@    title "dist"\n@ s0 legend "d"\n@TYPE xy\n0.0 1.5\n2.0 2.5\n'
     table = read_table(write(text), ["0", "1"])
     assert table.columns["1"].tolist() == [1.5, 2.5]
+    for late in (f"{text}@ 1\n", f"#! FIELDS a b\n{text}"):
+        with pytest.raises(FileFormatError, match=r"COLVAR:\d: .*(@|columns)"):
+            read_table(write(late), ["b" if "FIELDS" in late else "0"])
     with pytest.raises(FileFormatError, match=r"COLVAR:6: column 2 \(1\): 'x' is not a number"):
         read_table(write(text.replace("2.5", "x")), ["1"])
 

@@ -29,9 +29,10 @@ BLOCK_BYTES = 1 << 21
 MAX_BLOCK_BYTES = 1 << 24
 FIRST_BYTES = 1 << 16
 
-# Whole lines that are blank or comments, those of .xvg files too, which begin with @. What was
-# matched is not given back.
-_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:(?:#(?!!)|@)[^\n]*+)?\n)*+")
+# Whole lines that are blank or comments. What was matched is not given back.
+_GAP = re.compile(rb"(?>\n++|[ \t\r]*+(?:#(?!!)[^\n]*+)?\n)*+")
+# The same at the top of a file without header, which may be an .xvg file: its lines with @.
+_TOP = re.compile(rb"(?>\n++|[ \t\r]*+(?:(?:#(?!!)|@)[^\n]*+)?\n)*+")
 _HEADER_LINE = re.compile(rb"[ \t\r]*#!")
 _FIELDS_LINE = re.compile(rb"[ \t\r]*#!\s*FIELDS\b")
 _HEADER_IN_ROW = re.compile(rb"^[ \t\r]*[^#\s][^#\n]*(#!)", re.MULTILINE)
@@ -158,7 +159,8 @@ class TableReader:
         text, at, number = block.text, 0, self.line
         lines = []
         while True:
-            gap = _GAP.match(text, at)
+            is_top = not (self.n_rows or self.header_in_force.line)
+            gap = (_TOP if is_top else _GAP).match(text, at)
             begin, at = at, gap.end() if gap else at
             number += bytes(text[begin:at]).count(b"\n")
             line = block.line_at(at) if _HEADER_LINE.match(text, at) else None
