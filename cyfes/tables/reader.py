@@ -159,7 +159,7 @@ class TableReader:
         text, at, number = block.text, 0, self.line
         lines = []
         while True:
-            is_top = not (self.n_rows or self.header_in_force.line)
+            is_top = not (self.n_rows or lines or self.header_in_force.line)
             gap = (_TOP if is_top else _GAP).match(text, at)
             begin, at = at, gap.end() if gap else at
             number += bytes(text[begin:at]).count(b"\n")
