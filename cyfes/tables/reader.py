@@ -157,7 +157,7 @@ class TableReader:
     def _pass_headers(self, block: Block) -> int:
         """Take in the header lines that a block begins with; the bytes of these and of comments."""
         text, at, number = block.text, 0, self.line
-        lines = []
+        lines: list[tuple[int, bytes]] = []
         while True:
             is_top = not (self.n_rows or lines or self.header_in_force.line)
             gap = (_TOP if is_top else _GAP).match(text, at)
