@@ -16,7 +16,8 @@ from cyfes.mbar import Mixture
 from cyfes.reweight import Samples
 from cyfes.uncertainty import LAST_RESORT, ErrorRequest, Uncertainty
 
-#: Groups of blocks, and fewest blocks of a window: few and long, as all windows add to the groups.
+#: Groups of blocks, and most blocks of one of many windows: few and long ones, as all windows add
+#: to the groups.
 GROUPS, BLOCKS = 64, 16
 
 #: By which share of its blocks each window is turned against the one before it: blocks of one time

@@ -12,7 +12,7 @@ import pytest
 from cyfes.errors import CyfesWarning, FileFormatError, InputError
 from cyfes.hillsfile import read_hills
 from cyfes.opesfile import read_opes
-from cyfes.tables import reader as tablereader
+from cyfes.tables import formats
 
 DATA = Path(__file__).parent / "data" / "opes-1d-per"
 STATE = gzip.decompress((DATA / "STATE.gz").read_bytes()).decode()
@@ -43,12 +43,12 @@ def cut(n):
 def test_a_hundred_states_are_read_in_one_pass(monkeypatch):
     opened = []
 
-    class Counted(tablereader.TextReader):
-        def __init__(self, path):
+    class Counted(formats.TextReader):
+        def __init__(self, path, *more):
             opened.append(path)
-            super().__init__(path)
+            super().__init__(path, *more)
 
-    monkeypatch.setattr(tablereader, "TextReader", Counted)
+    monkeypatch.setattr(formats, "TextReader", Counted)
     found = read_opes(DATA / "STATE.gz", every=1)
     assert (found.n_found, len(found.states), len(opened)) == (100, 100, 1)
     assert [state.time for state in found.states] == list(range(10, 1001, 10))

@@ -32,6 +32,11 @@ def sums(n_threads):
     _kernels.evaluate(
         points, period, points[:99], np.ones((1, 2)), np.ones(99), values, n_threads=n_threads
     )
+    shares = _kernels.mbar_sums(
+        rng.random((20_000, 1)), np.zeros(1), rng.random((20, 1)), np.ones((20, 1)), np.zeros(20),
+        n_threads=n_threads,
+    )
+    digest.update(shares)
     text = _kernels.format_grid(line(2, 199), [np.ones((200, 200))], 0, 40_000, 14, 9, n_threads)
     rows = _kernels.parse_rows(text, 3, [0, 1, 2], n_threads)[0]
     digest.update(b"".join([weights, values, text, *rows]))

@@ -155,7 +155,7 @@ def test_regions_of_other_cvs_have_no_sum_of_hills(there):
         (("reweight", *COMMON, "--weights", "final", "--rbias"), "no --rbias"),
         (("reweight", *COMMON, "--weights", "static"), "not static: 4000 of 4000 hills"),
         (("reweight", COLVAR, "--kt", "1", "--weights", "static"), "not static: at the same"),
-        (("converge", HILLS, "--weights", "final", "--hills", HILLS), "of frames"),
+        (("converge", HILLS, "--weights", "final", "--hills", HILLS), "for frames"),
         (("deltag", *COMMON, "--weights", "tiwary", "--skip", "9", "--b", "x=0:1"), "'x'"),
     ],
 )  # fmt: skip

@@ -39,19 +39,19 @@ def run(arguments: argparse.Namespace) -> None:
     chosen = selection(arguments, split(arguments.cv))
     joined = read_umbrella(arguments.files, kbt, chosen, n_threads=computing["n_threads"])
     found = reweighted(arguments, computing, joined.samples)
-    lines = [*found.lines, *_lines(joined)]
+    lines = [*found.lines, *_lines(joined, arguments.units)]
     surface = replace(found.surface, provenance=made.then(*lines))
     surface = moved(surface, arguments, reference)
     _write(arguments, joined, replace(found, lines=lines, surface=surface), path)
 
 
-def _lines(joined: Umbrella) -> list[tuple[str, object]]:
+def _lines(joined: Umbrella, units: str) -> list[tuple[str, object]]:
     """Report lines of the windows and their solution."""
     mixture, listed = joined.mixture, joined.listed
-    f = joined.kbt * mixture.free_energies
+    f, unit = joined.kbt * mixture.free_energies, UNIT_LABELS[units]
     return [
         ("windows", f"{len(listed.windows)}, restrained in {', '.join(listed.names)}"),
-        ("free energies", f"{f.min():.6g} to {f.max():.6g}, relative to the first window"),
+        ("free energies", f"{f.min():.6g} to {f.max():.6g} {unit}, the first is 0"),
         ("converged", f"to {mixture.precision:.1g} kT in {mixture.n_steps} steps"),
         ("weakest overlap", joined.overlap.weakest()),
     ]

@@ -25,6 +25,7 @@ from cyfes.errors import CyfesError, FileFormatError
 from cyfes.gridfile import read_cube, read_dat, read_npz
 from cyfes.hillsfile import read_hills
 from cyfes.opesfile import read_opes
+from cyfes.restraints import read_windows
 from cyfes.surface import Surface
 from cyfes.tables import format_of, read_header, read_table, reading
 from cyfes.tables.formats import COLVARS_HILLS, COLVARS_PMF
@@ -103,6 +104,29 @@ def make_header(rng: random.Random) -> bytes:
 def check_header(content: bytes, folder: Path) -> None:
     header = read_header(stored(content, folder, "header"))
     require(all(name.split() == [name] for name in header.fields), f"fields {header.fields}")
+
+
+WINDOWS = [
+    b"# file center k\nwindow 0.5 25\nwindow -1 2*pi\n",
+    b"#! FIELDS file at_d kappa_d correlation temperature\nwindow 1 2 3 300\n",
+    b"#! FIELDS time d r.d_cntr r.d_kappa\n0 1 2 3\n1 2 2 3\n",
+]
+
+
+def make_windows(rng: random.Random) -> bytes:
+    return texts.damaged(rng, rng.choice(WINDOWS), WINDOWS)
+
+
+def check_windows(content: bytes, folder: Path) -> None:
+    """Windows that are not refused have restraints that can be, of files that are there."""
+    stored(b"#! FIELDS time d r.bias\n0 1 0\n", folder, "window")
+    found = read_windows(stored(content, folder, "list"))
+    require(found.windows and found.names, "no windows, or no CVs, and no error")
+    require(np.isfinite(found.centers).all(), f"centers {found.centers}")
+    require((found.springs >= 0).all() and np.isfinite(found.springs).all(), "spring constants")
+    require(
+        all(Path(window.path).is_file() for window in found.windows), "a file that is not there"
+    )
 
 
 # --- sums
@@ -327,6 +351,7 @@ def check_options(content: bytes, folder: Path) -> None:
 TARGETS = {
     "table": Target(texts.table, check_table),
     "header": Target(make_header, check_header),
+    "windows": Target(make_windows, check_windows),
     "hills": Target(mutated("HILLS*"), check_hills),
     "frames": Target(mutated("COLVAR*"), check_frames),
     "opes": Target(make_opes, check_opes),

@@ -64,6 +64,8 @@ def rows_of(text: bytes, wanted: list[str]) -> list[list[float]] | None:
         fields = re.findall(rb"[^ \t\r\n]+", data)
         if not fields:
             continue
+        if names is None and fields[0].startswith(b"@"):  # of an .xvg file
+            continue
         names = names if names is not None else [str(i) for i in range(len(fields))]
         if any(names.count(name) != 1 for name in wanted):
             return None
