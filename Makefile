@@ -23,8 +23,8 @@ demo: .venv/installed  ## surfaces and pictures of a shipped simulation, in demo
 	  --outfile demo/reweighted.dat --plot demo/reweighted.png
 	@ls -l demo/fes.dat demo/fes.png demo/reweighted.dat demo/reweighted.png
 
-test: .venv-test/installed  ## install into a clean environment and run the tests (ARGS="-k text")
-	.venv-test/bin/python -m pytest $(ARGS)
+test: .venv-test/installed  ## install into a clean environment and run the tests (ARGS="-k text", WORKERS=)
+	.venv-test/bin/python -m pytest -n $(or $(WORKERS),2) --dist worksteal $(ARGS)
 
 fuzz: .venv-test/installed  ## mutated files and options for a minute (ARGS="--inputs 1000000")
 	PYTHONSAFEPATH= .venv-test/bin/python tests/fuzz/run.py $(or $(ARGS),--seconds 60)
