@@ -153,7 +153,10 @@ def difference_on_grid(surface: Surface, regions: TwoRegions, kbt: float) -> flo
 
 
 def grid_labels(grid: Grid, regions: TwoRegions) -> np.ndarray:
-    """Return A, B or NEITHER of the points of a grid, int64[points]; InputError as above."""
+    """Return A, B or NEITHER of the points of a grid, int64[points].
+
+    Raises InputError as above, and for a region without points.
+    """
     columns = []
     for name in regions.names:
         if name not in grid.names:
@@ -162,7 +165,11 @@ def grid_labels(grid: Grid, regions: TwoRegions) -> np.ndarray:
         axis = _along(grid.axes[i] + EDGE * grid.spacing[i], i, grid.n_dims)
         columns.append(np.broadcast_to(axis, grid.shape).ravel())
     periods = [float(grid.period[grid.names.index(name)]) for name in regions.names]
-    return regions.labels(columns, periods)
+    labels = regions.labels(columns, periods)
+    for name, region in (("A", A), ("B", B)):
+        if not np.any(labels == region):
+            raise InputError(f"no grid point lies in {name} ({regions})")
+    return labels
 
 
 def difference_of_values(values: np.ndarray, labels: np.ndarray, kbt: float) -> float:

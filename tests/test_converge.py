@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plumed_files import report_of, run, write_colvar, write_hills
+from plumed_files import PERIODIC, report_of, run, write_colvar, write_hills
 
 from cyfes import FreeEnergySurface, read_hills
 from cyfes.blocks import GivenBlocks
@@ -303,6 +303,37 @@ def test_the_table_and_the_picture(tmp_path, capsys):
     dg = float(report_of(text)["dG = F(B) - F(A)"].split()[0])
     assert table["dG_forwards"][-1] == pytest.approx(dg, rel=1e-4)
     assert table["dG_backwards"][-1] == pytest.approx(dg, rel=1e-4)
+
+
+def bimodal(path, n=2000):
+    """A COLVAR file with two minima along phi."""
+    rng = np.random.default_rng(3)
+    phi = rng.choice([-1.5, 1.5], n) + rng.normal(0, 0.5, n)
+    rows = "".join(f"{t} {x:.6f} 0\n" for t, x in enumerate(phi))
+    path.write_text(f"#! FIELDS time phi m.bias\n{PERIODIC}{rows}")
+
+
+@pytest.mark.parametrize("of", ["frames", "hills"])
+def test_regions_may_be_basins(tmp_path, capsys, monkeypatch, of):
+    monkeypatch.chdir(tmp_path)
+    bimodal(tmp_path / "COLVAR")
+    told = ["--temp", 300, "--cv", "phi", "--bias", "m.bias"]
+    run(capsys, "reweight", "COLVAR", *told, "--outfile", "fes.npz")
+    basins = ["--b", "basin:1", "--fes", "fes.npz"]
+    file = "COLVAR"
+    if of == "hills":
+        rows = {t: f"{t} {x} 0.3 1 1" for t, x in enumerate((-1.5, 1.4, -1.4, 1.5, -1.6))}
+        file = write_hills(tmp_path / "HILLS", 5, "time phi sigma_phi height biasf", rows=rows)
+        told = ["--temp", 300]
+    assert run(capsys, "converge", file, *told, "--rows", 3, *basins)[0] == 0
+    if of == "hills":
+        run(capsys, "sum_hills", file, "--outfile", "sum.dat")
+        file, told = "sum.dat", ["--temp", 300]
+    else:
+        told = ["--temp", 300, "--bias", "m.bias"]
+    _, text, _ = run(capsys, "deltag", file, *told, *basins)
+    dg = float(report_of(text)["dG = F(B) - F(A)"].split()[0])
+    assert columns("converge.dat")["dG_forwards"][-1] == pytest.approx(dg, rel=1e-4)
 
 
 def flags(options):

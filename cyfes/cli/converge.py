@@ -24,6 +24,7 @@ from cyfes.cli.common import (
     where,
 )
 from cyfes.cli.frames import inputs, kept_frames, refuse_options_of_frames
+from cyfes.cli.regions import regions_of
 from cyfes.convergence import Convergence
 from cyfes.density import Density
 from cyfes.errors import InputError
@@ -31,7 +32,7 @@ from cyfes.grid import fit_samples
 from cyfes.hills import hills_grid
 from cyfes.hillsfile import holds_hills, read_hills
 from cyfes.provenance import Provenance
-from cyfes.regions import Region, TwoRegions
+from cyfes.regions import TwoRegions
 from cyfes.running import ROWS, convergence_of_frames, convergence_of_hills, cuts_of
 from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS
@@ -48,8 +49,8 @@ def run(arguments: argparse.Namespace) -> None:
         from cyfes.plot import picture_format
 
         picture_format(arguments.plot)  # now, not after a long sum
-    regions = _regions(arguments)
     kbt = thermal(arguments)
+    regions = regions_of(arguments, kbt)
     _cuts(arguments, 2)  # refuses what cannot be, now
     target, below = positive(arguments.target, "--target"), positive(arguments.below, "--below")
     factor = to_units(arguments.units, arguments, kbt)
@@ -71,15 +72,6 @@ def run(arguments: argparse.Namespace) -> None:
 
         save_convergence(found, arguments.plot)
         report({"written": arguments.plot})
-
-
-def _regions(arguments: argparse.Namespace) -> TwoRegions | None:
-    """--a and --b, if there are any."""
-    if not (arguments.a or arguments.b):
-        return None
-    given = {"--a": arguments.a, "--b": arguments.b}
-    a, b = (None if t is None else Region.parse(t, option) for option, t in given.items())
-    return TwoRegions(a, b)
 
 
 def _cuts(arguments: argparse.Namespace, n: int) -> np.ndarray:

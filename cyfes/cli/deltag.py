@@ -4,9 +4,6 @@ import argparse
 import warnings
 from collections.abc import Sequence
 
-import numpy as np
-
-from cyfes.basins import Basins
 from cyfes.cli.common import (
     counts,
     files,
@@ -19,6 +16,7 @@ from cyfes.cli.common import (
     to_units,
 )
 from cyfes.cli.frames import frames_of, refuse_options_of_frames
+from cyfes.cli.regions import regions_of
 from cyfes.cli.surfaces import check_units, is_surface
 from cyfes.deltag import (
     STANDARD_VOLUME,
@@ -28,15 +26,12 @@ from cyfes.deltag import (
     standard_state,
 )
 from cyfes.errors import CyfesWarning, InputError
-from cyfes.regions import GridRegion, Region, TwoRegions
+from cyfes.regions import TwoRegions
 from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
 from cyfes.tables import told
 from cyfes.uncertainty import ErrorRequest
-from cyfes.units import UNIT_LABELS, parse_integer, parse_number
-
-#: Begins a region that is a basin.
-BASIN = "basin:"
+from cyfes.units import UNIT_LABELS
 
 #: By which share the kBT of a surface may differ from the one given, in silence.
 ANOTHER_KBT = 0.01
@@ -48,7 +43,8 @@ def run(arguments: argparse.Namespace) -> None:
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
-    regions = _regions(arguments, kbt)
+    own = next(filter(is_surface, arguments.files[:1]), None)
+    regions = regions_of(arguments, kbt, own) or TwoRegions(None, None)  # which is refused
     factor = to_units(arguments.units, arguments, kbt)
     request = ErrorRequest(number_of_blocks(arguments))
     volume = positive(arguments.standard_state, "--standard-state")
@@ -65,49 +61,6 @@ def run(arguments: argparse.Namespace) -> None:
         corrected = factor * (value + standard_state(kbt, volume))
         formula = f"dG - kBT ln({volume:g} nm^3 / {STANDARD_VOLUME:.5g} nm^3), A at 1 mol/l"
         report({"standard state": f"{corrected:.6g} {unit} = {formula}"})
-
-
-def _regions(arguments: argparse.Namespace, kbt: float) -> TwoRegions:
-    """--a and --b, boxes or basins."""
-    texts = [*(arguments.a or ()), *(arguments.b or ())]
-    basins = None
-    if any(text.startswith(BASIN) for text in texts):
-        path = arguments.fes or arguments.files[0]
-        if arguments.fes is None and not is_surface(path):
-            raise InputError("basin:N is a basin of a surface: give it as --fes")
-        basins = _basins(path, arguments, kbt)
-    elif arguments.fes is not None:
-        raise InputError("--fes is for regions such as --a basin:0, and there is none")
-    return TwoRegions(
-        _region(arguments.a, "--a", basins),
-        _region(arguments.b, "--b", basins),
-    )
-
-
-def _basins(path: str, arguments: argparse.Namespace, kbt: float) -> Basins:
-    surface = Surface.read(path, told().units)
-    if surface.kbt is None and surface.units != arguments.units:
-        raise InputError(
-            f"{path} is in {UNIT_LABELS[surface.units]} and does not tell kBT; a surface in "
-            f"{UNIT_LABELS[arguments.units]}, or an .npz that tells it, would do"
-        )
-    persistence = parse_number(arguments.persistence, "--persistence")
-    return surface.basins(persistence, surface.kbt or kbt)
-
-
-def _region(
-    texts: list[str] | None, option: str, basins: Basins | None
-) -> Region | GridRegion | None:
-    if texts is None:
-        return None
-    chosen = [text.removeprefix(BASIN) for text in texts if text.startswith(BASIN)]
-    if not chosen or basins is None:
-        return Region.parse(texts, option)
-    if len(chosen) < len(texts):
-        raise InputError(f"{option} takes boxes or basins, not both")
-    masks = [basins.mask(parse_integer(number, f"{option} {BASIN}N")) for number in chosen]
-    text = f"basin {' or '.join(chosen)} of {basins.surface.grid}"
-    return GridRegion(basins.surface.grid, np.logical_or.reduce(masks), text)
 
 
 def _on_grid(arguments: argparse.Namespace, regions: TwoRegions, kbt: float) -> float:

@@ -142,14 +142,7 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
     add_period(files, "of each CV in the order the regions name them")
     add_on_bad(files)
     add_input_format(parser)
-    regions = add_regions(parser, "; or basin:N, a basin of --fes")
-    regions.add_argument(
-        "--fes",
-        metavar="FES",
-        help="surface whose basins are meant by basin:N, 0 the lowest, as 'cyfes minima' counts "
-        "them (default: the surface that is given as input)",
-    )
-    add_persistence(regions)
+    add_regions(parser, " (default: the surface that is given as input)")
     add_weighing(parser)
     add_energy_of(parser, "of the bias", "")
     add_rows(parser, "read the frames in chunks, whatever the size of the files")
@@ -274,8 +267,8 @@ def add_period(group: argparse._ArgumentGroup, whose: str) -> None:
     )
 
 
-def add_regions(parser: argparse.ArgumentParser, more: str = "") -> argparse._ArgumentGroup:
-    """Add --a and --b, boxes or what ``more`` says."""
+def add_regions(parser: argparse.ArgumentParser, default: str = "") -> None:
+    """Add --a and --b, and --fes and --persistence for basins; ``default``: what --fes may be."""
     regions = parser.add_argument_group("regions")
     for name, other in (("--a", "B"), ("--b", "A")):
         regions.add_argument(
@@ -283,9 +276,16 @@ def add_regions(parser: argparse.ArgumentParser, more: str = "") -> argparse._Ar
             action=Box,
             metavar="CV=LOW:HIGH,...",
             help="a box, LOW <= CV < HIGH for all its CVs; across the end of a period where LOW "
-            f"> HIGH{more}; repeated, they are joined (default: all that is not in {other})",
+            "> HIGH; or basin:N, a basin of --fes; repeated, they are joined (default: all that is "
+            f"not in {other})",
         )
-    return regions
+    regions.add_argument(
+        "--fes",
+        metavar="FES",
+        help="surface whose basins are meant by basin:N, 0 the lowest, as 'cyfes minima' counts "
+        f"them{default}",
+    )
+    add_persistence(regions)
 
 
 def add_sigma(group: argparse._ArgumentGroup) -> None:

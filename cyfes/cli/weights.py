@@ -18,12 +18,13 @@ from cyfes.cli.common import (
     to_units,
 )
 from cyfes.cli.frames import hills_of, inputs
+from cyfes.cli.regions import regions_of
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.estimators import disagreement, estimates_of, table_of
 from cyfes.gridfile import check_output
 from cyfes.hillweights import HillBias, read_hill_bias
 from cyfes.provenance import Provenance
-from cyfes.regions import Region, TwoRegions
+from cyfes.regions import TwoRegions
 from cyfes.uncertainty import ErrorRequest
 from cyfes.units import UNIT_LABELS
 from cyfes.weightsfile import WeightsTable
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     kbt = thermal(arguments)
     if kbt is None:
         raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
-    regions = _regions(arguments)
+    regions = regions_of(arguments, kbt)
     blocks = ErrorRequest(number_of_blocks(arguments))
     factor = to_units(arguments.units, arguments, kbt)
     found = _read(arguments, regions, kbt)
@@ -52,15 +53,6 @@ def run(arguments: argparse.Namespace) -> None:
         report({"A, B": regions})
         report.table(compared)
     report({"written": path})
-
-
-def _regions(arguments: argparse.Namespace) -> TwoRegions | None:
-    """--a and --b, if there are any."""
-    if not (arguments.a or arguments.b):
-        return None
-    given = {"--a": arguments.a, "--b": arguments.b}
-    a, b = (None if t is None else Region.parse(t, option) for option, t in given.items())
-    return TwoRegions(a, b)
 
 
 def _read(arguments: argparse.Namespace, regions: TwoRegions | None, kbt: float) -> HillBias:
