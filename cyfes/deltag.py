@@ -11,7 +11,7 @@ from cyfes.correlation import Correlation, RegionSeries
 from cyfes.errors import InputError
 from cyfes.grid import Grid
 from cyfes.mbar import Mixture
-from cyfes.regions import A, B, TwoRegions
+from cyfes.regions import A, B, GridRegion, Region, TwoRegions
 from cyfes.reweight import Samples, SampleStream
 from cyfes.surface import Surface
 from cyfes.uncertainty import ErrorRequest, inflation, joined_blocks, problem_of
@@ -197,6 +197,23 @@ def _difference(sums: np.ndarray, kbt: float) -> float:
 def standard_state(kbt: float, volume: float) -> float:
     """Return -kBT ln(V / V0), V0 = 1.6605 nm^3: what makes A, of ``volume`` nm^3, 1 mol/l of it."""
     return -kbt * math.log(volume / STANDARD_VOLUME)
+
+
+def funnel_volume(region: Region | GridRegion | None, radius: float) -> float:
+    """Return pi R^2 L, what the wall of a funnel leaves of a ``region`` LOW <= z < HIGH = LOW + L.
+
+    In the unit of z and of ``radius``, cubed (Limongelli, Bonomi and Parrinello 2013).
+    Raises InputError for a region that is no interval of one CV.
+    """
+    boxes = region.boxes if isinstance(region, Region) else ()
+    if len(boxes) == 1 and len(boxes[0]) == 1:
+        ((low, high),) = boxes[0].values()
+        if math.isfinite(high - low) and low < high:
+            return math.pi * radius**2 * (high - low)
+    raise InputError(
+        "--funnel needs A as the interval of one CV, along the axis, in which the molecule is "
+        "unbound in the cylinder, as in --a z=3:3.5"
+    )
 
 
 def _along(axis: np.ndarray, i: int, n_dims: int) -> np.ndarray:

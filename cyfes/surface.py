@@ -159,6 +159,36 @@ class Surface(SurfaceFiles):
         made = self._then("reference", told)
         return replace(self, values=self.values - self.values[at], error=error, provenance=made)
 
+    def radial(self, name: str) -> Self:
+        """Return F + 2 kBT ln r of the CV ``name``, a distance r, up to a constant.
+
+        F tells the probability per distance, of which a larger sphere has more room; this is of
+        the probability per volume, and flat where nothing acts. Where r <= 0 it is inf.
+        Raises InputError for a CV that there is not, a periodic one, or an unknown kBT.
+        """
+        if name not in self.grid.names:
+            names = ", ".join(self.grid.names)
+            raise InputError(f"no CV {name!r} to be radial, only {names}")
+        i = self.grid.names.index(name)
+        if self.grid.periodic[i]:
+            raise InputError(f"{name} is periodic, and no distance")
+        if self.kbt is None:
+            raise InputError("2 kBT ln r needs kbt")
+        axis = self.grid.axes[i].reshape([-1 if k == i else 1 for k in range(self.grid.n_dims)])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            jacobian = np.where(axis > 0, 2 * self.kbt * np.log(axis), np.inf)
+        slopes = self.derivatives
+        if slopes is not None:
+            slopes = slopes.copy()
+            slopes[i] += 2 * self.kbt / np.where(axis > 0, axis, np.inf)
+        return replace(
+            self,
+            values=self.values + jacobian,
+            derivatives=slopes,
+            error=None if self.error is None else np.where(axis > 0, self.error, np.inf),
+            provenance=self._then("radial", f"F + 2 kBT ln {name}"),
+        )
+
     def scaled(self, factor: float, units: str) -> Self:
         """Return the surface with all its energies times ``factor``, in another unit."""
         slopes = self.derivatives

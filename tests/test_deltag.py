@@ -10,7 +10,12 @@ import pytest
 from plumed_files import report_of, run, write_colvar
 
 from cyfes import FreeEnergySurface, Grid
-from cyfes.deltag import difference_of_frames, difference_on_grid, standard_state
+from cyfes.deltag import (
+    difference_of_frames,
+    difference_on_grid,
+    funnel_volume,
+    standard_state,
+)
 from cyfes.errors import InputError
 from cyfes.regions import NEITHER, A, B, Region, TwoRegions
 from cyfes.reweight import Samples, SampleStream, Selection, read_samples
@@ -167,6 +172,14 @@ def test_levels_that_are_no_shares_are_refused(level):
         found.interval(level)
 
 
+def test_a_funnel_leaves_a_cylinder():
+    region = Region.parse(["z=3:3.5"], "--a")
+    assert funnel_volume(region, 0.1) == pytest.approx(math.pi * 0.01 * 0.5)
+    for other in (None, Region.parse(["z=3:"], "--a"), Region.parse(["z=0:1,d=0:1"], "--a")):
+        with pytest.raises(InputError, match="--funnel needs A as the interval of one CV"):
+            funnel_volume(other, 0.1)
+
+
 def test_the_standard_state_is_a_molecule_in_the_volume_of_one_molar():
     assert standard_state(2.5, 1.6605390671738466) == pytest.approx(0)
     assert standard_state(2.5, 1.6605390671738466 * math.e) == pytest.approx(-2.5)
@@ -257,6 +270,9 @@ def test_options_of_frames_are_refused_beside_a_surface(tmp_path, capsys, option
         (["--b", "d=8:9"], "no frame with any weight lies in B"),
         (["--b", "phi=0:1", "--blocks", "1"], "--blocks must be at least 2"),
         (["--b", "phi=0:1", "--standard-state", "0"], "--standard-state must be positive"),
+        (["--b", "phi=0:1", "--funnel", "-1"], "--funnel must be positive"),
+        (["--b", "phi=0:1", "--funnel", "0.1"], "--funnel needs A as the interval"),
+        (["--a", "phi=0:1", "--funnel", "0.1", "--standard-state", "1"], "gives the volume of A"),
         (["--b", "a=0:1,b=0:1,c=0:1,d=0:1,e=0:1"], "at most 4 CVs"),
     ],
 )
@@ -315,6 +331,19 @@ def test_a_reference_that_cannot_be_is_refused(tmp_path, capsys, more, words):
     assert words in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_surface_per_volume(tmp_path, capsys):
+    path, fes = write_colvar(tmp_path / "COLVAR", n=3000), tmp_path / "fes.dat"
+    options = [path, "--cv", "d", "--kt", 2.5, "--error", "--radial", "d", "--outfile", fes]
+    code, out, err = run(capsys, "reweight", *options)
+    assert (code, err) == (0, "")
+    assert report_of(out)["radial"] == "F + 2 kBT ln d, of the probability per volume"
+    python = FreeEnergySurface.from_colvar(path, kbt=2.5, cv=["d"], error=True).radial("d")
+    read = FreeEnergySurface.read(fes)
+    np.testing.assert_allclose(read.values, python.values, atol=1e-8)
+    np.testing.assert_allclose(read.error, python.error, atol=1e-8)
+    assert run(capsys, "reweight", *options[:-4], "--radial", "phi", "--outfile", fes)[0] == 2
 
 
 # Known answers

@@ -45,6 +45,46 @@ GRIDS = st.lists(st.tuples(st.integers(2, 5), st.booleans()), min_size=1, max_si
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+# Per volume
+
+
+def test_a_distance_on_which_nothing_acts_is_flat():
+    grid = grid_of((9, 4), (False, True), -1.0, 3.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r = np.where(grid.axes[0] > 0, grid.axes[0], np.nan)[:, None]
+        fes = surface_of(grid, lambda x, y: -2 * KBT * np.log(r) + 0 * y)
+        slopes = np.stack([np.broadcast_to(-2 * KBT / r, grid.shape), np.zeros(grid.shape)])
+    found = replace(fes, derivatives=slopes, error=np.ones(grid.shape)).radial("x")
+    behind = grid.axes[0] > 0
+    np.testing.assert_allclose(found.values[behind], 0, atol=1e-12)
+    np.testing.assert_allclose(found.derivatives[:, behind], 0, atol=1e-12)
+    assert not np.isfinite(found.values[~behind]).any()
+    assert np.isinf(found.error[~behind]).all()
+    assert (found.error[behind] == 1).all()
+
+
+def test_frames_of_an_ideal_gas_are_flat_per_volume():
+    r = 2 * np.random.default_rng(0).random(200_000) ** (1 / 3)
+    grid = Grid.from_bins(["r"], [0.0], [2.2], [110], [False])
+    fes = FreeEnergySurface.from_samples(r, bandwidth=0.03, grid=grid, kbt=KBT)
+    inside = (grid.axes[0] > 0.5) & (grid.axes[0] < 1.8)
+    values = fes.radial("r").values[inside]
+    assert np.ptp(values) < 0.1 * KBT
+    assert np.ptp(fes.values[inside]) > 2 * KBT
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("a", "no CV 'a' to be radial, only x, y"), ("y", "y is periodic")]
+)
+def test_what_is_no_distance_is_refused(name, words):
+    grid = grid_of((9, 4), (False, True), 1.0, 3.0)
+    fes = surface_of(grid, lambda x, y: x + y)
+    with pytest.raises(InputError, match=words):
+        fes.radial(name)
+    with pytest.raises(InputError, match="needs kbt"):
+        replace(fes, kbt=None).radial("x")
+
+
 # F at points
 
 

@@ -1,6 +1,7 @@
 """``cyfes deltag``: the free energy difference of two regions."""
 
 import argparse
+import math
 import warnings
 from collections.abc import Sequence
 
@@ -23,6 +24,7 @@ from cyfes.deltag import (
     FreeEnergyDifference,
     difference_of_frames,
     difference_on_grid,
+    funnel_volume,
     standard_state,
 )
 from cyfes.errors import CyfesWarning, InputError
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     regions = regions_of(arguments, kbt, own) or TwoRegions(None, None)  # which is refused
     factor = to_units(arguments.units, arguments, kbt)
     request = ErrorRequest(number_of_blocks(arguments))
-    volume = positive(arguments.standard_state, "--standard-state")
+    volume, given = _volume(arguments, regions)
     threads = integer(arguments.threads, "--threads")
     unit = UNIT_LABELS[arguments.to_units or arguments.units]
     if any(is_surface(path) for path in arguments.files):
@@ -59,8 +61,21 @@ def run(arguments: argparse.Namespace) -> None:
         value = _of_frames(arguments, regions, kbt, request, threads, factor, unit)
     if volume is not None:
         corrected = factor * (value + standard_state(kbt, volume))
-        formula = f"dG - kBT ln({volume:g} nm^3 / {STANDARD_VOLUME:.5g} nm^3), A at 1 mol/l"
+        formula = f"dG - kBT ln({given} nm^3 / {STANDARD_VOLUME:.5g} nm^3), A at 1 mol/l"
         report({"standard state": f"{corrected:.6g} {unit} = {formula}"})
+
+
+def _volume(arguments: argparse.Namespace, regions: TwoRegions) -> tuple[float | None, str]:
+    """The volume of A in nm^3 and how it is told; None where there is no correction."""
+    volume = positive(arguments.standard_state, "--standard-state")
+    radius = positive(arguments.funnel, "--funnel")
+    if radius is None:
+        return volume, f"{volume:g}" if volume else ""
+    if volume is not None:
+        raise InputError("--funnel gives the volume of A: leave --standard-state out")
+    volume = funnel_volume(regions.a, radius)
+    length = volume / (math.pi * radius**2)
+    return volume, f"pi ({radius:g} nm)^2 {length:g} nm = {volume:.5g}"
 
 
 def _on_grid(arguments: argparse.Namespace, regions: TwoRegions, kbt: float) -> float:

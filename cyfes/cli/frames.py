@@ -240,7 +240,9 @@ def reference_of(arguments: argparse.Namespace) -> list[float] | None:
 def moved(
     surface: FreeEnergySurface, arguments: argparse.Namespace, reference: list[float] | None
 ) -> FreeEnergySurface:
-    """Return the surface relative to --reference, or as --mintozero says."""
+    """Return the surface as --radial says, relative to --reference or as --mintozero says."""
+    if arguments.radial is not None:
+        surface = surface.radial(arguments.radial)
     if arguments.reference is not None:
         return surface.relative_to(reference)
     return surface.shifted() if arguments.mintozero else surface
@@ -263,12 +265,16 @@ def _lines(
     """Report lines of the frames and of what was decided about them."""
     sums = samples.sums
     kind = [] if arguments.weights is None else [("weights", arguments.weights)]
+    distance = getattr(arguments, "radial", None)
+    told = f"F + 2 kBT ln {distance}, of the probability per volume"
+    radial = [] if distance is None else [("radial", told)]
     return [
         ("samples read", f"{samples.n_read} from {','.join(arguments.files)}"),
         ("samples used", samples.n_used),
         ("rows dropped", counts(samples.dropped)),
         ("CVs", ", ".join(samples.names)),
         *kind,
+        *radial,
         ("ln sum of weights", f"{sums.log_sum:.6g}"),
         ("effective samples", f"{sums.effective_sample_size:.1f}"),
         ("bandwidth", f"{', '.join(f'{h:.4g}' for h in bandwidth)} ({rule})"),

@@ -122,6 +122,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
         "unless all CVs are periodic, --min, --max and --bin",
     )
     add_errors(parser)
+    add_radial(parser)
     output = add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     add_running(parser)
@@ -152,6 +153,12 @@ def add_deltag(parser: argparse.ArgumentParser) -> None:
         "--standard-state",
         metavar="V",
         help="volume of A in nm^3: also dG - kBT ln(V / 1.6605 nm^3), from A at 1 mol/l",
+    )
+    corrections.add_argument(
+        "--funnel",
+        metavar="R",
+        help="radius of a funnel's cylinder in nm, in which A is an interval LOW:HIGH of its axis: "
+        "--standard-state with V = pi R^2 (HIGH - LOW)",
     )
     running = parser.add_argument_group("running")
     running.add_argument(
@@ -452,6 +459,17 @@ def add_grid(parser: argparse.ArgumentParser, title: str = "grid") -> None:
         ("--spacing", "D,...", "bin width in CV units; with --bin the finer one counts"),
     ):
         group.add_argument(name, action=List, metavar=metavar, help=text)
+
+
+def add_radial(parser: argparse.ArgumentParser) -> None:
+    """Add --radial."""
+    corrections = parser.add_argument_group("corrections")
+    corrections.add_argument(
+        "--radial",
+        metavar="NAME",
+        help="a CV that is a distance r: F + 2 kBT ln r, of the probability per volume instead of "
+        "per distance",
+    )
 
 
 def add_errors(parser: argparse.ArgumentParser) -> None:

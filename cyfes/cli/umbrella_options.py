@@ -12,6 +12,7 @@ from cyfes.cli.options import (
     add_on_bad,
     add_other_biases,
     add_output,
+    add_radial,
     add_rows,
     add_running,
     table_path,
@@ -44,6 +45,7 @@ def add_umbrella(parser: argparse.ArgumentParser) -> None:
     add_grid(parser)
     add_rows(parser)
     add_errors(parser)
+    add_radial(parser)
     output = add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     output.add_argument(
