@@ -69,7 +69,7 @@ def energy_and_entropy(
     """Return U and -TS of the surface of frames with energies, at the temperature of its kBT.
 
     U(s) = sum_j w_j K(s - s_j) E_j / sum_j w_j K(s - s_j) - <E> with the kernels K of F, and
-    -TS = F - U (so Gimondi, Tribello and Salvalaglio, J. Chem. Phys. 149, 104104, 2018).
+    -TS = F - U (Dietschreit, Diestler and Gomez-Bombarelli, arXiv 2304.10676, 2023).
     ``surface`` is what FreeEnergySurface.from_colvar made of ``samples`` with that ``bandwidth``
     float64[d], neither shifted nor converted; the energies are in its unit. If it has errors, so
     have U and -TS, from the same blocks: ``reference``, a point of the grid by its index, makes

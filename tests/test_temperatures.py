@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from cyfes.arrays import frames_of_arrays
 from cyfes.entropy import energy_and_entropy
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.gridfile import read_dat, read_npz
+from cyfes.hillweights import read_weighted
 from cyfes.reweight import read_samples
 from cyfes.selection import Selection
 from cyfes.temperatures import effective_frames, mean_energy, reweighted_to, warn_of_support
@@ -322,3 +324,13 @@ def test_frames_without_energies_are_refused():
         reweighted_to(samples, -1.0, own=OWN)
     with pytest.raises(InputError, match=r"energies must be \[2\]"):
         frames_of_arrays([1.0, 2.0], energies=np.zeros(3))
+
+
+def test_weights_from_hills_leave_the_energies_alone():
+    folder = Path(__file__).parent / "data" / "gen-2d-per-wt"
+    weights = ([str(folder / "COLVAR.gz")], 1.0, "final", str(folder / "HILLS.gz"))
+    plain = read_weighted(*weights, Selection(every=8))
+    found = read_weighted(*weights, Selection(every=8, energy="m.rct"))
+    np.testing.assert_array_equal(found.log_weights, plain.log_weights)
+    rct = read_samples(str(folder / "COLVAR.gz"), 1.0, Selection(every=8, bias=["m.rct"]))
+    np.testing.assert_array_equal(found.energies, rct.log_weights)

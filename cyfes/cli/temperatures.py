@@ -56,10 +56,17 @@ class _Run:
     arguments: argparse.Namespace
     computing: dict[str, Any]
     samples: Samples
+    kbt: float
     own: float | None
     bandwidth: np.ndarray
+    rule: str
     reference: list[float] | None
     made: Provenance
+
+    def lines(self, samples: Samples, kbt: float) -> list[tuple[str, object]]:
+        """Return report lines of the frames with their weights at a temperature."""
+        told = frame_lines(samples, self.bandwidth, self.rule, kbt, self.arguments)
+        return [*told, ("energy", self.arguments.energy)]
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,10 @@ def at_temperatures(arguments: argparse.Namespace, computing: dict[str, Any]) ->
     checked_energies(samples)
     notes(samples.notes)
     bandwidth, rule = sampled_bandwidth(arguments, samples)
-    lines = frame_lines(samples, bandwidth, rule, kbt, arguments)
-    lines.append(("energy", arguments.energy))
-    run = _Run(arguments, computing, samples, own, bandwidth, reference, made.then(*lines))
+    run = _Run(arguments, computing, samples, kbt, own, bandwidth, rule, reference, made)
     results = [_result(run, kelvin, path) for kelvin, path in paths.items()]
     _write(arguments, results, computing["n_threads"])
-    Reweighted(results[0].found.surface, samples, lines).report()
+    Reweighted(results[0].found.surface, samples, run.lines(samples, kbt)).report()
     report(energy_unit(results[0].found.surface, arguments))
     for result in results:
         _report(result, arguments)
@@ -137,17 +142,16 @@ def _own_temperature(arguments: argparse.Namespace, kbt: float) -> float | None:
     if arguments.units != "kt":
         return kbt / thermal_energy(1.0, arguments.units)
     if arguments.temperatures:
-        raise InputError("energies in kT do not tell the temperature of the run: give --temp too")
+        raise InputError("energies in kT do not tell the temperature of the run: give --temp")
     return None
 
 
 def _result(run: _Run, kelvin: float | None, path: str) -> _Result:
     """The surface at a temperature, None for that of the run, in --to-units."""
-    arguments, samples, kbt, made = run.arguments, run.samples, known_kbt(run.arguments), run.made
+    arguments, samples, kbt = run.arguments, run.samples, run.kbt
     if kelvin is not None and run.own is not None:
         samples = reweighted_to(samples, kelvin, own=run.own, units=arguments.units)
         kbt = thermal_energy(kelvin, arguments.units)
-        made = made.then(("temperature", f"{kelvin:.10g} K"))
         arguments = argparse.Namespace(**{**vars(arguments), "temp": repr(kelvin), "kt": None})
     plain = summed(arguments, run.computing, samples, run.bandwidth, kbt)
     threads = run.computing["n_threads"]
@@ -157,6 +161,7 @@ def _result(run: _Run, kelvin: float | None, path: str) -> _Result:
     columns, factor = {"n_eff": n_eff}, to_units(plain.units, arguments, kbt)
     if arguments.entropy:
         columns |= _split(run, plain, samples).scaled(factor).columns()
+    made = run.made.then(*run.lines(samples, kbt), ("temperature", _label(kelvin)))
     converted = in_units(replace(plain, provenance=made), arguments, kbt)
     found = Reweighted(moved(converted, arguments, run.reference), samples, [])
     return _Result(kelvin, path, found, columns, factor * mean_energy(samples))
