@@ -26,6 +26,7 @@ def frames_of_arrays(
     period: Periods | None = None,
     names: Sequence[str] | None = None,
     times: np.ndarray | None = None,
+    energies: np.ndarray | None = None,
 ) -> Samples:
     """Return arrays as the frames of a run, for all that takes those of COLVAR files.
 
@@ -33,19 +34,26 @@ def frames_of_arrays(
     xarray, a structured array, or a mapping of names to columns; names and periods that they tell,
     as an attribute ``period``, hold unless ``names`` and ``period`` say others (0 = none). A
     periodic CV spans [-period / 2, period / 2). ``weights`` >= 0 or ``log_weights`` float64[n],
-    such as V / kBT; ``times`` float64[n].
+    such as V / kBT; ``times`` float64[n]; ``energies`` float64[n] for other temperatures.
     Raises InputError for shapes that disagree, values that are not finite, and what is no weight.
     """
     values, names, periods = named_samples(samples, names, period)
     span(values)
     log_w = sample_weights(len(values), weights, log_weights)
     log_w = np.zeros(len(values)) if log_w is None else log_w
-    known = None if times is None else np.asarray(times, np.float64)
-    if known is not None and known.shape != (len(values),):
-        raise InputError(f"times must be [{len(values)}], got {list(known.shape)}")
+    known = _column("times", times, len(values))
+    potential = _column("energies", energies, len(values))
     bounds = tuple((repr(-p / 2), repr(p / 2)) if p else None for p in periods.tolist())
     n, sums = len(values), WeightSums.of(log_w)
-    return Samples(tuple(names), bounds, values, log_w, sums, n, times=known)
+    return Samples(tuple(names), bounds, values, log_w, sums, n, times=known, energies=potential)
+
+
+def _column(what: str, given: np.ndarray | None, n: int) -> np.ndarray | None:
+    """One number per frame, float64[n], where they are given."""
+    column = None if given is None else np.asarray(given, np.float64)
+    if column is not None and column.shape != (n,):
+        raise InputError(f"{what} must be [{n}], got {list(column.shape)}")
+    return column
 
 
 def named_samples(

@@ -48,7 +48,8 @@ class Samples:
     float64[n, d]; ``log_weights`` float64[n], ln w = V / kBT; ``sums`` of the weights. ``n_read``
     rows read, of which ``len(samples)`` are used; ``dropped`` counts the others by reason.
     ``ends``: number of frames up to the end of each file; none where all are one run. ``times``
-    None or float64[n], where they were asked for and the files tell them. ``beside``: further
+    None or float64[n], where they were asked for and the files tell them. ``energies`` None or
+    float64[n], the potential energy, where ``Selection.energy`` names it. ``beside``: further
     columns by name, float64[n] each; ``own_bias`` names the one that is the bias of the hills or
     the restraint, or is empty. ``mixture``: of umbrella windows, one per file, what ln w is of.
     """
@@ -66,6 +67,7 @@ class Samples:
     beside: Mapping[str, np.ndarray] = field(default_factory=dict)
     own_bias: str = ""
     mixture: "Mixture | None" = None
+    energies: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -274,7 +276,9 @@ class SampleStream:
         timed = "time" in reader.header.fields
         if not timed and (selection.start is not None or selection.stop is not None):
             raise InputError(f"{path}: --start and --stop need a column 'time'; use --skip")
+        energy = [] if selection.energy is None else [selection.energy]
         names = [*(["time"] if timed else []), *self.names, *self._biases.names, *self.beside]
+        names += energy
         checked = None
         for rows in reader.rows(names):
             if rows.header is not checked:
@@ -352,6 +356,7 @@ def read_samples(
     stream = SampleStream(paths, kbt, selection, n_threads)
     values, log_weights = GrowingArray(len(stream.names)), GrowingArray(1)
     times: list[np.ndarray] = []
+    energies: list[np.ndarray] = []
     beside: dict[str, list[np.ndarray]] = {name: [] for name in stream.beside}
     for part in stream.parts():
         n = len(part.log_weights)
@@ -364,6 +369,8 @@ def read_samples(
             times.append(np.full(n, np.nan) if known is None else known.copy())
         for name, column in beside.items():
             column.append(part.columns[name].copy())
+        if selection is not None and selection.energy is not None:
+            energies.append(part.columns[selection.energy].copy())
     rows, log_rows = values.array(), log_weights.array()[:, 0]
     cuts = [0, *stream.ends]
     parts = [(rows[a:b], log_rows[a:b]) for a, b in pairwise(cuts)]
@@ -389,6 +396,7 @@ def read_samples(
         times=np.concatenate(times) if times else None,
         beside={name: np.concatenate(column) for name, column in beside.items()},
         own_bias=stream.own_bias,
+        energies=np.concatenate(energies) if energies else None,
     )
 
 

@@ -146,11 +146,7 @@ class Surface(SurfaceFiles):
         Of the grid point nearest to the ``reference``, one number per CV; None: the lowest point.
         Raises InputError as ``error_of_difference``, and for a surface whose errors were read.
         """
-        if reference is None:
-            lowest = np.where(np.isfinite(self.values), self.values, np.inf).argmin()
-            at = tuple(int(i) for i in np.unravel_index(lowest, self.grid.shape))
-        else:
-            at = self.grid.index_of(reference)
+        at = self.place_of(reference)
         point = [float(axis[i]) for axis, i in zip(self.grid.axes, at)]
         if not np.isfinite(self.values[at]):
             raise InputError(f"F is not finite at the reference {tuple(point)}")
@@ -188,6 +184,16 @@ class Surface(SurfaceFiles):
             error=None if self.error is None else np.where(axis > 0, self.error, np.inf),
             provenance=self._then("radial", f"F + 2 kBT ln {name}"),
         )
+
+    def place_of(self, reference: Sequence[float] | None = None) -> tuple[int, ...]:
+        """Return the index of the grid point nearest to a position; None: of the lowest point.
+
+        Raises InputError for another number of CVs, or a position off the grid.
+        """
+        if reference is not None:
+            return self.grid.index_of(reference)
+        lowest = np.where(np.isfinite(self.values), self.values, np.inf).argmin()
+        return tuple(int(i) for i in np.unravel_index(lowest, self.grid.shape))
 
     def scaled(self, factor: float, units: str) -> Self:
         """Return the surface with all its energies times ``factor``, in another unit."""

@@ -1,6 +1,6 @@
 """The files of a surface: which format a path means, and what goes into each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Self
@@ -46,17 +46,23 @@ class SurfaceFiles:
         fmt: str = "%14.9f",
         n_threads: int = 0,
         provenance: bool | None = None,
+        columns: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """Write the file that the suffix of ``path`` names: .npz, .cube or .cub, else as .dat."""
+        """Write the file that the suffix of ``path`` names: .npz, .cube or .cub, else as .dat.
+
+        ``columns``: further functions on the grid by name, of which a cube holds none.
+        """
         suffix = Path(fspath(path)).suffix.lower()
         if suffix in _PICTURES:
             raise InputError(f"{path} is a picture; expected a .dat, .cube or .npz file")
         if suffix == ".npz":
-            self.to_npz(path)
-        elif suffix in _CUBES:
-            self.to_cube(path)
+            self.to_npz(path, columns)
+        elif suffix not in _CUBES:
+            self.to_dat(path, fmt=fmt, n_threads=n_threads, provenance=provenance, columns=columns)
+        elif columns:
+            raise InputError(f"a cube holds F alone, not {', '.join(columns)}: give a .dat or .npz")
         else:
-            self.to_dat(path, fmt=fmt, n_threads=n_threads, provenance=provenance)
+            self.to_cube(path)
 
     def to_dat(
         self,
@@ -65,19 +71,22 @@ class SurfaceFiles:
         fmt: str = "%14.9f",
         n_threads: int = 0,
         provenance: bool | None = None,
+        columns: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         """Write PLUMED's grid format; an existing file becomes bck.N.NAME (see gridfile).
 
         ``provenance`` adds comments that tell how the surface was made; None: where the file has a
-        column of errors, and so is not PLUMED's to the byte in any case.
+        column of errors or ``columns``, and so is not PLUMED's to the byte in any case.
         """
-        wanted = provenance if provenance is not None else self.error is not None
+        more = self.error is not None or bool(columns)
+        wanted = provenance if provenance is not None else more
         gridfile.write_dat(
             path,
             self.grid,
             self.values,
             self.derivatives,
             error=self.error,
+            columns=columns,
             value_name=self.value_name,
             provenance=self.provenance if wanted else None,
             units=self.units,
@@ -92,9 +101,9 @@ class SurfaceFiles:
             path, self.grid, self.values, units=self.units, provenance=self.provenance
         )
 
-    def to_npz(self, path: str | PathLike) -> None:
-        """Write everything exactly (see gridfile)."""
-        extra: dict[str, Any] = {"value_name": self.value_name}
+    def to_npz(self, path: str | PathLike, columns: Mapping[str, np.ndarray] | None = None) -> None:
+        """Write everything exactly (see gridfile), and further arrays by name."""
+        extra: dict[str, Any] = {"value_name": self.value_name, **(columns or {})}
         if self.error is not None:
             extra["error"] = self.error
         gridfile.write_npz(

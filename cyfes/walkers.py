@@ -160,6 +160,7 @@ def samples_in_order(samples: Samples) -> tuple[Samples, str]:
         log_weights=samples.log_weights[order],
         times=times[order],
         beside={name: column[order] for name, column in samples.beside.items()},
+        energies=None if samples.energies is None else samples.energies[order],
         ends=(),
     )
     return merged, remark + ADVICE

@@ -27,7 +27,7 @@ def commands_of(page):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_commands_say_what_the_page_shows(page, tmp_path):
     (tmp_path / "tests").symlink_to(ROOT / "tests")
-    program = f'cyfes() {{ "{sys.executable}" -m cyfes "$@"; }}\n'
+    program = f'python() {{ "{sys.executable}" "$@"; }}\ncyfes() {{ python -m cyfes "$@"; }}\n'
     commands = commands_of(page)
     assert commands
     for command, expected in commands:

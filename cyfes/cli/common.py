@@ -202,6 +202,7 @@ def selection(arguments: argparse.Namespace, cv: list[str] | None) -> Selection:
         on_bad=arguments.on_bad,
         on_overlap=arguments.on_overlap,
         period=_periods(split(arguments.period), cv),
+        energy=vars(arguments).get("energy"),
     )
 
 

@@ -85,33 +85,56 @@ def reweighted(
 ) -> Reweighted:
     """Return the surface of frames as the options say; ``computing`` from ``where``, ``samples``
     where they are read already."""
-    kbt = thermal(arguments)
-    if kbt is None:
-        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
-    request, blocks = grid_request(arguments), number_of_blocks(arguments)
+    kbt = known_kbt(arguments)
+    check_sum(arguments)
     if samples is None:
         samples = frames_of(arguments, kbt, split(arguments.cv), computing["n_threads"])
     if isinstance(samples, Samples):
         notes(samples.notes)
     bandwidth, rule = sampled_bandwidth(arguments, samples)
-    surface = FreeEnergySurface.from_colvar(
+    surface = summed(arguments, computing, samples, bandwidth, kbt)
+    if arguments.stream:
+        notes(samples.notes)
+    lines = frame_lines(samples, bandwidth, rule, kbt, arguments)
+    return Reweighted(in_units(surface, arguments, kbt), samples, lines)
+
+
+def known_kbt(arguments: argparse.Namespace) -> float:
+    """Return kBT in --units; InputError, with the remedy, if no option tells it."""
+    kbt = thermal(arguments)
+    if kbt is None:
+        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    return kbt
+
+
+def check_sum(arguments: argparse.Namespace) -> None:
+    """Raise InputError for options of a sum that are wrong, before anything is read."""
+    grid_request(arguments)
+    number_of_blocks(arguments)
+
+
+def summed(
+    arguments: argparse.Namespace,
+    computing: dict[str, Any],
+    samples: Samples | SampleStream,
+    bandwidth: np.ndarray,
+    kbt: float,
+) -> FreeEnergySurface:
+    """Return the surface of frames with a bandwidth, in --units, the rest as the options say."""
+    return FreeEnergySurface.from_colvar(
         samples,
         kbt=kbt,
         bandwidth=list(bandwidth),
-        grid=request,
+        grid=grid_request(arguments),
         units=arguments.units,
         tol=_at_least_zero(arguments.tol, "--tol"),
         tail=_at_least_zero(arguments.tail, "--tail"),
         explain=arguments.explain,
         error=arguments.error,
-        blocks=blocks,
+        blocks=number_of_blocks(arguments),
         **computing,
         progress=ProgressBar("samples"),
     )
-    if arguments.stream:
-        notes(samples.notes)
-    lines = _lines(samples, bandwidth, rule, kbt, arguments)
-    return Reweighted(in_units(surface, arguments, kbt), samples, lines)
 
 
 def frames_of(
@@ -255,14 +278,14 @@ def _at_least_zero(text: str, option: str) -> float:
     return value
 
 
-def _lines(
+def frame_lines(
     samples: Samples | SampleStream,
     bandwidth: np.ndarray,
     rule: str,
     kbt: float,
     arguments: argparse.Namespace,
 ) -> list[tuple[str, object]]:
-    """Report lines of the frames and of what was decided about them."""
+    """Return report lines of the frames and of what was decided about them."""
     sums = samples.sums
     kind = [] if arguments.weights is None else [("weights", arguments.weights)]
     distance = getattr(arguments, "radial", None)

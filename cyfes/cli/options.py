@@ -3,6 +3,7 @@
 import argparse
 
 from cyfes.cli.console import STDOUT
+from cyfes.cli.temperature_options import add_temperatures
 from cyfes.cli.words import Box, Files, List, Told
 
 #: Ends of the names of pictures.
@@ -123,6 +124,7 @@ def add_reweight(parser: argparse.ArgumentParser) -> None:
     )
     add_errors(parser)
     add_radial(parser)
+    add_temperatures(parser)
     output = add_output(parser, "fes.dat")
     output.add_argument("--plot", metavar="FILE", help="also draw a picture: .png, .pdf or .svg")
     add_running(parser)

@@ -18,6 +18,11 @@ from cyfes.provenance import Provenance
 def run(arguments: argparse.Namespace) -> None:
     """Reweight frames as the options say."""
     computing = where(arguments)
+    if arguments.temperatures or arguments.entropy or arguments.energy is not None:
+        from cyfes.cli.temperatures import at_temperatures
+
+        at_temperatures(arguments, computing)
+        return
     # What can be refused is refused now, not after a long sum.
     reference = reference_of(arguments)
     if arguments.plot:

@@ -44,6 +44,7 @@ def write_dat(
     derivatives: npt.ArrayLike | None = None,
     *,
     error: npt.ArrayLike | None = None,
+    columns: Mapping[str, npt.ArrayLike] | None = None,
     value_name: str = "file.free",
     provenance: Provenance | None = None,
     units: str | None = None,
@@ -55,7 +56,8 @@ def write_dat(
     """Write a function on a grid as ``plumed sum_hills`` does.
 
     values float64[grid.shape]; derivatives float64[n_dims, *grid.shape] by each CV, or None;
-    ``error`` None or a last column of that name, which PLUMED does not write, float64[grid.shape];
+    ``columns`` None or further columns by name, and ``error`` None or a last column of that name,
+    which PLUMED does not write, float64[grid.shape] each;
     ``provenance`` None or further lines of the header, which PLUMED takes for comments and which
     tell ``units`` and ``kbt`` too; ``fmt`` one printf conversion for every number; n_threads 0 =
     all. The order of points, the blank lines and the header are those of PLUMED 2.10
@@ -64,6 +66,9 @@ def write_dat(
     cannot be written.
     """
     plain = _plain_format(fmt)
+    for name in columns or ():
+        if name in grid.names:
+            raise InputError(f"a CV has the name of the column {name}: rename it")
     for name in (*grid.names, value_name):
         if len(name.split()) != 1 or name.split()[0] != name:
             raise InputError(f"a .dat file holds no name with blanks, got {quoted(name)}")
@@ -71,9 +76,9 @@ def write_dat(
     if derivatives is not None:
         fields.extend(as_field("derivatives", derivatives, (grid.n_dims, *grid.shape)))
     names = [f"der_{name}" for name in grid.names] if derivatives is not None else []
-    if error is not None:
-        fields.append(as_field("error", error, grid.shape))
-        names.append(ERROR)
+    further = {**(columns or {}), **({} if error is None else {ERROR: error})}
+    fields += [as_field(name, column, grid.shape) for name, column in further.items()]
+    names += further
     remarks = "" if provenance is None else provenance.text() + _energy_lines(units, kbt)
     with atomic_write(path, backup=backup) as file:
         file.write((_header(grid, [value_name, *names]) + remarks).encode())
