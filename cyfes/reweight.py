@@ -153,11 +153,11 @@ class SampleStream:
         self._clear()
 
     def _beside(self) -> tuple[str, ...]:
-        """What weights from hills need: their CVs, and all biases, to be compared with."""
-        if not self._selection.hills:
-            return ()
-        biases = (*self._biases.names, *([self.own_bias] if self.own_bias else []))
-        wanted = dict.fromkeys((*self._selection.hills, *biases))
+        """What is asked for; for weights from hills also their CVs, and the biases they compare."""
+        wanted = dict.fromkeys(self._selection.beside)
+        if self._selection.hills:
+            biases = (*self._biases.names, *([self.own_bias] if self.own_bias else []))
+            wanted |= dict.fromkeys((*self._selection.hills, *biases))
         return tuple(name for name in wanted if name not in self.names)
 
     def _clear(self) -> None:

@@ -31,6 +31,7 @@ class Selection:
     ``*.rbias`` or of ``*.bias`` and ``*.rct``. ``hills``: the CVs of hills whose bias is computed
     in place of the one in the files, columns that are read beside ``cv``; ``bias`` is then that of
     others, such as walls. ``computed``: what that bias is called, "hills" or "restraint".
+    ``beside``: further columns that are read.
     ``on_overlap``: what is done with frames that a restart from an older checkpoint has again (see
     restarts).
     """
@@ -50,6 +51,7 @@ class Selection:
     weights: Literal["bias", "rbias"] | None = None
     hills: Sequence[str] = ()
     computed: Literal["hills", "restraint"] = "hills"
+    beside: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         chosen = [self.bias is not None, self.rbias, self.no_bias, self.logweights is not None]
