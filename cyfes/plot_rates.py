@@ -43,7 +43,7 @@ def plot_rates(found: Rates, ax: Any = None) -> Any:
     ax.set_xlim(low, high)
     ax.set_ylim(0, 1)
     ax.set_xlabel("t* (unit of the files)")
-    ax.set_ylabel("share of runs that made the transition")
+    ax.set_ylabel("share of runs that are through")
     return ax
 
 

@@ -76,7 +76,8 @@ def poisson_test(times: np.ndarray, events: np.ndarray) -> PoissonTest | None:
     if n_events < LEAST_EVENTS:
         return None
     tau = float(np.minimum(times, limit).sum()) / n_events
-    found = float(_distances(np.sort(times / tau)[None, :], limit / tau)[0])
+    reached = np.sort(np.where(events, times, math.inf) / tau)
+    found = float(_distances(reached[None, :], limit / tau)[0])
     p = _p_value(found, len(times), limit / tau)
     return PoissonTest(p, found, n_events, len(times), limit)
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from cyfes.errors import InputError
+from cyfes.errors import InputError, printable
 from cyfes.regions import Region
 from cyfes.reweight import Samples, read_samples
 from cyfes.selection import Selection
@@ -57,7 +57,7 @@ class Run:
     def row(self) -> tuple[float | str, ...]:
         """Return time, alpha, t*, how the run ends, and its file."""
         end = "transition" if self.event else "censored"
-        return self.time, self.acceleration, self.scaled_time, end, self.path
+        return self.time, self.acceleration, self.scaled_time, end, printable(self.path)
 
 
 def read_run(
