@@ -8,6 +8,7 @@ J. Chem. Theory Comput. 10, 1420, 2014).
 
 import math
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -86,6 +87,11 @@ class Rates:
     def rate(self) -> float:
         """1 / tau, per unit of the files' time; 0 without a transition."""
         return 1 / self.tau
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """The number of rows that were left out, by reason."""
+        return dict(sum((Counter(run.dropped) for run in self.runs), Counter()))
 
     def moments(self) -> tuple[float, float, float] | None:
         """Return mean, deviation and median of t*: tau, tau and tau ln 2 of exponential times.
@@ -173,6 +179,8 @@ def read_rates(
             "which runs made the transition? give --until 'phi=0:2.3', the region where it ends, "
             "or --committed if the last frame of each file is the transition"
         )
+    if not 0 < kbt < math.inf:
+        raise InputError(f"kbt must be positive, got {kbt}")
     files = input_paths(paths)
     runs = [
         read_run(

@@ -17,8 +17,8 @@ from cyfes.tables import Bounds, Header, read_header
 #: So many frames at the beginning of a run tell it from a copy.
 HEAD = 1000
 
-#: ln t* above this is no number of a transition time.
-MAX_LOG = 600.0
+#: Of a larger ln t*, or one below minus this, squares might be no numbers; and it is no time.
+MAX_LOG = 300.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,7 @@ class Run:
     ``acceleration``: alpha = <exp(V / kBT)> over this time; ``told``: as PLUMED's column ``acc``
     has it, nan where there is none. ``begin``: time of the first frame. ``n_frames`` before the
     end; ``heaviest``: largest share of one of them in t*. In kBT V is ``lowest``, and ``at_end``.
+    ``dropped`` counts rows that were left out by reason; ``head``: the first frames.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Run:
     heaviest: float = 0.0
     lowest: float = 0.0
     at_end: float = 0.0
+    dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     head: np.ndarray = field(default_factory=lambda: np.empty((0, 0)), repr=False)
 
@@ -101,19 +103,19 @@ def _run(path: str, frames: Samples, end: int, event: bool, told: float) -> Run:
     """The run up to the frame ``end``; each frame counts until the next one."""
     assert frames.times is not None
     times, bias = frames.times[: end + 1], frames.log_weights[: end + 1]
-    time = float(times[-1] - times[0])
-    if not time > 0:
-        raise InputError(f"{path}: no time passes before frame {end}; expected a run")
+    time = float(times[-1]) - float(times[0])
+    if not 0 < time < math.inf:
+        raise InputError(f"{path}: {time:g} is no time that a run takes, from {times[0]:g} on")
     with np.errstate(divide="ignore"):  # a step of no time
         logs = np.log(np.diff(times)) + bias[:-1]
     highest = float(logs.max())
+    if not abs(highest) <= MAX_LOG:
+        raise InputError(
+            f"{path}: the bias is {bias.min():.4g} to {bias.max():.4g} kT, and t* would be about "
+            f"10^{highest / math.log(10):.0f}: look at --units, --kt or --temp, and --bias"
+        )
     shares = np.exp(logs - highest)
     log_scaled = highest + math.log(shares.sum())
-    if log_scaled > MAX_LOG:
-        raise InputError(
-            f"{path}: the bias reaches {bias.max():.4g} kT, of which t* would be 10^"
-            f"{log_scaled / math.log(10):.0f}: look at --units, --kt or --temp, and --bias"
-        )
     return Run(
         path=path,
         time=time,
@@ -125,6 +127,7 @@ def _run(path: str, frames: Samples, end: int, event: bool, told: float) -> Run:
         heaviest=1 / float(shares.sum()),
         lowest=float(bias.min()),
         at_end=float(bias[-1]),
+        dropped=frames.dropped,
         notes=frames.notes,
         head=np.vstack((frames.times[:HEAD], frames.log_weights[:HEAD], frames.values[:HEAD].T)),
     )
@@ -148,7 +151,7 @@ def _end(path: str, frames: Samples, until: Region | None, committed: bool) -> t
 
 
 def _check_times(path: str, times: np.ndarray) -> None:
-    back = np.flatnonzero(np.diff(times) < 0)
+    back = np.flatnonzero(times[1:] < times[:-1])
     if back.size:
         at = int(back[0])
         raise InputError(
@@ -204,5 +207,5 @@ def refuse_copies(runs: Sequence[Run]) -> None:
 def _is_copy(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether heads are equal that move in more than time."""
     n = min(one.shape[1], other.shape[1])
-    moves = any(np.ptp(row) > 0 for row in one[1:, :n] if not np.array_equal(row, one[0, :n]))
+    moves = any(row.min() < row.max() for row in one[1:, :n] if not np.array_equal(row, one[0, :n]))
     return moves and np.array_equal(one[:, :n], other[:, :n])

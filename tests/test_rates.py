@@ -61,7 +61,7 @@ def test_no_bias_needs_no_column(tmp_path):
     assert read_rates(path, KBT, committed=True, no_bias=True).tau == pytest.approx(3.0, rel=1e-15)
 
 
-@pytest.mark.parametrize("bias", [1.0, 20.0, 500.0 * KBT])
+@pytest.mark.parametrize("bias", [1.0, 20.0, 250.0 * KBT])
 def test_a_constant_bias_gains_its_exponential(tmp_path, bias):
     path = write_run(tmp_path / "COLVAR", [0.0, 1.0, 5.0, 7.0], [bias] * 4, x=[0, 0, 0, 0.5])
     (found,) = read_rates(path, KBT, committed=True).runs
@@ -126,11 +126,12 @@ def test_rows_that_a_restart_has_again_count_once(tmp_path):
     ("times", "bias", "options", "words"),
     [
         ([0, 1, 2, 0, 1], [0] * 5, {"committed": True}, "a file is one run"),
-        ([1, 1, 1], [0] * 3, {"committed": True}, "no time passes"),
+        ([1, 1, 1], [0] * 3, {"committed": True}, "0 is no time"),
         ([0, 1, 2], [0] * 3, {"until": "x=:0.5"}, "begins in the region"),
         ([0, 1, 2], [0] * 3, {}, "--until"),
         ([0, 1, 2], [0] * 3, {"until": "y=0:"}, "y"),
-        ([0, 1, 2], [5000.0] * 3, {"committed": True}, "--units"),
+        ([0, 1, 2], [5000.0] * 3, {"committed": True}, "to 2000 kT.*--units"),
+        ([0, 1, 2], [-5000.0] * 3, {"committed": True}, "-2000 kT.*--units"),
         ([0, 1, 2], [0] * 3, {"committed": True, "bias": ["metad.rbias"]}, "c\\(t\\)"),
         ([0, 1, 2], [0] * 3, {"committed": True, "bias": ["x", "-metad.rct"]}, "c\\(t\\)"),
         ([0, 1, 2], [0, math.nan, 0], {"committed": True}, "metad.bias"),
@@ -377,6 +378,22 @@ def test_the_command_tells_tau_and_each_run(capsys, tmp_path):
     low, high = found.interval
     assert low < 1000.0 < high
     assert "4 kT at the transition" in err
+
+
+def test_equal_times_have_no_spread(capsys, tmp_path):
+    paths = [write_run(tmp_path / name, [0, 1, 2], [0.0] * 3, x=[0.0] * 3) for name in "AB"]
+    code, out, _ = run(capsys, "rates", *paths, "--kt", KBT, "--committed")
+    assert code == 0
+    assert report_of(out)["mean, deviation"] == "2, 0; ratio -"
+
+
+def test_bad_rows_are_counted(capsys, tmp_path):
+    path = write_run(tmp_path / "COLVAR", [0, 1, 2, 3], [0.0, math.nan, 0.0, 0.0])
+    options = ["--kt", KBT, "--committed", "--on-bad", "skip"]
+    code, out, _ = run(capsys, "rates", path, *options)
+    told = report_of(out)
+    assert (code, told["tau"]) == (0, "3")
+    assert told["rows dropped"].startswith("1 (")
 
 
 def test_the_table_and_the_picture(capsys, tmp_path):

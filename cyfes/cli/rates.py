@@ -4,7 +4,7 @@ import argparse
 import math
 from dataclasses import replace
 
-from cyfes.cli.common import files, integer, notes, periods, report, split, thermal
+from cyfes.cli.common import counts, files, integer, notes, periods, report, split, thermal
 from cyfes.errors import InputError
 from cyfes.extras import required
 from cyfes.gridfile import check_output
@@ -61,6 +61,7 @@ def _report(found: Rates, until: Region | None, arguments: argparse.Namespace) -
     report(
         {
             "runs": f"{n}, {n_events} with a transition{censored}",
+            "rows dropped": counts(found.dropped),
             "transition": ", else ".join(ends),
             "unit of time": "that of the files, PLUMED's default is ps",
             "tau": f"{found.tau:.6g}" if n_events else "not known: no run has the transition",
@@ -74,11 +75,15 @@ def _report(found: Rates, until: Region | None, arguments: argparse.Namespace) -
         half = found.tau * math.log(2)
         report(
             {
-                "mean, deviation": f"{mean:.6g}, {deviation:.6g}; ratio {mean / deviation:.3g}",
-                "median": f"{median:.6g}; tau ln 2 = {half:.6g}, ratio {half / median:.3g}",
+                "mean, deviation": f"{mean:.6g}, {deviation:.6g}; ratio {_ratio(mean, deviation)}",
+                "median": f"{median:.6g}; tau ln 2 = {half:.6g}, ratio {_ratio(half, median)}",
             }
         )
     report({"Poisson process": found.verdict()})
+
+
+def _ratio(one: float, other: float) -> str:
+    return f"{one / other:.3g}" if other else "-"
 
 
 def _write(found: Rates, arguments: argparse.Namespace) -> None:
