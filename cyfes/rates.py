@@ -159,6 +159,7 @@ def read_rates(
     no_bias: bool = False,
     period: Mapping[str, Bounds] | None = None,
     on_bad: Literal["raise", "skip"] = "raise",
+    on_overlap: Literal["keep", "drop", "raise"] = "drop",
     n_threads: int = 0,
 ) -> Rates:
     """Return the rate of a transition from COLVAR files, one run each.
@@ -166,8 +167,8 @@ def read_rates(
     t* = sum_i (t_(i+1) - t_i) exp(V_i / kBT) over the frames before the transition. That is the
     first frame in the region ``until``, such as "phi=0:2.3"; if there is none, the last frame if
     ``committed``; else the run is censored. ``kbt`` in the unit of the ``bias``, columns that are
-    summed (default: the only ``*.bias``). Rows that a restart has again are dropped. ``period``:
-    bounds of CVs whose period the files do not tell.
+    summed (default: the only ``*.bias``). ``on_overlap``: what is done with rows that a restart has
+    again. ``period``: bounds of CVs whose period the files do not tell.
     Warns of times that are not those of a Poisson process, and of a bias that is negative or not
     that of PLUMED's ``acc``. Raises InputError for a run that begins in the region, two runs in a
     file or a run given twice, FileFormatError and FileMissingError as read_samples, BackendError
@@ -179,6 +180,8 @@ def read_rates(
             "which runs made the transition? give --until 'phi=0:2.3', the region where it ends, "
             "or --committed if the last frame of each file is the transition"
         )
+    if on_overlap == "keep":
+        raise InputError("on_overlap is 'drop' or 'raise': no time of a run may count twice")
     if not 0 < kbt < math.inf:
         raise InputError(f"kbt must be positive, got {kbt}")
     files = input_paths(paths)
@@ -192,6 +195,7 @@ def read_rates(
             no_bias=no_bias,
             period=period or {},
             on_bad=on_bad,
+            on_overlap=on_overlap,
             n_threads=n_threads,
         )
         for path in files

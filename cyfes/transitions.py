@@ -10,9 +10,10 @@ import numpy as np
 
 from cyfes.errors import InputError, printable
 from cyfes.regions import Region
+from cyfes.restarts import parts_of
 from cyfes.reweight import Samples, read_samples
 from cyfes.selection import Selection
-from cyfes.tables import Bounds, Header, read_header
+from cyfes.tables import Bounds, Header, read_header, read_table
 
 #: So many frames at the beginning of a run tell it from a copy.
 HEAD = 1000
@@ -72,14 +73,16 @@ def read_run(
     no_bias: bool,
     period: Mapping[str, Bounds],
     on_bad: Literal["raise", "skip"],
+    on_overlap: Literal["keep", "drop", "raise"],
     n_threads: int,
 ) -> Run:
     """Return the run of one file; arguments and errors as read_rates."""
-    if (not os.path.isfile(path) and os.path.exists(path)) or path == "-":
+    if path == "-" or (os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))):
         raise InputError(f"{path} can be read once only, and runs are read twice: give a file")
     header = read_header(path)
     if "time" not in header.fields:
         raise InputError(f"{path}: rates need a column 'time' (columns: {_listed(header)})")
+    _check_one_run(path, read_table(path, ["time"], on_bad=on_bad).columns["time"])
     biases = None if no_bias else _biases(path, header, bias)
     acc = _acceleration_column(header, biases)
     chosen = Selection(
@@ -87,13 +90,11 @@ def read_run(
         bias=biases,
         no_bias=no_bias,
         on_bad=on_bad,
-        on_overlap="drop",
+        on_overlap=on_overlap,
         period=period,
         beside=(acc,) if acc else (),
     )
     frames = read_samples(path, kbt, chosen, n_threads, timed=True)
-    assert frames.times is not None  # asked for
-    _check_times(path, frames.times)
     end, event = _end(path, frames, until, committed)
     told = float(frames.beside[acc][end]) if acc else math.nan
     return _run(path, frames, end, event, told)
@@ -101,7 +102,7 @@ def read_run(
 
 def _run(path: str, frames: Samples, end: int, event: bool, told: float) -> Run:
     """The run up to the frame ``end``; each frame counts until the next one."""
-    assert frames.times is not None
+    assert frames.times is not None  # asked for
     times, bias = frames.times[: end + 1], frames.log_weights[: end + 1]
     time = float(times[-1]) - float(times[0])
     if not 0 < time < math.inf:
@@ -150,14 +151,17 @@ def _end(path: str, frames: Samples, until: Region | None, committed: bool) -> t
     return first, True
 
 
-def _check_times(path: str, times: np.ndarray) -> None:
-    back = np.flatnonzero(times[1:] < times[:-1])
-    if back.size:
-        at = int(back[0])
-        raise InputError(
-            f"{path}: time goes back from {times[at]:g} to {times[at + 1]:g}, where a clock begins "
-            "anew: a file is one run; give the runs as files of their own"
-        )
+def _check_one_run(path: str, times: np.ndarray) -> None:
+    """Raise InputError where time goes back into the first half of what was before: that is another
+    run, whose clock began anew, more likely than a restart."""
+    for part in parts_of(times)[1:]:
+        at = part.start
+        if times[at] <= times[0] / 2 + times[:at].max() / 2:
+            raise InputError(
+                f"{path}: time goes back from {times[at - 1]:g} to {times[at]:g}, as where another "
+                "run begins: a file is one run, so give each a file of its own; after a restart "
+                "from so old a checkpoint, leave out the rows that it has again"
+            )
 
 
 def _biases(path: str, header: Header, named: Sequence[str] | None) -> list[str]:

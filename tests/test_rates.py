@@ -114,9 +114,9 @@ def test_regions_reach_across_periods(tmp_path):
 
 
 def test_rows_that_a_restart_has_again_count_once(tmp_path):
-    times = [0.0, 1.0, 2.0, 3.0, 4.0, 2.0, 3.0, 4.0, 5.0]
-    x = [0, 0, 0, 0, 9, 0, 0.1, 0.1, 9]  # the older part got there, and was thrown away
-    path = write_run(tmp_path / "COLVAR", times, [0.0] * 9, x=x)
+    times = [0.0, 1.0, 2.0, 3.0, 4.0, 3.0, 4.0, 5.0]
+    x = [0, 0, 0, 0, 9, 0, 0.1, 9]  # the older part got there, and was thrown away
+    path = write_run(tmp_path / "COLVAR", times, [0.0] * 8, x=x)
     found = read_rates(path, KBT, until="x=5:")
     assert found.runs[0].time == 5.0
     assert any("dropped" in note for note in found.notes)
@@ -126,6 +126,9 @@ def test_rows_that_a_restart_has_again_count_once(tmp_path):
     ("times", "bias", "options", "words"),
     [
         ([0, 1, 2, 0, 1], [0] * 5, {"committed": True}, "a file is one run"),
+        ([0, 1, 2, 3, 1, 2], [0] * 6, {"committed": True}, "a file is one run"),
+        ([0, 1, 2, 3, 2, 3], [0] * 6, {"committed": True, "on_overlap": "raise"}, "on-overlap"),
+        ([0, 1, 2], [0] * 3, {"committed": True, "on_overlap": "keep"}, "count twice"),
         ([1, 1, 1], [0] * 3, {"committed": True}, "0 is no time"),
         ([0, 1, 2], [0] * 3, {"until": "x=:0.5"}, "begins in the region"),
         ([0, 1, 2], [0] * 3, {}, "--until"),

@@ -36,6 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
         no_bias=arguments.no_bias,
         period=periods(split(arguments.period), list(until.names) if until else None),
         on_bad=arguments.on_bad,
+        on_overlap=arguments.on_overlap,
         n_threads=integer(arguments.threads, "--threads"),
     )
     found = replace(found, provenance=made)

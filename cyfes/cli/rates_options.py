@@ -18,6 +18,13 @@ def add_rates(parser: argparse.ArgumentParser) -> None:
     files.add_argument("files", nargs="+", metavar="COLVAR", help="COLVAR files, one per run")
     add_period(files, "of each CV of --until")
     add_bad_rows(files)
+    files.add_argument(
+        "--on-overlap",
+        choices=("drop", "raise"),
+        default="drop",
+        help="rows that a restart from an older checkpoint has again: leave out the older ones, "
+        "whose time would count twice (drop, default), or stop (raise)",
+    )
     add_input_format(parser)
     ends = parser.add_argument_group("transition")
     ends.add_argument(
