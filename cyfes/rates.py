@@ -10,7 +10,7 @@ import math
 import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -47,7 +47,8 @@ class Rates:
 
     tau = sum t* / number of transitions, the most likely one, inf without a transition;
     ``interval`` holds it with a probability of 95 %. ``test``: whether the times are those of a
-    Poisson process, None where there are too few. ``notes`` are remarks on the files.
+    Poisson process, None where there are too few. ``notes`` are remarks on the files, and
+    ``provenance`` tells how all was made.
     """
 
     runs: tuple[Run, ...]
@@ -128,9 +129,9 @@ class Rates:
         """Return the table of the runs as text."""
         return "\n".join(self.columns().lines())
 
-    def write(self, path: str | PathLike, provenance: Provenance | None = None) -> None:
+    def write(self, path: str | PathLike) -> None:
         """Write the table (see Columns.write) and tau; raises OutputError."""
-        made = provenance or self.provenance or Provenance("Rates.write")
+        made = self.provenance or Provenance("Rates.write")
         self.columns().write(path, made.then(*self._settings()))
 
     def _settings(self) -> list[tuple[str, object]]:
@@ -185,6 +186,10 @@ def read_rates(
     if not 0 < kbt < math.inf:
         raise InputError(f"kbt must be positive, got {kbt}")
     files = input_paths(paths)
+    ends = [str(region)] if region else []
+    ends += ["the last frame"] if committed else []
+    settings = {"kbt": f"{kbt:.10g}", "transition": ", else ".join(ends)}
+    made = Provenance.of("read_rates", files, settings.items())
     runs = [
         read_run(
             path,
@@ -201,7 +206,8 @@ def read_rates(
         for path in files
     ]
     refuse_copies(runs)
-    found = Rates.of(runs, [*(note for run in runs for note in run.notes), *_remarks(runs)])
+    notes = [*(note for run in runs for note in run.notes), *_remarks(runs)]
+    found = replace(Rates.of(runs, notes), provenance=made)
     for text in _doubts(found):
         warnings.warn(text, CyfesWarning, stacklevel=2)
     return found

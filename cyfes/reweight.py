@@ -299,6 +299,7 @@ class SampleStream:
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
         known = {name for name, bounds in zip(self.names, self.bounds) if bounds is not None}
+        known.add("time")
         untold = [n for n in self.names if n not in known and n not in selection.period]
         told_of = (*reader.notes, *filtered.notes, *reader.remark_on_periods(untold))
         self.notes += [f"{path}: {note}" for note in told_of]

@@ -18,7 +18,7 @@ from cyfes.tables import Bounds, Header, read_header, read_table
 #: So many frames at the beginning of a run tell it from a copy.
 HEAD = 1000
 
-#: Of a larger ln t*, or one below minus this, squares might be no numbers; and it is no time.
+#: Largest |ln t*|: beyond it squares of t* overflow, and the unit of energy is surely wrong.
 MAX_LOG = 300.0
 
 

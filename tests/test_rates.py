@@ -470,6 +470,20 @@ def test_runs_are_no_outputs(capsys, tmp_path):
     assert "is read by this command" in err
 
 
+def test_what_is_written_from_python_tells_how_it_was_made(tmp_path):
+    path = write_run(tmp_path / "COLVAR", [0, 1, 2], [0.0] * 3)
+    read_rates(path, KBT, until="x=1:").write(tmp_path / "table.dat")
+    text = (tmp_path / "table.dat").read_text()
+    for line in (f"kbt {KBT}", "transition 1 <= x < inf", "command read_rates", "tau 2"):
+        assert f"#! CYFES {line}\n" in text
+
+
+def test_other_programs_files_tell_no_period_of_time(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("time,x,metad.bias\n" + "".join(f"{k},0,0\n" for k in range(20)))
+    assert read_rates(path, KBT, committed=True).notes == ()
+
+
 def test_a_run_in_a_pipe_is_refused():
     with pytest.raises(InputError, match="can be read once only"):
         read_rates("-", KBT, committed=True)

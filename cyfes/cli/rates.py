@@ -8,7 +8,6 @@ from cyfes.cli.common import counts, files, integer, notes, periods, report, spl
 from cyfes.errors import InputError
 from cyfes.extras import required
 from cyfes.gridfile import check_output
-from cyfes.provenance import Provenance
 from cyfes.rates import Rates, read_rates
 from cyfes.regions import Region
 from cyfes.units import UNIT_LABELS
@@ -25,7 +24,6 @@ def run(arguments: argparse.Namespace) -> None:
     paths = files((), arguments.files)
     for output in (arguments.outfile, arguments.plot):
         check_output(output, paths)
-    made = Provenance.of(arguments.command_line, paths)
     until = Region.parse(arguments.until, "--until") if arguments.until else None
     found = read_rates(
         paths,
@@ -39,10 +37,12 @@ def run(arguments: argparse.Namespace) -> None:
         on_overlap=arguments.on_overlap,
         n_threads=integer(arguments.threads, "--threads"),
     )
+    assert found.provenance is not None  # told by read_rates
+    made = replace(found.provenance, command=arguments.command_line)
     found = replace(found, provenance=made)
     notes(found.notes)
     report.table(found.columns().lines())
-    _report(found, until, arguments)
+    _report(found, dict(made.settings)["transition"])
     _write(found, arguments)
 
 
@@ -53,17 +53,15 @@ def _thermal(arguments: argparse.Namespace) -> float:
     return kbt or 1.0
 
 
-def _report(found: Rates, until: Region | None, arguments: argparse.Namespace) -> None:
+def _report(found: Rates, transition: str) -> None:
     n, n_events = len(found.runs), found.n_events
     censored = f", {n - n_events} censored, whose times count" if n_events < n else ""
     low, high = found.interval
-    ends = [str(until)] if until else []
-    ends += ["the last frame"] if arguments.committed else []
     report(
         {
             "runs": f"{n}, {n_events} with a transition{censored}",
             "rows dropped": counts(found.dropped),
-            "transition": ", else ".join(ends),
+            "transition": transition,
             "unit of time": "that of the files, PLUMED's default is ps",
             "tau": f"{found.tau:.6g}" if n_events else "not known: no run has the transition",
             "95 % interval": f"{low:.6g} to {high:.6g}",
