@@ -19,6 +19,7 @@ _EXPORTS = {
     "read_hills": "cyfes.hillsfile",
     "read_opes": "cyfes.opesfile",
     "read_samples": "cyfes.reweight",
+    "read_rates": "cyfes.rates",
     "frames_of_arrays": "cyfes.arrays",
     "reading": "cyfes.tables",
     "convergence_of_frames": "cyfes.running",

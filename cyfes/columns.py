@@ -14,13 +14,16 @@ ERROR = "_error"
 
 @dataclass(frozen=True)
 class Columns:
-    """A table: ``names`` of its columns, ``rows`` of as many numbers, None where not known."""
+    """A table: ``names`` of its columns, ``rows`` of as many numbers, None where not known.
+
+    A cell may be a word; text with blanks belongs in the last column.
+    """
 
     names: tuple[str, ...]
-    rows: tuple[tuple[float | None, ...], ...]
+    rows: tuple[tuple[float | str | None, ...], ...]
 
     @classmethod
-    def of(cls, names: Sequence[str], rows: Sequence[Sequence[float | None]]) -> "Columns":
+    def of(cls, names: Sequence[str], rows: Sequence[Sequence[float | str | None]]) -> "Columns":
         """Return a table without the columns of errors that nothing is known of."""
         kept = [
             k
@@ -53,20 +56,22 @@ class Columns:
         with atomic_write(path) as file:
             file.write(f"#! FIELDS {' '.join(self.names)}\n{told}{rows}".encode())
 
-    def _cell(self, row: Sequence[float | None], k: int) -> str:
+    def _cell(self, row: Sequence[float | str | None], k: int) -> str:
         text = _short(row[k], ".4g")
         if self.names[k + 1 : k + 2] != (self.names[k] + ERROR,) or row[k + 1] is None:
             return text
         return f"{text} +- {_short(row[k + 1], '.2g')}"
 
 
-def _short(value: float | None, form: str) -> str:
+def _short(value: float | str | None, form: str) -> str:
     if value is None:
         return "-"
-    return str(value) if isinstance(value, int) else format(value, form)
+    return str(value) if isinstance(value, int | str) else format(value, form)
 
 
-def _number(value: float | None) -> str:
+def _number(value: float | str | None) -> str:
     if value is None:
         return "nan".rjust(17)
+    if isinstance(value, str):
+        return value
     return f"{value:5d}" if isinstance(value, int) else f"{value:17.10g}"

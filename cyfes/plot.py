@@ -128,9 +128,9 @@ def picture_of(fes: Surface, file: IO[bytes], picture: str, dpi: float = 160.0) 
 
 
 def save_figure(
-    figure: Figure, fes: Surface, path: str | os.PathLike[str], picture: str, dpi: float
+    figure: Figure, fes: object, path: str | os.PathLike[str], picture: str, dpi: float
 ) -> None:
-    """Write a figure, which tells the provenance of its surface too."""
+    """Write a figure, which tells the provenance of what it shows too."""
     with atomic_write(path) as file:
         figure.savefig(file, format=picture, dpi=dpi, metadata=_metadata(fes, picture))
 
@@ -145,7 +145,7 @@ def _drawn(draw: Callable[[Any], Any], fes: Surface, errors: bool = True) -> Ite
         yield np.atleast_1d(axes)[0].figure
 
 
-def _metadata(fes: Surface, picture: str) -> dict[str, str] | None:
+def _metadata(fes: object, picture: str) -> dict[str, str] | None:
     """How a surface was made, where a picture of this format keeps such text."""
     provenance = getattr(fes, "provenance", None)
     if provenance is None:

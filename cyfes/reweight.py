@@ -155,11 +155,11 @@ class SampleStream:
         self._clear()
 
     def _beside(self) -> tuple[str, ...]:
-        """What weights from hills need: their CVs, and all biases, to be compared with."""
-        if not self._selection.hills:
-            return ()
-        biases = (*self._biases.names, *([self.own_bias] if self.own_bias else []))
-        wanted = dict.fromkeys((*self._selection.hills, *biases))
+        """What is asked for; for weights from hills also their CVs, and the biases they compare."""
+        wanted = dict.fromkeys(self._selection.beside)
+        if self._selection.hills:
+            biases = (*self._biases.names, *([self.own_bias] if self.own_bias else []))
+            wanted |= dict.fromkeys((*self._selection.hills, *biases))
         return tuple(name for name in wanted if name not in self.names)
 
     def _clear(self) -> None:
@@ -303,6 +303,7 @@ class SampleStream:
         self.ends.append(self.n_used)
         self.n_read += reader.n_rows
         known = {name for name, bounds in zip(self.names, self.bounds) if bounds is not None}
+        known.add("time")
         untold = [n for n in self.names if n not in known and n not in selection.period]
         told_of = (*reader.notes, *filtered.notes, *reader.remark_on_periods(untold))
         self.notes += [f"{path}: {note}" for note in told_of]

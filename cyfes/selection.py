@@ -32,6 +32,7 @@ class Selection:
     in place of the one in the files, columns that are read beside ``cv``; ``bias`` is then that of
     others, such as walls. ``computed``: what that bias is called, "hills" or "restraint".
     ``energy``: the column of the potential energy, for other temperatures (see temperatures).
+    ``beside``: further columns that are read.
     ``on_overlap``: what is done with frames that a restart from an older checkpoint has again (see
     restarts).
     """
@@ -52,6 +53,7 @@ class Selection:
     hills: Sequence[str] = ()
     computed: Literal["hills", "restraint"] = "hills"
     energy: str | None = None
+    beside: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         chosen = [self.bias is not None, self.rbias, self.no_bias, self.logweights is not None]

@@ -293,6 +293,7 @@ def test_other_weights_go_with_energies(colvar, capsys):
         (["--energy", "ene", "--temperatures", "310,x"], "'x' is not a number"),
         (["--energy", "ene", "--temperatures", "310,310.0"], "names one twice"),
         (["--energy", "ene", "--entropy", "--stream"], "leave --stream out"),
+        (["--energy", "ene", "--entropy", "--radial", "d"], "--radial does not go with --entropy"),
         (["--energy", "ene", "--entropy", "--plot", "a.png"], "--plot does not go with --entropy"),
         (["--energy", "ene", "--entropy", "--outfile", "a.cube"], "give a .dat or .npz file"),
         (["--energy", "ene", "--temperatures", "310", "--outfile", "-"], "give --outfile a name"),

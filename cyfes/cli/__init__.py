@@ -25,6 +25,7 @@ COMMANDS = {
     "reweight": "free energy surface from biased frames in COLVAR files",
     "umbrella": "free energy surface from umbrella windows with harmonic restraints, by MBAR",
     "weights": "weights of the frames of a METAD run, from its HILLS, and dG by each estimator",
+    "rates": "rate of a transition from runs of infrequent metadynamics",
     "deltag": "free energy difference of two regions, straight from biased frames",
     "converge": "how a surface and differences of regions came about, and how long a run must be",
     "minima": "minima of a surface, their basins, and the barriers between them",
@@ -41,6 +42,7 @@ COMMANDS = {
 #: The modules that declare the options of commands, where it is not ``cyfes.cli.options``.
 DECLARED_IN = {
     "weights": "weights_options",
+    "rates": "rates_options",
     "opes": "opes_options",
     "umbrella": "umbrella_options",
     "converge": "course_options",

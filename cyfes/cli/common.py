@@ -43,6 +43,7 @@ __all__ = [
     "notes",
     "number",
     "number_of_blocks",
+    "periods",
     "positive",
     "positives",
     "report",
@@ -201,27 +202,27 @@ def selection(arguments: argparse.Namespace, cv: list[str] | None) -> Selection:
         every=integer(arguments.every, "--every", 1),
         on_bad=arguments.on_bad,
         on_overlap=arguments.on_overlap,
-        period=_periods(split(arguments.period), cv),
+        period=periods(split(arguments.period), cv),
         energy=vars(arguments).get("energy"),
     )
 
 
-def _periods(entries: list[str] | None, cv: list[str] | None) -> dict[str, Bounds]:
-    """--period of the CVs in --cv."""
+def periods(entries: list[str] | None, cv: list[str] | None) -> dict[str, Bounds]:
+    """Return --period of the CVs in --cv, or in a region."""
     if entries is None:
         return {}
     if cv is None or len(entries) != len(cv):
         raise InputError("--period needs --cv and one entry for each of its CVs")
-    periods: dict[str, Bounds] = {}
+    found: dict[str, Bounds] = {}
     for name, entry in zip(cv, entries):
         if entry == "-":
-            periods[name] = None
+            found[name] = None
             continue
         low, colon, high = entry.partition(":")
         if not colon:
             raise InputError(f"--period: {entry!r} for {name} is not MIN:MAX or '-'")
-        periods[name] = (low, high)
-    return periods
+        found[name] = (low, high)
+    return found
 
 
 def number_of_blocks(arguments: argparse.Namespace) -> int | None:

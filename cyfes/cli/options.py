@@ -199,14 +199,19 @@ def add_info(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_on_bad(group: argparse._ArgumentGroup) -> None:
-    """Add --on-bad and --on-overlap."""
+def add_bad_rows(group: argparse._ArgumentGroup) -> None:
+    """Add --on-bad."""
     group.add_argument(
         "--on-bad",
         choices=("raise", "skip"),
         default="raise",
         help="bad rows: stop at the first (raise, default) or count and leave out (skip)",
     )
+
+
+def add_on_bad(group: argparse._ArgumentGroup) -> None:
+    """Add --on-bad and --on-overlap."""
+    add_bad_rows(group)
     group.add_argument(
         "--on-overlap",
         choices=("keep", "drop", "raise"),
@@ -430,8 +435,8 @@ def add_blocks(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_energy_of(parser: argparse.ArgumentParser, what: str, use: str) -> None:
-    """Add the options of the energy unit and of kBT."""
+def add_kbt(parser: argparse.ArgumentParser, what: str, use: str) -> argparse._ArgumentGroup:
+    """Add the options of kBT, and of the energy unit in the files."""
     group = parser.add_argument_group("energy")
     group.add_argument("--kt", metavar="E", help=f"kBT in --units{use}")
     group.add_argument("--temp", metavar="K", help="temperature in kelvin, instead of --kt")
@@ -443,7 +448,12 @@ def add_energy_of(parser: argparse.ArgumentParser, what: str, use: str) -> None:
         default="kj/mol",
         help=f"energy unit {what} in the files and of --kt (default kj/mol; Colvars: must be told)",
     )
-    group.add_argument(
+    return group
+
+
+def add_energy_of(parser: argparse.ArgumentParser, what: str, use: str) -> None:
+    """Add the options of the energy unit and of kBT."""
+    add_kbt(parser, what, use).add_argument(
         "--to-units",
         type=str.lower,
         choices=UNITS,

@@ -114,6 +114,8 @@ def _check_options(arguments: argparse.Namespace) -> None:
         raise InputError(f"{wanted[0]} needs --energy NAME, the column of the potential energy")
     if arguments.stream:
         raise InputError(f"{wanted[0]} needs all frames at once: leave --stream out")
+    if arguments.radial is not None:
+        raise InputError(f"--radial does not go with {wanted[0]}: the room of a sphere is entropy")
     if arguments.plot:
         raise InputError(f"--plot does not go with {wanted[0]}: draw the files with 'cyfes plot'")
 
