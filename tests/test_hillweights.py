@@ -612,3 +612,25 @@ def test_c_of_alanine_dipeptide_is_that_of_plumed():
     rbias = read_samples(str(ALA2 / "COLVAR"), kbt, Selection(cv=["phi"], rbias=True)).log_weights
     rebuilt = read_weighted(str(ALA2 / "COLVAR"), kbt, "tiwary", str(ALA2 / "HILLS")).log_weights
     np.testing.assert_allclose(rebuilt, rbias, atol=5e-4)
+
+
+#: Runs with their kBT, PLUMED's grid or one that fits the frames, and how far c may be off.
+C_OF_RUNS = [
+    ("gen-2d-np-wt", 1.0, ["p.x", "p.y"], 4.0, 300, "m.rct", 1e-6),
+    # Ordinary metadynamics; nobody tells its grid.
+    ("1d-np-nowt-px", 0.5, ["p.x"], 8.45, 200, "metad.rct", 5e-3),
+]
+
+
+@pytest.mark.parametrize(("name", "kbt", "cvs", "end", "bins", "column", "off"), C_OF_RUNS)
+def test_c_of_cvs_that_are_not_periodic(name, kbt, cvs, end, bins, column, off):
+    if not (SHARED / name).is_dir():
+        pytest.skip("no shared data")
+    d = len(cvs)
+    grid = Grid.from_bins(cvs, [-end] * d, [end] * d, [bins] * d, [False] * d)
+    hills = read_hills(str(SHARED / name / "HILLS"))
+    found = offsets(bias_of(hills), grid, kbt)
+    table = read_table(str(SHARED / name / "COLVAR"), ["time", column]).columns
+    # METAD prints c with the hill of this very step.
+    n_before = np.searchsorted(hills.times, table["time"] + 1e-6)
+    assert np.abs(found[n_before] - table[column]).max() < off
