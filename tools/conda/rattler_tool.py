@@ -1,7 +1,9 @@
 """rattler-build: the variants of a recipe, rendered, and built into packages."""
 
+import atexit
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from rattler_build import (
     ToolConfiguration,
     VariantConfig,
 )
+
+# py-rattler's threads let go of the interpreter a moment after they have given their result. A
+# Python that ends just then is aborted, as one in three did right after index_fs.
+atexit.register(time.sleep, 0.5)
 
 PLATFORM = "linux-64"
 #: One value for each key of a configuration.
