@@ -13,10 +13,9 @@ from cyfes.cli.common import (
     number_of_blocks,
     positive,
     report,
-    thermal,
     to_units,
 )
-from cyfes.cli.frames import frames_of, refuse_options_of_frames
+from cyfes.cli.frames import frames_of, known_kbt, refuse_options_of_frames
 from cyfes.cli.regions import regions_of
 from cyfes.cli.surfaces import check_units, is_surface
 from cyfes.deltag import (
@@ -42,9 +41,7 @@ ANOTHER_KBT = 0.01
 def run(arguments: argparse.Namespace) -> None:
     """Report the difference as the options say."""
     arguments.files = files((), arguments.files)
-    kbt = thermal(arguments)
-    if kbt is None:
-        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    kbt = known_kbt(arguments)
     own = next(filter(is_surface, arguments.files[:1]), None)
     regions = regions_of(arguments, kbt, own) or TwoRegions(None, None)  # which is refused
     factor = to_units(arguments.units, arguments, kbt)

@@ -10,12 +10,10 @@ from cyfes.cli.common import (
     report,
     selection,
     split,
-    thermal,
     where,
 )
-from cyfes.cli.frames import Reweighted, inputs, moved, reference_of, reweighted
+from cyfes.cli.frames import Reweighted, inputs, known_kbt, moved, reference_of, reweighted
 from cyfes.cli.surfaces import check_picture
-from cyfes.errors import InputError
 from cyfes.gridfile import check_output
 from cyfes.provenance import Provenance
 from cyfes.umbrella import Umbrella, read_umbrella
@@ -33,9 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
         if output:
             check_output(output, inputs(arguments))
     made = Provenance.of(arguments.command_line, inputs(arguments))
-    kbt = thermal(arguments)
-    if kbt is None:
-        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    kbt = known_kbt(arguments)
     chosen = selection(arguments, split(arguments.cv))
     joined = read_umbrella(arguments.files, kbt, chosen, n_threads=computing["n_threads"])
     found = reweighted(arguments, computing, joined.samples)

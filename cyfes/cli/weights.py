@@ -14,10 +14,9 @@ from cyfes.cli.common import (
     report,
     selection,
     split,
-    thermal,
     to_units,
 )
-from cyfes.cli.frames import hills_of, inputs
+from cyfes.cli.frames import hills_of, inputs, known_kbt
 from cyfes.cli.regions import regions_of
 from cyfes.errors import CyfesWarning, InputError
 from cyfes.estimators import disagreement, estimates_of, table_of
@@ -36,9 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.files = files((), arguments.files)
     check_output(path, inputs(arguments))
     made = Provenance.of(arguments.command_line, inputs(arguments))
-    kbt = thermal(arguments)
-    if kbt is None:
-        raise InputError(f"give --kt in {UNIT_LABELS[arguments.units]} or --temp in kelvin")
+    kbt = known_kbt(arguments)
     regions = regions_of(arguments, kbt)
     blocks = ErrorRequest(number_of_blocks(arguments))
     factor = to_units(arguments.units, arguments, kbt)
